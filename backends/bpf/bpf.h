@@ -1,0 +1,42 @@
+// KernelPlan -> policy.bpf.o. Tables are laid out here (data); instructions are emitted by the helper program
+// kerf-codegen, which alone links LLVM and is started only now.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ir/passes/plan.h"
+
+namespace kerf {
+
+// Layout that the loader needs to build binding records; goes into manifest.json. Field meanings: runtime/abi.
+struct EnvLayout {
+  std::size_t plan_env;                    // index into KernelPlan::envs
+  std::uint32_t row_words, summary_words, forbid_words, permit_words, active_offset, values_offset, value_count;
+  std::int32_t refusal_errno;
+  std::vector<std::uint32_t> row_of;       // KernelPlan row -> row number in the object
+  std::uint32_t rows;
+};
+
+struct BpfLayout {
+  std::uint32_t segment_words = 0;
+  std::uint32_t binding_bytes = 0;         // value size of kerf_bindings
+  std::vector<EnvLayout> envs;
+  std::vector<std::string> programs;       // names in the object
+  std::vector<std::string> maps;
+};
+
+struct BpfObject {
+  std::string elf;
+  BpfLayout layout;
+};
+
+struct CodegenOptions {
+  std::string helper;                      // absolute path of kerf-codegen; never from the environment or the cwd
+};
+
+// `digest`: 16 bytes, stored in every event record.
+Result<BpfObject> emit_bpf(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest,
+                           const CodegenOptions& options);
+
+}  // namespace kerf

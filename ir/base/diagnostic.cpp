@@ -1,0 +1,77 @@
+#include "ir/base/diagnostic.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "ir/base/check.h"
+
+namespace kerf {
+
+const std::vector<CatalogueRow>& catalogue() {
+  static const std::vector<CatalogueRow> rows = {
+#define DIAG(code, severity, message, cause, example, cure) \
+  {Code::code, #code, Severity::severity, message, cause, example, cure},
+#include "ir/base/diagnostics/all.def"
+#undef DIAG
+  };
+  return rows;
+}
+
+const CatalogueRow& catalogue_row(Code code) {
+  const CatalogueRow& row = catalogue().at(static_cast<std::size_t>(code));
+  check(row.code == code, "catalogue rows are in enum order");
+  return row;
+}
+
+std::optional<Code> find_code(std::string_view name) {
+  for (const CatalogueRow& row : catalogue()) {
+    if (row.name == name) return row.code;
+  }
+  return std::nullopt;
+}
+
+Diagnostic& Diagnostics::add(Diagnostic diagnostic) {
+  if (diagnostic.severity == Severity::error) ++errors_;
+  all_.push_back(std::move(diagnostic));
+  return all_.back();
+}
+
+void Diagnostics::append(Diagnostics other) {
+  for (Diagnostic& diagnostic : other.all_) add(std::move(diagnostic));
+}
+
+void Diagnostics::sort() {
+  auto key = [](const Diagnostic& d) { return std::tie(d.span.source, d.span.begin, d.span.end, d.code, d.message); };
+  std::stable_sort(all_.begin(), all_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  auto last = std::unique(all_.begin(), all_.end(), [&](const auto& a, const auto& b) {
+    return key(a) == key(b) && a.notes == b.notes && a.help == b.help;
+  });
+  all_.erase(last, all_.end());
+  errors_ = static_cast<std::size_t>(
+      std::count_if(all_.begin(), all_.end(), [](const auto& d) { return d.severity == Severity::error; }));
+}
+
+std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& candidates) {
+  std::optional<std::string> best;
+  std::size_t best_distance = 3;
+  for (const std::string& candidate : candidates) {
+    std::vector<std::size_t> row(candidate.size() + 1);
+    for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= word.size(); ++i) {
+      std::size_t diagonal = row[0];
+      row[0] = i;
+      for (std::size_t j = 1; j <= candidate.size(); ++j) {
+        std::size_t above = row[j];
+        row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (word[i - 1] != candidate[j - 1])});
+        diagonal = above;
+      }
+    }
+    if (row.back() < best_distance && row.back() * 2 < std::max(word.size(), candidate.size())) {
+      best_distance = row.back();
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace kerf

@@ -1,0 +1,18 @@
+// Expressions as JSON, the form used in table.json and manifest.json (format 1): an object with exactly one key, the
+// operator's text in ops.def; its value is the operands.
+//   {"Bool":true} {"Long":"42"} {"String":"x"} {"Entity":{"type":"T","id":"x"}} {"ip":"10.0.0.0/8"} {"decimal":"1.5"}
+//   {"datetime":"…"} {"duration":"…"} {"SetValue":[literal…]} {"RecordValue":{"k":literal}}      literals
+//   {"Var":"principal"}                      {"&&":[e,e]} {"==":[e,e]} {"if":[c,t,e]} {"!":[e]} {"neg":[e]} …
+//   {".":[e,"attr"]} {"has":[e,"attr"]}      {"is":[e,"T"]} {"like":[e,{"pieces":["a","b"]}]}
+//   {"Set":[e…]} {"Record":{"k":e}}          {"call":["isInRange",e,e]}
+#pragma once
+#include "ir/body.h"
+#include "ir/values/json.h"
+
+namespace kerf {
+
+Json expr_to_json(const Body& body, NodeId node);
+Json literal_to_json(const Value& value);
+Result<Value> literal_from_json(const Json& json);
+
+}  // namespace kerf

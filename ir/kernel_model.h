@@ -1,0 +1,68 @@
+// The kernel model as data; the rows are in kernel_model.def.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/types.h"
+
+namespace kerf {
+
+enum class KernelKind {
+#define KERNEL_KIND(name, text) name,
+#define KERNEL_EVENT(...)
+#define OBSERVABLE(...)
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+};
+
+enum class KernelEventId {
+#define KERNEL_KIND(...)
+#define KERNEL_EVENT(id, ...) id,
+#define OBSERVABLE(...)
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+};
+
+enum class ObservableId {
+#define KERNEL_KIND(...)
+#define KERNEL_EVENT(...)
+#define OBSERVABLE(id, ...) id,
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+};
+
+struct KernelEvent {
+  KernelEventId id;
+  std::string_view text;
+  KernelKind resource;
+  std::string_view default_errno;
+  std::vector<std::string_view> errnos, hooks;
+  std::string_view minimum_kernel;
+};
+
+struct Observable {
+  ObservableId id;
+  std::string_view text;
+  std::optional<KernelKind> owner;  // none: context
+  TypeKind type;
+  bool always_present;
+  std::string_view description;
+};
+
+const std::vector<KernelEvent>& kernel_events();
+const std::vector<Observable>& observables();
+const KernelEvent& kernel_event(KernelEventId id);
+const KernelEvent* find_event(std::string_view text);
+const Observable* find_observable(std::string_view text);
+std::string_view to_text(KernelKind kind);
+std::optional<KernelKind> find_kernel_kind(std::string_view text);
+
+}  // namespace kerf

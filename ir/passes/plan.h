@@ -1,0 +1,102 @@
+// What the kernel has to know, independent of how it is laid out: for each governed environment a set of rows. A row
+// is one way in which one policy is satisfied or errs. Rows of one policy exclude each other. At a hook
+//   policy p is satisfied  iff  some row of p with result true_ holds
+//   policy p errs          iff  some row of p with result error holds
+// and a row holds iff all its parts hold: address, port, endpoint, bind, publish, code. Absent parts always hold.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/module.h"
+#include "ir/passes/formula.h"
+#include "ir/passes/stage.h"
+
+namespace kerf {
+
+using Address = std::array<std::uint8_t, 16>;   // network order; IPv4 in the first four bytes, rest zero
+
+// Sorted, disjoint, inclusive ranges. IPv4 and IPv6 are separate spaces (mapped IPv6 never occurs: it is IPv4).
+struct AddressRange { Address first, last; friend auto operator<=>(const AddressRange&, const AddressRange&) = default; };
+struct AddressSet {
+  std::vector<AddressRange> v4, v6;
+  friend auto operator<=>(const AddressSet&, const AddressSet&) = default;
+};
+
+struct PortRange { std::uint16_t first, last; friend auto operator<=>(const PortRange&, const PortRange&) = default; };
+using PortSet = std::vector<PortRange>;         // sorted, disjoint, inclusive
+
+struct EndpointKey {
+  bool v6 = false;
+  Address address{};
+  std::uint16_t port = 0;
+  friend auto operator<=>(const EndpointKey&, const EndpointKey&) = default;
+};
+// Endpoints by identity: these, and whether all the others too.
+struct EndpointSet {
+  std::vector<EndpointKey> listed;              // sorted: those for which the row differs from `others`
+  bool others = false;                          // the row holds for every endpoint that is not listed
+  bool holds(const EndpointKey& key) const;     // listed XOR others
+  friend auto operator<=>(const EndpointSet&, const EndpointSet&) = default;
+};
+
+// A Bool expression that userspace evaluates with all of Cedar when a binding is made or a fact is set.
+struct Predicate {
+  PolicyId policy;
+  NodeId node;          // in that policy's body
+  Stage stage;          // bind or publish
+};
+
+// A value that userspace computes and hook code compares with: Long or ipaddr, or an error.
+struct ValueSlot {
+  PolicyId policy;
+  NodeId node;
+  Stage stage;          // bind or publish
+  TypeKind type;        // long_, ip, boolean
+};
+
+// A Bool expression that needs instructions at the hook: observables, literals and value slots under operators whose
+// ops.def row says `code`.
+struct CodePredicate {
+  PolicyId policy;
+  NodeId node;
+  std::map<NodeId, std::uint32_t> slots;  // subtrees that are value slots
+};
+
+struct KernelRow {
+  PolicyId policy;
+  Outcome result;                          // true_ or error
+  std::optional<AddressSet> address;
+  std::optional<PortSet> port;
+  std::optional<EndpointSet> endpoint;
+  std::vector<Requirement> bind;           // over KernelEnv::predicates (stage bind or publish alike)
+  std::vector<Requirement> code;           // over KernelEnv::code
+};
+
+struct KernelEnv {
+  std::size_t environment;                 // index into Module::environments
+  KernelEventId event;
+  std::string refusal_errno;               // "ECONNREFUSED"
+  std::vector<Predicate> predicates;
+  std::vector<ValueSlot> slots;
+  std::vector<CodePredicate> code;
+  std::vector<KernelRow> rows;             // by policy, then order of discovery
+};
+
+struct KernelPlan {
+  std::vector<KernelEnv> envs;             // by environment
+};
+
+inline constexpr std::size_t kMaxRowsPerPolicy = 4096;
+inline constexpr std::size_t kMaxRowsPerEnv = 65536;
+inline constexpr std::size_t kMaxValueSlots = 16;   // per environment; KERF_VALUE_SLOTS
+
+// Policies that the kernel cannot enforce exactly are K5xxx errors; the plan is then unusable.
+KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics);
+
+std::string print_plan(const Module& module, const KernelPlan& plan);
+
+}  // namespace kerf

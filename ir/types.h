@@ -1,0 +1,50 @@
+// Cedar types, interned: equal types have equal ids.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/base/id.h"
+#include "ir/values/value.h"
+
+namespace kerf {
+
+struct TypeTag2;
+using TypeId = Id<TypeTag2>;
+
+// `true_`/`false_` are the singleton booleans of the validator; `never` types an unreachable or wrong expression.
+enum class TypeKind { never, true_, false_, boolean, long_, string, entity, set, empty_set, record,
+                      decimal, ip, datetime, duration };
+
+struct AttrType {
+  TypeId type;
+  bool required = true;
+  friend auto operator<=>(const AttrType&, const AttrType&) = default;
+};
+
+struct Type {
+  TypeKind kind;
+  std::vector<std::string> entity_types;   // entity: sorted; one element unless permissive mode joined several
+  TypeId element;                          // set
+  std::map<std::string, AttrType> attrs;   // record
+  friend auto operator<=>(const Type&, const Type&) = default;
+};
+
+class Types {
+ public:
+  Types();
+  TypeId intern(Type type);
+  const Type& operator[](TypeId id) const { return types_.at(id.index); }
+  TypeId simple(TypeKind kind) const;      // never, true_, …, duration, empty_set
+  TypeId entity(std::string type);
+  TypeId set(TypeId element);
+  TypeId record(std::map<std::string, AttrType> attrs);
+  std::string text(TypeId id) const;       // Cedar's display: `Set<Long>`, `{a: Long, b?: String}`
+
+ private:
+  std::vector<Type> types_;
+  std::map<Type, TypeId> index_;
+};
+
+}  // namespace kerf

@@ -1,0 +1,32 @@
+// Cedar's entity, context and request JSON (without a schema), strict: 64-bit integers exact; floats, null and
+// repeated keys are errors; nesting is bounded. Schema-directed coercion is in frontend/sema/data.h.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/values/entities.h"
+#include "ir/values/value.h"
+
+namespace kerf {
+
+using Json = nlohmann::json;
+
+inline constexpr int kMaxJsonDepth = 256;
+
+// Text to tree; fails on bad JSON, invalid UTF-8, repeated keys and nesting past kMaxJsonDepth. The message has
+// line and column.
+Result<Json> parse_json(std::string_view text);
+
+// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, scalars, arrays, objects.
+Result<Value> value_from_json(const Json& json);
+Json value_to_json(const Value& value);  // the explicit forms above
+
+Result<EntityUid> uid_from_json(const Json& json);  // {type,id} or {"__entity":{…}}
+Json uid_to_json(const EntityUid& uid);
+
+Result<std::vector<Entity>> entities_from_json(const Json& json);
+Json entities_to_json(const std::vector<Entity>& entities);  // sorted by uid, deterministic
+
+}  // namespace kerf

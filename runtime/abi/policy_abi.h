@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What kernel, loader and compiler agree on. Plain C, fixed widths, no padding left to the compiler.
+ * Version 1 is frozen: fields are only ever added at the end, with a new version number. */
+#ifndef KERF_POLICY_ABI_H
+#define KERF_POLICY_ABI_H
+
+#ifdef __bpf__
+/* the glue brings the kernel's __u8 … __s64 types */
+#else
+#include <linux/types.h>
+#endif
+
+#define KERF_ABI_VERSION 1
+
+#define KERF_EVENT_KINDS 16      /* slots for events in a binding; net.connect is 0 */
+#define KERF_EVENT_NET_CONNECT 0
+#define KERF_SEGMENTS 8          /* facts with different deadlines in one binding, plus the state after the last */
+#define KERF_VALUE_SLOTS 16      /* bind and publish values that hook code reads, per environment */
+#define KERF_EVENT_POLICIES 8    /* policies named in one event record; the counts are complete */
+#define KERF_MAX_BINDINGS 1024
+#define KERF_ADDRESS_DEPTH 18    /* address tables: at most 2^18 - 1 boundaries for each family */
+
+enum kerf_mode { KERF_MODE_ENFORCE = 0, KERF_MODE_AUDIT = 1, KERF_MODE_QUARANTINE = 2 };
+
+enum kerf_verdict { KERF_VERDICT_ALLOW = 1, KERF_VERDICT_DENY = 2 };
+
+enum kerf_reason {
+	KERF_REASON_PERMIT = 1,               /* some permit is satisfied, no forbid is */
+	KERF_REASON_FORBID = 2,
+	KERF_REASON_NO_PERMIT = 3,            /* nothing is satisfied: default deny */
+	KERF_REASON_NO_APPLICABLE_ACTION = 4,
+	KERF_REASON_NO_RECORD = 5,            /* no binding record, or one of another generation */
+	KERF_REASON_GUARD = 6,
+	KERF_REASON_QUARANTINE = 7,
+	KERF_REASON_INTERNAL = 8,             /* a bound inside the decision was hit; always refuses */
+};
+
+/* Bits of an outcome, as in ir/eval.h. */
+enum kerf_outcome { KERF_FALSE = 0, KERF_TRUE = 1, KERF_ERROR = 2 };
+
+enum kerf_value_kind { KERF_VALUE_ERROR = 0, KERF_VALUE_LONG = 1, KERF_VALUE_IP4 = 2, KERF_VALUE_IP6 = 3,
+		       KERF_VALUE_BOOL = 4 };
+
+struct kerf_value {
+	__u64 high;        /* IPv6: first eight bytes as a big-endian number; IPv4: 0 */
+	__u64 low;         /* Long and Bool: the value; IPv4: the address as a number; IPv6: last eight bytes */
+	__u32 kind;        /* enum kerf_value_kind */
+	__u32 prefix;      /* addresses */
+};
+
+/* One binding: a value of the map kerf_bindings (HASH, not preallocated: replaced whole and atomically, read once
+ * per event). `words` holds segment_count segments of `segment_words` words (struct kerf_env_layout says which).
+ * Segment i is in force while boot time < segment_until_ns[i]; the last one is in force for ever (~0). */
+struct kerf_binding {
+	__u64 generation;
+	__u32 mode;                           /* enum kerf_mode */
+	__u32 segment_count;                  /* 1 to KERF_SEGMENTS + 1 */
+	__u32 env[KERF_EVENT_KINDS];          /* environment of the object + 1; 0: no applicable action */
+	__u64 segment_until_ns[KERF_SEGMENTS + 1];
+	__u64 words[];
+};
+
+/* The layout of one environment in a segment of a binding and in the object's tables.
+ * Rows are numbered 0 … rows-1: forbids that are satisfied, permits that are satisfied, policies that err; each
+ * group starts at a multiple of 64. Bitmaps of rows have two levels: `summary_words` words, in which bit w says that
+ * word w is not zero, then `row_words` words. */
+struct kerf_env_layout {
+	__u32 rows;
+	__u32 row_words;
+	__u32 summary_words;
+	__u32 forbid_words;                   /* row words [0, forbid_words) */
+	__u32 permit_words;                   /* the next permit_words; what follows are errors */
+	__u32 active_offset;                  /* word in a segment: bitmap of rows whose bind and publish parts hold */
+	__u32 values_offset;                  /* word in a segment: struct kerf_value[value_count] */
+	__u32 value_count;
+	__s32 refusal_errno;                  /* positive */
+	__u32 reserved;
+};
+
+/* What a hook saw, normalised (mapped IPv6 is IPv4, 0.0.0.0 is 127.0.0.1, :: is ::1). */
+struct kerf_net_event {
+	__u64 address_high;                   /* as struct kerf_value */
+	__u64 address_low;
+	__u32 v6;                             /* 0 or 1 */
+	__u32 port;                           /* host order */
+	__u32 protocol;                       /* IPPROTO_* */
+	__u32 uid;
+	__u32 gid;
+	__u32 pid;
+};
+
+struct kerf_decision {
+	__u32 verdict;
+	__u32 reason;
+	__u32 determining_count;
+	__u32 error_count;
+	__u32 determining[KERF_EVENT_POLICIES];   /* policy indices of the bundle */
+	__u32 errors[KERF_EVENT_POLICIES];
+};
+
+/* One record of the ring buffer kerf_events. */
+struct kerf_event_record {
+	__u16 version;                        /* KERF_ABI_VERSION */
+	__u16 kind;                           /* KERF_EVENT_NET_CONNECT … */
+	__u32 size;                           /* of the record, payload included */
+	__u64 time_ns;                        /* boot time */
+	__u64 generation;
+	__u64 cgroup_id;
+	__u32 binding;
+	__u32 pid;                            /* thread group id, initial pid namespace */
+	__u32 tid;
+	__u32 uid;
+	__u32 gid;
+	__s32 refusal_errno;                  /* 0 if the call went on */
+	__u32 mode;
+	__u32 reserved0;
+	struct kerf_decision decision;
+	struct kerf_net_event net;
+	char comm[16];
+	__u8 bundle_digest[16];
+	__u32 payload_size;                   /* bytes after the record: names, for later events */
+	__u32 reserved1;
+};
+
+/* The map kerf_state (ARRAY, one element). */
+struct kerf_state {
+	__u64 generation;
+	__u64 log_allows;                     /* 1: events for allowed calls too */
+};
+
+/* The map kerf_counters (PERCPU_ARRAY, one element). */
+struct kerf_counters {
+	__u64 decisions;
+	__u64 denials;
+	__u64 events_lost;
+	__u64 guards;
+};
+
+/* The map kerf_hits (PERCPU_ARRAY, one element for each policy): how often the policy was determining. */
+struct kerf_hit {
+	__u64 hits;
+	__u64 last_ns;                        /* boot time */
+};
+
+/* Input and output of the self-test program kerf_selftest (section "syscall"): maps kerf_selftest_in and
+ * kerf_selftest_out (ARRAY, KERF_SELFTEST_BATCH elements); it decides elements [0, count of the syscall context). */
+#define KERF_SELFTEST_BATCH 1024
+struct kerf_selftest_in {
+	__u32 binding;
+	__u32 reserved;
+	struct kerf_net_event net;
+};
+
+struct kerf_selftest_args {
+	__u32 count;
+	__u32 reserved;
+};
+
+#endif
