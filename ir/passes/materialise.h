@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ir/canonical.h"
 #include "ir/module.h"
 #include "ir/values/json.h"
 
@@ -29,9 +30,5 @@ struct Materialised {
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json);
 // Fails if the principal is not a stored entity of a `process` type, or no action applies (no-applicable-action).
 Result<Materialised> materialise(const Module& module, const KernelEventData& event);
-IpAddr normalise_address(IpAddr address);
-std::string endpoint_id(const IpAddr& address, std::uint16_t port);   // "10.0.0.1:443", "[2001:db8::1]:443"
-// The inverse, exact: only the canonical spelling parses.
-std::optional<std::pair<IpAddr, std::uint16_t>> parse_endpoint_id(std::string_view id);
 
 }  // namespace kerf
