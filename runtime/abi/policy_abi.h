@@ -142,6 +142,15 @@ struct kerf_hit {
 	__u64 last_ns;                        /* boot time */
 };
 
+/* The map kerf_cgroup (CGROUP_STORAGE, key __u64: the cgroup id, so that all attach types share one value): which
+ * binding the cgroup belongs to that the program is attached to; cgroups below it, made later too, see the same
+ * value. Attaching makes it zero: no record, every governed event is refused. Measured on 6.18 with links: works for
+ * connect4/6, sendmsg4/6 and sock_create. */
+struct kerf_cgroup_slot {
+	__u32 binding;                        /* key of kerf_bindings; 0: none */
+	__u32 reserved;
+};
+
 /* Input and output of the self-test program kerf_selftest (section "syscall"): maps kerf_selftest_in and
  * kerf_selftest_out (ARRAY, KERF_SELFTEST_BATCH elements); it decides elements [0, count of the syscall context). */
 #define KERF_SELFTEST_BATCH 1024
