@@ -19,8 +19,8 @@ class Pass {
         outcomes_(environment.atoms.size(), kUnknown) {}
 
   Decision decide() {
-    const std::vector<ScopeKey> principals = scopes_of(request_.principal);
-    const std::vector<ScopeKey> resources = scopes_of(request_.resource);
+    const std::vector<ScopeKey> principals = scopes_of(request_.principal, environment_.principal_in);
+    const std::vector<ScopeKey> resources = scopes_of(request_.resource, environment_.resource_in);
     for (ScopeKey principal : principals) {
       auto bucket = environment_.by_principal.find(principal);
       if (bucket != environment_.by_principal.end()) apply_bucket(principal, bucket->second, resources);
@@ -37,20 +37,24 @@ class Pass {
 
  private:
   static constexpr std::uint8_t kUnknown = 0xff;
+  // Up to so many `in` scopes are asked one by one; more are looked up by the entity's ancestors.
+  static constexpr std::size_t kFewScopes = 4;
 
-  // The scopes that hold for `uid`, sorted; scopes that the table does not have are left out.
-  std::vector<ScopeKey> scopes_of(const EntityUid& uid) const {
+  // The scopes of the environment that hold for `uid`, sorted.
+  std::vector<ScopeKey> scopes_of(const EntityUid& uid, const std::vector<const ScopeUid*>& in_scopes) const {
     std::vector<ScopeKey> scopes = {kAnyScope};
-    auto add = [&](const EntityUid& ancestor, bool itself) {
-      auto known = table_.uids.find(ancestor);
-      if (known == table_.uids.end()) return;
-      if (itself) scopes.push_back(equal_scope(known->second));
+    if (auto known = table_.uids.find(uid); known != table_.uids.end()) {
+      scopes.push_back(equal_scope(known->second));
       scopes.push_back(in_scope(known->second));
-    };
-    add(uid, true);
-    if (const UidSet* ancestors = entities_.ancestors(uid)) {
-      for (const EntityUid& ancestor : *ancestors) {
-        if (ancestor != uid) add(ancestor, false);
+    }
+    if (in_scopes.size() <= kFewScopes) {
+      for (const ScopeUid* ancestor : in_scopes) {
+        if (ancestor->first != uid && entities_.is_in(uid, ancestor->first)) scopes.push_back(in_scope(ancestor->second));
+      }
+    } else {
+      for (const EntityUid& ancestor : entities_.ancestors(uid)) {
+        auto known = table_.uids.find(ancestor);
+        if (known != table_.uids.end() && ancestor != uid) scopes.push_back(in_scope(known->second));
       }
     }
     std::sort(scopes.begin(), scopes.end());

@@ -33,7 +33,7 @@ inline Result<std::string> read_string(const Json& object, const char* key) {
 
 // An unsigned number below `limit`.
 inline Result<std::uint32_t> read_index(const Json& value, const char* what, std::size_t limit) {
-  if (!value.is_number_unsigned()) return Error{"`" + std::string(what) + "` must be a number without sign"};
+  if (!value.is_number_integer() || value < 0) return Error{"`" + std::string(what) + "` must be a number without sign"};
   const auto number = value.get<std::uint64_t>();
   if (number >= limit) {
     return Error{"`" + std::string(what) + "` is " + std::to_string(number) + ", but must be below " +

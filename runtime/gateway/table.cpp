@@ -2,6 +2,8 @@
 // policy, one group for each pair of scopes. Decisions then need no checks.
 #include "runtime/gateway/table.h"
 
+#include <set>
+
 #include "runtime/gateway/formula_read.h"
 #include "runtime/gateway/strict_json.h"
 #include "runtime/gateway/table_state.h"
@@ -89,9 +91,9 @@ class EnvironmentReader {
  private:
   Status read_group(const Json& json) {
     if (Status keys = expect_keys(json, {"principal", "resource", "rows", "exprs"}); !keys.ok()) return keys;
-    Result<ScopeKey> principal = read_scope(json["principal"]);
+    Result<ScopeKey> principal = read_scope(json["principal"], environment_->principal_in, seen_principals_);
     if (!principal.ok()) return principal.error();
-    Result<ScopeKey> resource = read_scope(json["resource"]);
+    Result<ScopeKey> resource = read_scope(json["resource"], environment_->resource_in, seen_resources_);
     if (!resource.ok()) return resource.error();
     const auto number = static_cast<std::uint32_t>(environment_->groups.size());
     if (!environment_->by_scopes.emplace(scope_pair(*principal, *resource), number).second) {
@@ -106,7 +108,7 @@ class EnvironmentReader {
     return read_each(json, "exprs", [&](const Json& rule) { return read_rule(rule, group); });
   }
 
-  Result<ScopeKey> read_scope(const Json& json) {
+  Result<ScopeKey> read_scope(const Json& json, std::vector<const ScopeUid*>& in_scopes, std::set<ScopeKey>& seen) {
     if (json.is_null()) return kAnyScope;
     if (!json.is_object() || json.size() != 1 || (!json.contains("==") && !json.contains("in"))) {
       return Error{"a scope is null, {\"==\": entity} or {\"in\": entity}"};
@@ -114,8 +116,10 @@ class EnvironmentReader {
     Result<EntityUid> uid = read_plain_uid(json.begin().value());
     if (!uid.ok()) return uid.error();
     const auto next = static_cast<std::uint32_t>(table_.uids.size());
-    const std::uint32_t known = table_.uids.emplace(*std::move(uid), next).first->second;
-    return json.begin().key() == "==" ? equal_scope(known) : in_scope(known);
+    const ScopeUid& known = *table_.uids.emplace(*std::move(uid), next).first;
+    if (json.begin().key() == "==") return equal_scope(known.second);
+    if (seen.insert(in_scope(known.second)).second) in_scopes.push_back(&known);
+    return in_scope(known.second);
   }
 
   Result<std::uint32_t> read_policy_index(const Json& json) {
@@ -179,6 +183,7 @@ class EnvironmentReader {
   }
 
   Table::State& table_;
+  std::set<ScopeKey> seen_principals_, seen_resources_;
   std::vector<bool> placed_;   // policies that have rows or an expression already
   Environment* environment_ = nullptr;
 };
@@ -243,7 +248,7 @@ const std::vector<PolicyInfo>& Table::policies() const { return state_->policies
 const std::vector<Entity>& Table::actions() const { return state_->actions; }
 
 Result<Table> Table::read(std::string_view text) {
-  Result<Json> parsed = parse_json(text);
+  Result<Json> parsed = parse_json(text, kMaxTableDepth, JsonNull::accept);
   if (!parsed.ok()) return Error{"the decision table is not valid JSON: " + parsed.error().message};
   const Json& json = *parsed;
   auto state = std::make_unique<State>();

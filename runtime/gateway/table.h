@@ -13,7 +13,7 @@ namespace kerf::gateway {
 
 inline constexpr std::int64_t kTableVersion = 1;
 // JSON nesting of a table. An expression takes two levels for each of its own.
-inline constexpr int kMaxTableDepth = 8192;
+inline constexpr int kMaxTableDepth = 2048;
 
 struct PolicyInfo {
   std::string id;

@@ -45,6 +45,8 @@ inline constexpr ScopeKey kAnyScope = 0;
 constexpr ScopeKey equal_scope(std::uint32_t uid) { return uid * 2 + 1; }
 constexpr ScopeKey in_scope(std::uint32_t uid) { return uid * 2 + 2; }
 
+using ScopeUid = std::pair<const EntityUid, std::uint32_t>;
+
 struct Environment {
   std::string principal, resource;
   EntityUid action;
@@ -57,6 +59,7 @@ struct Environment {
   // Scope of the principal -> the resource scopes that occur with it, each with its group.
   std::unordered_map<ScopeKey, std::vector<std::pair<ScopeKey, std::uint32_t>>> by_principal;
   std::unordered_map<std::uint64_t, std::uint32_t> by_scopes;
+  std::vector<const ScopeUid*> principal_in, resource_in;   // distinct entities of `in` scopes, owned by State::uids
 };
 constexpr std::uint64_t scope_pair(ScopeKey principal, ScopeKey resource) {
   return static_cast<std::uint64_t>(principal) << 32 | resource;
