@@ -81,7 +81,7 @@ std::string Generator::publish_atom() {
     case 2: return fmt::format("context has depth && context.depth + {} > 0", small_long());
     case 3: return "context has depth && context.depth < principal.level";
     case 4: return "context has depth";
-    default: return fmt::format("!(context has trusted) || context.trusted == principal.admin");
+    default: return "if context has trusted then context.trusted == principal.admin else true";
   }
 }
 
@@ -154,7 +154,7 @@ std::string Generator::gateway_atom() {
     case 8: return "resource.owner == principal";
     case 9: return fmt::format("resource.owner.level > {}", small_long());
     case 10: return fmt::format("resource in ToolSet::\"{}\"", one_of(kSets));
-    case 11: return fmt::format("context.r == {{a: {}}}", pick(3));
+    case 11: return fmt::format("context.r.a == {}", pick(3));
     default: return bind_atom();
   }
 }
