@@ -15,7 +15,7 @@ namespace {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  Reader(std::string_view text, int max_depth, JsonNull null) : text_(text), max_depth_(max_depth), null_(null) {}
 
   Result<Json> read() {
     if (std::size_t bad = find_invalid_utf8(text_); bad != std::string_view::npos) {
@@ -61,13 +61,14 @@ class Reader {
     char c = peek();
     if (at_ >= text_.size()) return fail("expected a JSON value, found the end of the text"), Json();
     if (c == '{' || c == '[') {
-      if (depth >= kMaxJsonDepth) return fail(fmt::format("nesting is deeper than {} levels", kMaxJsonDepth)), Json();
+      if (depth >= max_depth_) return fail(fmt::format("nesting is deeper than {} levels", max_depth_)), Json();
       return c == '{' ? object(depth) : array(depth);
     }
     if (c == '"') return string();
     if (c == '-' || (c >= '0' && c <= '9')) return number();
     if (word("true")) return true;
     if (word("false")) return false;
+    if (null_ == JsonNull::accept && word("null")) return nullptr;
     if (word("null")) at_ -= 4, fail("`null` is not a Cedar value; leave the attribute out");
     fail("expected a JSON value");
     return Json();
@@ -190,12 +191,16 @@ class Reader {
   }
 
   std::string_view text_;
+  int max_depth_;
+  JsonNull null_;
   std::size_t at_ = 0;
   std::optional<Error> error_;
 };
 
 }  // namespace
 
-Result<Json> parse_json(std::string_view text) { return Reader(text).read(); }
+Result<Json> parse_json(std::string_view text, int max_depth, JsonNull null) {
+  return Reader(text, max_depth, null).read();
+}
 
 }  // namespace kerf
