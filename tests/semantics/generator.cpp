@@ -304,7 +304,7 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   GeneratedProgram program;
   program.schema = kSchema;
   program.entities = entities_json();
-  std::size_t policies = 2 + pick(9);
+  std::size_t policies = 2 + pick(7);   // at most KERF_EVENT_POLICIES, so that events name them all
   for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
   for (std::size_t i = 0; i < events; ++i) program.events.push_back(event());
   for (std::size_t i = 0; i < requests; ++i) program.requests.push_back(request());
