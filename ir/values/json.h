@@ -19,7 +19,8 @@ inline constexpr int kMaxJsonDepth = 256;
 // line and column.
 Result<Json> parse_json(std::string_view text);
 
-// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, scalars, arrays, objects.
+// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, scalars, arrays, objects. `{"__extn":{"fn":"offset","args":[…]}}`
+// (RFC 110) writes the datetimes that have no constructor text.
 Result<Value> value_from_json(const Json& json);
 Json value_to_json(const Value& value);  // the explicit forms above
 
