@@ -359,6 +359,10 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
   return plan;
 }
 
+bool EndpointSet::holds(const EndpointKey& key) const {
+  return std::binary_search(listed.begin(), listed.end(), key) != others;
+}
+
 Json userspace_expr(const Module& module, const KernelEnv& env, PolicyId policy, NodeId node) {
   const Body& body = module.policies.at(policy.index).body;
   const Folded folded = fold(module, body, module.environments.at(env.environment), FoldWith::kernel);
