@@ -7,7 +7,9 @@
 
 namespace kerf {
 
-inline constexpr int kMaxNesting = 256;  // brackets, unary chains, else-if chains; K8001 past it
+inline constexpr int kMaxNesting = 256;            // brackets and `if` chains; K8001 past it
+inline constexpr int kMaxDepth = 2'000;            // operations along one path of a policy, clauses included; K8002
+inline constexpr std::size_t kMaxTokens = 1'000'000;  // in one policy or declaration; K8003
 
 ast::PolicyFile parse_policies(const Sources& sources, SourceId source, Diagnostics& diagnostics);
 ast::SchemaFile parse_schema(const Sources& sources, SourceId source, Diagnostics& diagnostics);
