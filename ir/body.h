@@ -3,9 +3,11 @@
 // `a > b` is `!(a <= b)`, `a >= b` is `!(a < b)`, `a != b` is `!(a == b)`; `x is T in e` is `x is T && x in e`;
 // `e has a.b` is `e has a && e.a has b`.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/base/id.h"
@@ -22,15 +24,21 @@ enum class Op : std::uint8_t {
 };
 
 enum class KernelSupport { code, table, no };
+enum class OpResult { any, boolean, long_, set, record };
+
+// What a node holds besides its operands.
+enum class Payload { none, literal, variable, name, names, pattern };
 
 struct OpRow {
   Op op;
   std::string_view name, text;
   int arity;
+  OpResult result;
   bool fallible;
   KernelSupport kernel;
 };
 const OpRow& op_row(Op op);
+Payload payload_of(Op op);
 const std::vector<OpRow>& op_rows();
 
 enum class Var : std::uint8_t { principal, action, resource, context };
@@ -64,12 +72,20 @@ class Body {
   const Pattern& pattern(NodeId id) const { return patterns_.at((*this)[id].payload); }
   const std::string& field(NodeId record, std::size_t i) const { return names_.at((*this)[record].payload + i); }
 
+  // For verify(): are the indices of this node within the stores?
+  bool has_args(NodeId id) const;
+  bool has_payload(NodeId id) const;
+
   NodeId add_literal(Value value, Span span);
   NodeId add_variable(Var var, Span span);
   NodeId add(Op op, std::vector<NodeId> args, Span span);                           // no payload
   NodeId add_named(Op op, std::string name, std::vector<NodeId> args, Span span);   // has, ., is, call
   NodeId add_like(NodeId object, Pattern pattern, Span span);
   NodeId add_record(std::vector<std::string> fields, std::vector<NodeId> values, Span span);
+  // Where the operator, attribute, type or function name of a node is written; its whole span if nothing narrower is
+  // known. For messages only: copies and folded nodes need not have one.
+  Span name_span(NodeId id) const;
+  void set_name_span(NodeId id, Span span) { name_spans_.emplace_back(id, span); }  // once per node, ascending ids
   // Copies the tree below `id` of another body into this one.
   NodeId copy(const Body& from, NodeId id);
 
@@ -80,7 +96,19 @@ class Body {
   std::vector<Value> literals_;
   std::vector<std::string> names_;
   std::vector<Pattern> patterns_;
+  std::vector<std::pair<NodeId, Span>> name_spans_;
 };
+
+inline Span Body::name_span(NodeId id) const {
+  auto at = std::lower_bound(name_spans_.begin(), name_spans_.end(), id,
+                             [](const auto& entry, NodeId wanted) { return entry.first < wanted; });
+  return at != name_spans_.end() && at->first == id ? at->second : (*this)[id].span;
+}
+
+// The nodes of the tree below `id`, `id` included: ascending, so operands come before users.
+std::vector<NodeId> subtree(const Body& body, NodeId id);
+// The operands of a chain `a && b && …` or `a || b || …` from left to right, however it is nested; one for other nodes.
+std::vector<NodeId> chain(const Body& body, NodeId id, Op op);
 
 // Structural equality of two trees, spans aside; and a hash that agrees with it.
 bool same_tree(const Body& a, NodeId x, const Body& b, NodeId y);
