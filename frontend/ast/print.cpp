@@ -93,7 +93,7 @@ Level level_of(BinaryOp op) {
     case BinaryOp::or_: return Level::or_;
     case BinaryOp::and_: return Level::and_;
     case BinaryOp::eq:
-    case BinaryOp::not_eq:
+    case BinaryOp::not_eq_:
     case BinaryOp::less:
     case BinaryOp::less_eq:
     case BinaryOp::greater:
@@ -111,7 +111,7 @@ std::string_view text_of(BinaryOp op) {
     case BinaryOp::or_: return "||";
     case BinaryOp::and_: return "&&";
     case BinaryOp::eq: return "==";
-    case BinaryOp::not_eq: return "!=";
+    case BinaryOp::not_eq_: return "!=";
     case BinaryOp::less: return "<";
     case BinaryOp::less_eq: return "<=";
     case BinaryOp::greater: return ">";

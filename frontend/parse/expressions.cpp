@@ -23,7 +23,7 @@ BinaryOp binary_op(std::size_t type) {
     case Tokens::ANDAND: return BinaryOp::and_;
     case Tokens::EQEQ:
     case Tokens::ASSIGN: return BinaryOp::eq;  // after its report
-    case Tokens::NOT_EQ: return BinaryOp::not_eq;
+    case Tokens::NOT_EQ: return BinaryOp::not_eq_;
     case Tokens::LESS: return BinaryOp::less;
     case Tokens::LESS_EQ: return BinaryOp::less_eq;
     case Tokens::GREATER: return BinaryOp::greater;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "CedarTokens.h"
+#include "ir/base/check.h"
 #include "ir/base/diagnostic.h"
 
 namespace kerf {
@@ -49,7 +50,7 @@ class TokenReader {
   std::size_t open_brackets() const { return open_brackets_; }  // at the end of the chunk
 
   Span span(const antlr4::Token& token) const { return offsets_.span(token); }
-  Span span(const antlr4::ParserRuleContext& rule) const { return offsets_.span(*rule.getStart(), *rule.getStop()); }
+  Span span(const antlr4::ParserRuleContext& rule) const { return offsets_.span(*rule.start, *rule.stop); }
   Span span(const antlr4::Token& first, const antlr4::Token& last) const { return offsets_.span(first, last); }
   std::string_view text(Span span) const { return sources_.text(span); }
   std::string_view text(const antlr4::Token& token) const { return text(span(token)); }
