@@ -147,12 +147,12 @@ struct Printer {
   std::string out;
 
   void expr(ExprId id, Level least);
-  void node(const Expr& expr);
   void list(const std::vector<ExprId>& items);
   void attr(const Attr& attr) { out += attr.quoted || !is_attribute_word(attr.name) ? quoted(attr.name) : attr.name; }
   void entity(const EntityRef& uid) { (out += uid.type.text + "::") += quoted(uid.id); }
   void unary_run(ExprId id, char op, int run);
 
+  // What follows the left operand, or the whole expression if it has none.
   void operator()(const BoolLit& lit) { out += lit.value ? "true" : "false"; }
   void operator()(const LongLit& lit) { out += std::to_string(lit.value); }
   void operator()(const StringLit& lit) { out += quoted(lit.value); }
@@ -208,12 +208,59 @@ Level level_of(const Expr& expr) {
 
 Level next(Level level) { return static_cast<Level>(static_cast<int>(level) + 1); }
 
+// The operand that stands leftmost in the text of an expression, and the level its place accepts.
+struct LeftOperand {
+  ExprId id;
+  Level least;
+};
+
+std::optional<LeftOperand> left_operand(const Expr& expr) {
+  struct Visitor {
+    using Left = std::optional<LeftOperand>;
+    // Relations do not chain; everything else leans to the left.
+    Left operator()(const Binary& op) {
+      Level level = level_of(op.op);
+      return LeftOperand{op.left, level == Level::relation ? next(level) : level};
+    }
+    Left operator()(const HasAttr& op) { return LeftOperand{op.object, Level::sum}; }
+    Left operator()(const Like& op) { return LeftOperand{op.object, Level::sum}; }
+    Left operator()(const Is& op) { return LeftOperand{op.object, Level::sum}; }
+    Left operator()(const GetAttr& op) { return LeftOperand{op.object, Level::member}; }
+    Left operator()(const MethodCall& op) { return LeftOperand{op.object, Level::member}; }
+    Left operator()(const BoolLit&) { return {}; }
+    Left operator()(const LongLit&) { return {}; }
+    Left operator()(const StringLit&) { return {}; }
+    Left operator()(const EntityLit&) { return {}; }
+    Left operator()(const VarExpr&) { return {}; }
+    Left operator()(const SlotExpr&) { return {}; }
+    Left operator()(const Not&) { return {}; }
+    Left operator()(const Negate&) { return {}; }
+    Left operator()(const If&) { return {}; }
+    Left operator()(const FunctionCall&) { return {}; }
+    Left operator()(const SetLit&) { return {}; }
+    Left operator()(const RecordLit&) { return {}; }
+  };
+  return std::visit(Visitor{}, expr.node);
+}
+
+// Chains are deep on their left side, so that side is a loop: down to the first operand, then back up, where each
+// visit appends what follows the left operand.
 void Printer::expr(ExprId id, Level least) {
-  const Expr& expr = file[id];
-  bool parentheses = level_of(expr) < least;
-  if (parentheses) out += '(';
-  std::visit(*this, expr.node);
-  if (parentheses) out += ')';
+  struct Pending {
+    ExprId id;
+    bool parentheses;
+  };
+  std::vector<Pending> spine;
+  std::optional<LeftOperand> left = LeftOperand{id, least};
+  for (; left; left = left_operand(file[left->id])) {
+    bool parentheses = level_of(file[left->id]) < left->least;
+    if (parentheses) out += '(';
+    spine.push_back({left->id, parentheses});
+  }
+  for (; !spine.empty(); spine.pop_back()) {
+    std::visit(*this, file[spine.back().id].node);
+    if (spine.back().parentheses) out += ')';
+  }
 }
 
 // `!` and `-` do not mix, a run has at most four, and a minus before a plain number would become part of the number.
@@ -241,11 +288,8 @@ void Printer::unary_run(ExprId id, char op, int run) {
 }
 
 void Printer::operator()(const Binary& op) {
-  Level level = level_of(op.op);
-  // Relations do not chain; everything else leans to the left.
-  expr(op.left, level == Level::relation ? next(level) : level);
   ((out += ' ') += text_of(op.op)) += ' ';
-  expr(op.right, next(level));
+  expr(op.right, next(level_of(op.op)));
 }
 
 void Printer::operator()(const If& op) {
@@ -258,7 +302,6 @@ void Printer::operator()(const If& op) {
 }
 
 void Printer::operator()(const HasAttr& op) {
-  expr(op.object, Level::sum);
   out += " has ";
   for (std::size_t i = 0; i < op.path.size(); ++i) {
     if (i != 0) out += '.';
@@ -267,7 +310,6 @@ void Printer::operator()(const HasAttr& op) {
 }
 
 void Printer::operator()(const Like& op) {
-  expr(op.object, Level::sum);
   out += " like \"";
   for (std::size_t i = 0; i < op.pattern.pieces.size(); ++i) {
     if (i != 0) out += '*';
@@ -277,7 +319,6 @@ void Printer::operator()(const Like& op) {
 }
 
 void Printer::operator()(const Is& op) {
-  expr(op.object, Level::sum);
   (out += " is ") += op.type.text;
   if (!op.in) return;
   out += " in ";
@@ -285,14 +326,12 @@ void Printer::operator()(const Is& op) {
 }
 
 void Printer::operator()(const GetAttr& op) {
-  expr(op.object, Level::member);
   bool index = op.index || op.attr.quoted || !is_attribute_word(op.attr.name);
   if (index) ((out += '[') += quoted(op.attr.name)) += ']';
   else (out += '.') += op.attr.name;
 }
 
 void Printer::operator()(const MethodCall& call) {
-  expr(call.object, Level::member);
   (out += '.') += call.method.name;
   list(call.args);
 }

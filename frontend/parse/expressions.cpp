@@ -1,10 +1,7 @@
 // Operators of the parse tree to expressions. Chains lean to the left, as in the official parser; a minus directly
-// before a number is part of it. Every node knows its depth, so that later phases may recurse (K8002).
+// before a number is part of it. Recursion follows brackets only, chains are loops.
 #include "frontend/parse/expressions.h"
 
-#include <algorithm>
-
-#include "frontend/parse/parse.h"
 #include "frontend/parse/unescape.h"
 
 namespace kerf {
@@ -91,44 +88,18 @@ std::string describe(Cedar::ExprContext& expr) {
   return relation.tails.empty() ? describe(*relation.left) : "a comparison";
 }
 
-ExprId ExpressionReader::add_at_depth(ast::Expr expr, int depth) {
-  if (depth > kMaxDepth) {
-    report_too_deep(expr.span);
-    return {};
+ExprId ExpressionReader::add(ast::Expr expr, std::initializer_list<ExprId> children) {
+  for (ExprId child : children) {
+    if (!child.valid()) return {};
   }
-  depths_.resize(file_.exprs.size());
-  depths_.push_back(depth);
   return file_.add(std::move(expr));
 }
 
-ExprId ExpressionReader::add(ast::Expr expr, std::initializer_list<ExprId> children) {
-  int depth = 0;
-  for (ExprId child : children) {
-    if (!child.valid()) return {};
-    depth = std::max(depth, depths_[child.index]);
-  }
-  return add_at_depth(std::move(expr), depth + 1);
-}
-
 ExprId ExpressionReader::add(ast::Expr expr, const std::vector<ExprId>& children) {
-  int depth = 0;
   for (ExprId child : children) {
     if (!child.valid()) return {};
-    depth = std::max(depth, depths_[child.index]);
   }
-  return add_at_depth(std::move(expr), depth + 1);
-}
-
-void ExpressionReader::report_too_deep(Span at) {
-  if (too_deep_reported_) return;
-  too_deep_reported_ = true;
-  diagnostics_.report(Code::K8002, at, kMaxDepth);
-}
-
-void ExpressionReader::drop_after(std::size_t mark) {
-  file_.exprs.erase(file_.exprs.begin() + static_cast<std::ptrdiff_t>(mark), file_.exprs.end());
-  depths_.resize(std::min(depths_.size(), mark));
-  too_deep_reported_ = false;
+  return file_.add(std::move(expr));
 }
 
 ExprId ExpressionReader::read(Cedar::ExprContext& expr) {
@@ -239,9 +210,7 @@ ExprId ExpressionReader::read_has(Cedar::RelationContext& relation) {
     diagnostics_.report(Code::K1125, span(operand), describe(operand));
     return {};
   }
-  int depth = object.valid() ? depths_[object.index] + static_cast<int>(std::min<std::size_t>(path.size(), kMaxDepth)) : 0;
-  if (!object.valid()) return {};
-  return add_at_depth({ast::HasAttr{object, std::move(path)}, span(relation)}, depth);
+  return add({ast::HasAttr{object, std::move(path)}, span(relation)}, {object});
 }
 
 ExprId ExpressionReader::read_like(Cedar::RelationContext& relation) {

@@ -27,10 +27,6 @@ class ExpressionReader {
   std::optional<ast::EntityRef> read_entity(Cedar::PrimaryContext& primary);
   std::optional<ast::Name> read_type(Cedar::SumContext& sum);  // the operand of `is`
 
-  int depth(ast::ExprId id) const { return depths_.at(id.index); }
-  std::size_t mark() const { return file_.exprs.size(); }
-  void drop_after(std::size_t mark);  // forgets expressions of a policy that is not kept
-  void report_too_deep(Span at);      // K8002, once a policy
 
  private:
   ast::ExprId read(Cedar::OrChainContext& chain);
@@ -61,17 +57,15 @@ class ExpressionReader {
   template <class Chain>
   ast::ExprId read_chain(Chain& chain);
 
+  // Stores the expression, unless one of its children is invalid.
   ast::ExprId add(ast::Expr expr, std::initializer_list<ast::ExprId> children);
   ast::ExprId add(ast::Expr expr, const std::vector<ast::ExprId>& children);
-  ast::ExprId add_at_depth(ast::Expr expr, int depth);
   Span span(const antlr4::ParserRuleContext& rule) const { return reader_.span(rule); }
   Span join(Span first, Span last) const { return {first.source, first.begin, last.end}; }
 
   const TokenReader& reader_;
   ast::PolicyFile& file_;
   Diagnostics& diagnostics_;
-  std::vector<int> depths_;  // beside file_.exprs
-  bool too_deep_reported_ = false;
 };
 
 }  // namespace kerf

@@ -87,7 +87,7 @@ class PolicyReader {
 
   void read(Cedar::PolicyContext& context) {
     std::size_t errors = diagnostics_.error_count();
-    std::size_t mark = expressions_.mark();
+    std::size_t mark = file_.exprs.size();
     ast::Policy policy;
     policy.span = reader_.span(context);
     read_annotations(context, policy);
@@ -95,7 +95,7 @@ class PolicyReader {
     scopes_.read(context, policy);
     read_conditions(context, policy);
     if (diagnostics_.error_count() == errors) file_.policies.push_back(std::move(policy));
-    else expressions_.drop_after(mark);
+    else file_.exprs.erase(file_.exprs.begin() + static_cast<std::ptrdiff_t>(mark), file_.exprs.end());
   }
 
  private:
@@ -121,7 +121,6 @@ class PolicyReader {
   }
 
   void read_conditions(Cedar::PolicyContext& context, ast::Policy& policy) {
-    int clauses = 0;
     for (Cedar::ConditionContext* clause : context.conditions) {
       Span at = reader_.span(*clause->kind);
       std::size_t kind = clause->kind->getType();
@@ -134,8 +133,6 @@ class PolicyReader {
         continue;
       }
       ast::ExprId expr = expressions_.read(*clause->body);
-      // The clauses of a policy are joined by `&&`, so each adds a level.
-      if (expr.valid() && ++clauses + expressions_.depth(expr) > kMaxDepth) expressions_.report_too_deep(at);
       policy.conditions.push_back({kind == Tokens::UNLESS, expr, reader_.span(*clause)});
     }
   }
