@@ -74,14 +74,16 @@ bool type_everywhere(const Module& module, const Policy& policy, const SchemaTyp
 
 void check_policy(const Module& module, const Policy& policy, const SchemaTypes& schema_types,
                   Diagnostics& diagnostics) {
-  check_names(policy, schema_types, diagnostics);
-  bool applicable = check_application(policy, module, schema_types, diagnostics);
+  Diagnostics once;
+  check_names(policy, schema_types, once);
+  bool applicable = check_application(policy, module, schema_types, once);
   Grouped grouped;
   bool never_applies = type_everywhere(module, policy, schema_types, grouped);
-  grouped.flush(module, policy, diagnostics);
-  if (never_applies && applicable) {
-    diagnostics.report(Code::K3201, policy.span).with_note(fmt::format("policy `{}`", policy.id));
+  if (never_applies && applicable) once.report(Code::K3201, policy.span);
+  for (Diagnostic diagnostic : once.all()) {
+    diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`", policy.id))));
   }
+  grouped.flush(module, policy, diagnostics);
 }
 
 }  // namespace
