@@ -56,7 +56,6 @@ class Builder {
   Builder(Body& body, Diagnostics& diagnostics) : body_(body), diagnostics_(diagnostics) {}
 
   bool failed() const { return failed_; }
-  void fail() { failed_ = true; }
   Body& body() { return body_; }
 
   NodeId leaf(NodeId id) { return note(id, {}); }
@@ -123,8 +122,7 @@ class Builder {
 // One expression. `steps_` is what remains to be done, `values_` the operands that are ready.
 class ExprLowering {
  public:
-  ExprLowering(const ast::PolicyFile& file, Builder& out, Diagnostics& diagnostics)
-      : file_(file), out_(out), diagnostics_(diagnostics) {}
+  ExprLowering(const ast::PolicyFile& file, Builder& out) : file_(file), out_(out) {}
 
   NodeId run(ast::ExprId root) {
     visit(root);
@@ -179,7 +177,7 @@ class ExprLowering {
             [&](const ast::StringLit& n) { push(out_.leaf(body.add_literal(Value(n.value), e.span))); },
             [&](const ast::EntityLit& n) { push(out_.add_literal(n.uid)); },
             [&](const ast::VarExpr& n) { push(out_.leaf(body.add_variable(lower_var(n.var), e.span))); },
-            [&](const ast::SlotExpr& n) { refuse_slot(n.slot); },
+            [&](const ast::SlotExpr&) { internal_error("slots are in scopes only"); },
             [&](const ast::Not& n) { finish_later(id), visit(n.operand); },
             [&](const ast::Negate& n) { finish_later(id), visit(n.operand); },
             [&](const ast::Binary& n) { expand_binary(id, n); },
@@ -194,11 +192,6 @@ class ExprLowering {
             [&](const ast::RecordLit& n) { expand_record(id, n); },
         },
         e.node);
-  }
-
-  void refuse_slot(const ast::Slot& slot) {
-    diagnostics_.report(Code::K3001, slot.span).with_label("a slot");
-    out_.fail();
   }
 
   static bool is_chain(ast::BinaryOp op) { return op == ast::BinaryOp::and_ || op == ast::BinaryOp::or_; }
@@ -353,26 +346,20 @@ class ExprLowering {
     push(out_.add(Op::and_, {args[0], in}, span, {}));
   }
 
+  // Which names are functions and methods, and the arity of Cedar's own methods, the parser has made sure of.
   void finish_method(const ast::MethodCall& n, Span span) {
     std::vector<NodeId> args = pop(n.args.size() + 1);
     if (const MethodRow* row = find_method(n.method.name)) {
-      if (row->args == n.args.size()) return push(out_.add(row->op, std::move(args), span, n.method.span));
-      diagnostics_.report(Code::K3115, n.method.span, n.method.name, row->args, n.args.size());
-      return out_.fail();
+      check(row->args == n.args.size(), "methods of Cedar itself have their arguments");
+      return push(out_.add(row->op, std::move(args), span, n.method.span));
     }
-    if (is_extension_method(n.method.name)) {
-      return push(out_.add_named(Op::call, n.method.name, std::move(args), span, n.method.span));
-    }
-    diagnostics_.report(Code::K3116, n.method.span, "method", n.method.name);
-    out_.fail();
+    check(is_extension_method(n.method.name), "methods have names of Cedar");
+    push(out_.add_named(Op::call, n.method.name, std::move(args), span, n.method.span));
   }
 
   void finish_function(const ast::FunctionCall& n, Span span) {
-    if (is_extension_function(n.function.text)) {
-      return push(out_.add_named(Op::call, n.function.text, pop(n.args.size()), span, n.function.span));
-    }
-    diagnostics_.report(Code::K3116, n.function.span, "function", n.function.text);
-    out_.fail();
+    check(is_extension_function(n.function.text), "functions have names of Cedar");
+    push(out_.add_named(Op::call, n.function.text, pop(n.args.size()), span, n.function.span));
   }
 
   void finish_record(const ast::RecordLit& n, Span span) {
@@ -383,7 +370,6 @@ class ExprLowering {
 
   const ast::PolicyFile& file_;
   Builder& out_;
-  Diagnostics& diagnostics_;
   std::vector<Step> steps_;
   std::vector<NodeId> values_;
 };
@@ -463,7 +449,7 @@ bool lower_body(const ast::PolicyFile& file, const ast::Policy& from, Body& body
   NodeId resource = lower_scope(from.resource, Var::resource, out);
   std::vector<NodeId> conditions;
   for (const ast::Condition& condition : from.conditions) {
-    NodeId root = ExprLowering(file, out, diagnostics).run(condition.expr);
+    NodeId root = ExprLowering(file, out).run(condition.expr);
     if (out.failed()) return false;
     conditions.push_back(condition.unless ? out.add(Op::not_, {root}, condition.span, {}) : root);
   }

@@ -80,7 +80,7 @@ void read_official(const Json& entries, Official& official) {
   }
 }
 
-bool is_type_error(const Diagnostic& d) { return d.severity == Severity::error && d.code >= Code::K3101 && d.code <= Code::K3116; }
+bool is_type_error(const Diagnostic& d) { return d.severity == Severity::error && d.code >= Code::K3101 && d.code <= Code::K3114; }
 
 std::string names(const std::multiset<Code>& codes) {
   std::string text;
