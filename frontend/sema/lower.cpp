@@ -98,12 +98,12 @@ class Builder {
     return id;
   }
   NodeId note(NodeId id, const std::vector<NodeId>& args) {
-    std::uint32_t depth = 1;
+    std::size_t depth = 1;
     for (NodeId arg : args) depth = std::max(depth, depth_.at(arg.index) + 1);
     depth_.resize(id.index + 1, 1);
     depth_[id.index] = depth;
-    if (!failed_ && depth > kMaxPolicyDepth) {
-      diagnostics_.report(Code::K8001, body_[id].span, kMaxPolicyDepth);
+    if (!failed_ && depth > kMaxExprDepth) {
+      diagnostics_.report(Code::K8002, body_[id].span, depth, kMaxExprDepth);
       failed_ = true;
     }
     if (!failed_ && body_.size() > kMaxPolicyNodes) {
@@ -115,7 +115,7 @@ class Builder {
 
   Body& body_;
   Diagnostics& diagnostics_;
-  std::vector<std::uint32_t> depth_;
+  std::vector<std::size_t> depth_;
   bool failed_ = false;
 };
 
