@@ -103,7 +103,7 @@ class Builder {
     depth_.resize(id.index + 1, 1);
     depth_[id.index] = depth;
     if (!failed_ && depth > kMaxExprDepth) {
-      diagnostics_.report(Code::K8002, body_[id].span, depth, kMaxExprDepth);
+      diagnostics_.report(Code::K8001, body_[id].span, kMaxExprDepth);
       failed_ = true;
     }
     if (!failed_ && body_.size() > kMaxPolicyNodes) {

@@ -148,6 +148,14 @@ TEST_CASE("lower: many conditions stay shallow") {
   CHECK(depth(out.module.policies[0].body) < 100);
 }
 
+TEST_CASE("lower: what stays deep is refused") {
+  std::string sum = "1";
+  for (int i = 0; i < 1500; ++i) sum += " + 1";
+  Checked out = lower_one("permit(principal, action, resource) when { " + sum + " == 2 };");
+  CHECK(out.count(Code::K8001) == 1);
+  CHECK(out.module.policies.empty());
+}
+
 TEST_CASE("lower: what doubles at every level is refused, quickly") {
   std::string object = "principal";
   for (int i = 0; i < 40; ++i) object = "(if " + object + ".r has a.b then principal else principal)";
