@@ -15,7 +15,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "ir/expr_json.h"
 #include "ir/kernel_model.h"
 #include "runtime/abi/policy_abi.h"
 
@@ -75,18 +74,32 @@ Json facts_json(const Schema& schema, const Action& action) {
   return list;
 }
 
+// Which attribute of the resource or the context shows which observable: what the event listener materialises.
+Json observed_json(const Schema& schema, const RequestEnv& request, const Action& action) {
+  Json list = Json::array();
+  auto add = [&](const std::map<std::string, AttrBinding>& bindings, const char* of) {
+    for (const auto& [attribute, binding] : bindings) {
+      if (binding.kind == AttrBinding::Kind::observable) {
+        list.push_back({{"observable", binding.name}, {"attribute", attribute}, {"of", of}});
+      }
+    }
+  };
+  add(schema.entity_types.at(request.resource).bindings, "resource");
+  add(action.bindings, "context");
+  return list;
+}
+
 Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layout) {
   const RequestEnv& request = module.environments.at(env.environment);
   const Action& action = module.schema.actions.at(request.action);
-  auto body = [&](PolicyId id) -> const Body& { return module.policies.at(id.index).body; };
   Json predicates = Json::array();
   for (const Predicate& p : env.predicates) {
-    predicates.push_back({{"expr", expr_to_json(body(p.policy), p.node)},
+    predicates.push_back({{"expr", userspace_expr(module, env, p.policy, p.node)},
                           {"stage", std::string(to_text(p.stage))}, {"policy", p.policy.index}});
   }
   Json slots = Json::array();
   for (const ValueSlot& s : env.slots) {
-    slots.push_back({{"expr", expr_to_json(body(s.policy), s.node)}, {"stage", std::string(to_text(s.stage))},
+    slots.push_back({{"expr", userspace_expr(module, env, s.policy, s.node)}, {"stage", std::string(to_text(s.stage))},
                      {"type", std::string(type_text(s.type))}, {"policy", s.policy.index}});
   }
   std::vector<std::pair<std::uint32_t, std::size_t>> order;
@@ -100,6 +113,7 @@ Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layou
           {"forbid_words", layout.forbid_words}, {"permit_words", layout.permit_words},
           {"active_offset", layout.active_offset}, {"values_offset", layout.values_offset},
           {"value_count", layout.value_count}, {"facts", facts_json(module.schema, action)},
+          {"observed", observed_json(module.schema, request, action)},
           {"predicates", std::move(predicates)}, {"slots", std::move(slots)}, {"active", std::move(active)}};
 }
 
