@@ -3,9 +3,11 @@
 // `a > b` is `!(a <= b)`, `a >= b` is `!(a < b)`, `a != b` is `!(a == b)`; `x is T in e` is `x is T && x in e`;
 // `e has a.b` is `e has a && e.a has b`.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ir/base/id.h"
@@ -70,6 +72,10 @@ class Body {
   NodeId add_named(Op op, std::string name, std::vector<NodeId> args, Span span);   // has, ., is, call
   NodeId add_like(NodeId object, Pattern pattern, Span span);
   NodeId add_record(std::vector<std::string> fields, std::vector<NodeId> values, Span span);
+  // Where the operator, attribute, type or function name of a node is written; its whole span if nothing narrower is
+  // known. For messages only: copies and folded nodes need not have one.
+  Span name_span(NodeId id) const;
+  void set_name_span(NodeId id, Span span) { name_spans_.emplace_back(id, span); }  // once per node, ascending ids
   // Copies the tree below `id` of another body into this one.
   NodeId copy(const Body& from, NodeId id);
 
@@ -80,7 +86,14 @@ class Body {
   std::vector<Value> literals_;
   std::vector<std::string> names_;
   std::vector<Pattern> patterns_;
+  std::vector<std::pair<NodeId, Span>> name_spans_;
 };
+
+inline Span Body::name_span(NodeId id) const {
+  auto at = std::lower_bound(name_spans_.begin(), name_spans_.end(), id,
+                             [](const auto& entry, NodeId wanted) { return entry.first < wanted; });
+  return at != name_spans_.end() && at->first == id ? at->second : (*this)[id].span;
+}
 
 // Structural equality of two trees, spans aside; and a hash that agrees with it.
 bool same_tree(const Body& a, NodeId x, const Body& b, NodeId y);

@@ -32,7 +32,7 @@ struct Slot {
   Span span;
 };
 
-enum class BinaryOp { or_, and_, eq, not_eq, less, less_eq, greater, greater_eq, in, add, sub, mul };
+enum class BinaryOp { or_, and_, eq, not_eq_, less, less_eq, greater, greater_eq, in, add, sub, mul };
 
 // The pieces of a `like` pattern between wildcards; same shape as kerf::Pattern::pieces.
 struct LikePattern {

@@ -1,5 +1,6 @@
 // Policy syntax to IR, and the strict validator.
 #pragma once
+#include <cstddef>
 #include <vector>
 
 #include "frontend/ast/policy.h"
@@ -8,20 +9,26 @@
 
 namespace kerf {
 
+inline constexpr std::size_t kMaxPolicyNodes = std::size_t{1} << 20;  // of one body, desugared; K8010 past it
+inline constexpr std::size_t kMaxPolicyDepth = 1000;                  // of one body; K8001 past it
+
 // Appends the policies of the files, in the given order, to module.policies. Ids: `@id` if present, else policyN with
 // N the position over all files; repeated ids are K3xxx. Templates are K3xxx (not accepted yet). Needs
-// module.schema and module.environments.
+// module.schema and module.environments. A refused policy is left out; the positions of the others stay.
+// Chains of `&&` or `||` longer than 32 become balanced trees: same order, same outcomes, and every pass can recurse.
 void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics);
 
 // Strict validation of every policy in every environment (cedar-policy-core validator/typecheck.rs): singleton
-// booleans, capabilities, LUBs, InvalidActionApplication, ImpossiblePolicy. K3xxx, each with the environment as a note.
+// booleans, capabilities, LUBs, InvalidActionApplication, ImpossiblePolicy. K3xxx, each with the environments as a
+// note; equal errors of several environments are one diagnostic. Expects bodies as lower_policies makes them.
 void typecheck(const Module& module, Diagnostics& diagnostics);
 
-// Types of one policy's nodes in one environment, without reporting.
-TypedPolicy type_policy(const Module& module, PolicyId policy, std::size_t environment);
+// Types of one policy's nodes in one environment, without reporting. `types` starts as a copy of module.schema.types
+// and grows by the types that only expressions have (`Set<Long>` of a literal); the ids of the schema stay valid.
+TypedPolicy type_policy(const Module& module, PolicyId policy, std::size_t environment, Types& types);
 
 // Literals of kernel-bound types in policies must have their one canonical spelling (K4xxx, with the fix); attributes
-// and ancestors of kernel-bound entities are reachable through `resource` only.
+// and ancestors of kernel-bound resources are reachable through `resource` only, in policies for governed actions.
 void check_kernel_literals(const Module& module, Diagnostics& diagnostics);
 
 }  // namespace kerf

@@ -14,6 +14,7 @@
 #include "ir/module.h"
 #include "ir/passes/formula.h"
 #include "ir/passes/stage.h"
+#include "ir/values/json.h"
 
 namespace kerf {
 
@@ -64,6 +65,7 @@ struct CodePredicate {
   PolicyId policy;
   NodeId node;
   std::map<NodeId, std::uint32_t> slots;  // subtrees that are value slots
+  std::map<NodeId, Value> constants;      // other maximal subtrees known at compile time: Long, Bool, sets of Long
 };
 
 struct KernelRow {
@@ -96,6 +98,11 @@ inline constexpr std::size_t kMaxValueSlots = 16;   // per environment; KERF_VAL
 
 // Policies that the kernel cannot enforce exactly are K5xxx errors; the plan is then unusable.
 KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics);
+
+// The expression of a predicate or a value slot as userspace evaluates it, in the form of ir/expr_json.h: what the
+// environment or the snapshot decides is replaced by its value, so only `principal` and facts of `context` remain.
+// Use this, not the policy's node itself, wherever the expression is written down.
+Json userspace_expr(const Module& module, const KernelEnv& env, PolicyId policy, NodeId node);
 
 std::string print_plan(const Module& module, const KernelPlan& plan);
 

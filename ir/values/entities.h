@@ -1,6 +1,7 @@
 // Entity data: attributes, tags, parents, and the transitive closure of `in`.
 #pragma once
-#include <map>
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -24,26 +25,32 @@ struct Entity {
   std::vector<EntityUid> parents;  // as given, sorted, without repetitions
 };
 
-// Built once, then read-only. Parents may name entities that are not stored; they still count as ancestors.
+// Built once, then read-only; copies share. Parents may name entities that are not stored; they still count as
+// ancestors. Memory and time to build are near linear in entities and parents, however deep the hierarchy: only
+// closures of at most kStoredAncestors are stored, longer ones are walked (a full closure is quadratic on a chain).
 class Entities {
  public:
-  Entities() = default;
+  static constexpr std::size_t kStoredAncestors = 64;
+
+  Entities();
   // Fails on a different entity with the same uid (an identical repetition is accepted) and on a cycle of parents.
   static Result<Entities> build(std::vector<Entity> entities);
 
   const Entity* find(const EntityUid& uid) const;
   // Reflexive and transitive: `descendant in ancestor`. An entity that is not stored has no ancestors but itself.
   bool is_in(const EntityUid& descendant, const EntityUid& ancestor) const;
-  const UidSet* ancestors(const EntityUid& uid) const;  // proper ancestors; nullptr if not stored
-  const std::vector<Entity>& all() const { return entities_; }  // sorted by uid
+  // `descendant in [a, b, …]` for a set whose elements are all entities; one walk, however many elements.
+  bool is_in_any(const EntityUid& descendant, const ValueSet& ancestors) const;
+  std::vector<EntityUid> ancestors(const EntityUid& uid) const;         // proper, sorted; none if not stored
+  std::vector<const Entity*> descendants(const EntityUid& uid) const;   // stored and proper, sorted by uid
+  const std::vector<Entity>& all() const;                               // sorted by uid
 
   // A copy with these entities added, replaced (same uid) or, for observed ones, merged by the caller beforehand.
   Result<Entities> with(std::vector<Entity> replacements) const;
 
  private:
-  std::vector<Entity> entities_;
-  std::unordered_map<EntityUid, std::size_t, EntityUidHash> index_;
-  std::vector<UidSet> ancestors_;
+  struct State;
+  std::shared_ptr<const State> state_;
 };
 
 struct Request {

@@ -15,11 +15,13 @@ using Json = nlohmann::json;
 
 inline constexpr int kMaxJsonDepth = 256;
 
-// Text to tree; fails on bad JSON, invalid UTF-8, repeated keys and nesting past kMaxJsonDepth. The message has
-// line and column.
-Result<Json> parse_json(std::string_view text);
+// Text to tree; fails on bad JSON, invalid UTF-8, repeated keys and nesting past `max_depth`. The message has line and
+// column. Cedar's data has no null; kerf's own formats do.
+enum class JsonNull { refuse, accept };
+Result<Json> parse_json(std::string_view text, int max_depth = kMaxJsonDepth, JsonNull null = JsonNull::refuse);
 
-// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, scalars, arrays, objects.
+// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, scalars, arrays, objects. `{"__extn":{"fn":"offset","args":[…]}}`
+// (RFC 110) writes the datetimes that have no constructor text.
 Result<Value> value_from_json(const Json& json);
 Json value_to_json(const Value& value);  // the explicit forms above
 

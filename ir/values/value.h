@@ -28,6 +28,11 @@ std::string to_text(const EntityUid& uid);
 std::optional<EntityUid> parse_uid(std::string_view text);
 // "..." with Cedar's string escapes.
 std::string quote(std::string_view text);
+// The inverse: exactly one string literal, quotes included. Nothing for escapes that Cedar has not.
+std::optional<std::string> unquote(std::string_view literal);
+// `A::B::C` without white space; no reserved word (`if`, `in`, …, `__cedar`).
+bool is_name(std::string_view text);
+void append_utf8(std::string& out, std::uint32_t scalar);
 
 struct Decimal { std::int64_t ten_thousandths = 0; friend auto operator<=>(const Decimal&, const Decimal&) = default; };
 struct Datetime { std::int64_t ms = 0; friend auto operator<=>(const Datetime&, const Datetime&) = default; };

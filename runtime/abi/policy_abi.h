@@ -33,6 +33,8 @@ enum kerf_reason {
 	KERF_REASON_GUARD = 6,
 	KERF_REASON_QUARANTINE = 7,
 	KERF_REASON_INTERNAL = 8,             /* a bound inside the decision was hit; always refuses */
+	KERF_REASON_NO_ADDRESS = 9,           /* 0.0.0.0 from a socket bound to an address: the kernel sends that to the
+						 bound address, or to loopback if it is no unicast one; refused */
 };
 
 /* Bits of an outcome, as in ir/eval.h. */
@@ -50,7 +52,12 @@ struct kerf_value {
 
 /* One binding: a value of the map kerf_bindings (HASH, not preallocated: replaced whole and atomically, read once
  * per event). `words` holds segment_count segments of `segment_words` words (struct kerf_env_layout says which).
- * Segment i is in force while boot time < segment_until_ns[i]; the last one is in force for ever (~0). */
+ * Segment i is in force while boot time < segment_until_ns[i]; deadlines ascend; the last one is in force for ever:
+ * its entry and all unused ones are ~0.
+ *
+ * Since 6.1 the memory of a replaced or deleted element is given to the next update at once, while a hook may still
+ * read it. So who writes kerf_bindings holds the binding lock until a grace period has passed after the update
+ * (membarrier(MEMBARRIER_CMD_GLOBAL) waits for one), and only then lets the next update of this map begin. */
 struct kerf_binding {
 	__u64 generation;
 	__u32 mode;                           /* enum kerf_mode */
@@ -124,7 +131,7 @@ struct kerf_event_record {
 
 /* The map kerf_state (ARRAY, one element). */
 struct kerf_state {
-	__u64 generation;
+	__u64 generation;                     /* 0: not set up, every governed event is refused (no-record) */
 	__u64 log_allows;                     /* 1: events for allowed calls too */
 };
 

@@ -1,6 +1,7 @@
 // Expressions of table.json and manifest.json (ir/expr_json.h says the form), read strictly and evaluated with all of
 // Cedar. Independent of the reference evaluator: the two share ir/values only.
 #pragma once
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,18 +21,43 @@ struct RequestParts {
   const ValueRecord* context = nullptr;
 };
 
-class Expr {
+struct Program;
+
+// One request, for any number of expressions: variables become values once, and the operand stack is reused.
+class Evaluation {
  public:
-  // Strict: unknown operators, wrong arity, unknown keys and nesting past a bound are errors.
-  static Result<Expr> from_json(const Json& json);
-  EvalResult evaluate(const RequestParts& request, const Entities& entities) const;
+  // `actions`, if given, answers for the entities that it stores, before `entities`.
+  Evaluation(const RequestParts& request, const Entities& entities, const Entities* actions = nullptr)
+      : request_(request), entities_(entities), actions_(actions) {}
+  EvalResult run(const Program& program);
 
  private:
-  struct Node;
-  std::vector<Node> nodes_;   // operands before users; the last is the root
+  friend class Machine;
+  const Entities& store_of(const Value& value) const;
+  const Value* variable(std::size_t index);
+
+  RequestParts request_;
+  const Entities& entities_;
+  const Entities* actions_;
+  std::array<std::optional<Value>, 4> variables_;
+  std::vector<Value> stack_;
+};
+
+class Expr {
+ public:
+  // Strict: unknown operators, wrong arity and unknown keys are errors. Nesting is bounded by the JSON reader; neither
+  // reading nor evaluating recurses.
+  static Result<Expr> from_json(const Json& json);
+  EvalResult evaluate(const RequestParts& request, const Entities& entities) const;
+  EvalResult evaluate(Evaluation& evaluation) const;
+
+ private:
+  explicit Expr(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
+  std::shared_ptr<const Program> program_;
 };
 
 enum class Outcome : std::uint8_t { false_ = 0, true_ = 1, error = 2 };
+// `error` also for a value that is not a Bool.
 Outcome outcome_of(const EvalResult& result);
 
 }  // namespace kerf::gateway

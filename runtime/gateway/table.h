@@ -1,5 +1,8 @@
 // The decision-table evaluator: table.json (docs/table-format.md) in, decisions out.
 #pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,6 +10,10 @@
 #include "runtime/gateway/expr.h"
 
 namespace kerf::gateway {
+
+inline constexpr std::int64_t kTableVersion = 1;
+// JSON nesting of a table. An expression takes two levels for each of its own.
+inline constexpr int kMaxTableDepth = 2048;
 
 struct PolicyInfo {
   std::string id;
@@ -41,8 +48,9 @@ class Table {
   Table& operator=(Table&&) noexcept;
   ~Table();
 
+  struct State;   // table_state.h
+
  private:
-  struct State;
   explicit Table(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -1,0 +1,93 @@
+// check, compile, split, explain: the compiler's own commands.
+#include <fmt/core.h>
+
+#include "driver/cli/commands.h"
+
+namespace kerf::cli {
+namespace {
+
+void compile(Globals& globals, const ProgramOptions& options, const std::string& directory, const std::string& stage) {
+  std::unique_ptr<Loaded> loaded = load_program(globals, options);
+  if (!loaded) return;
+  Program& program = loaded->program;
+  if (!stage.empty()) {
+    fmt::print("{}", print_stage(program, loaded->text, stage).value_or(""));
+    return;
+  }
+  Diagnostics before = program.diagnostics;
+  program.diagnostics = {};
+  std::optional<Artefacts> artefacts = compile_program(program, loaded->text, {codegen_helper_path()});
+  if (artefacts) {
+    if (Status written = write_bundle(artefacts->bundle, directory); !written) {
+      program.diagnostics.report(Code::K7903, {}, written.error().message);
+    }
+  }
+  print_diagnostics(globals, program.sources, program.diagnostics);
+  if (program.diagnostics.has_errors()) globals.exit = artefacts ? kFailure : kInvalid;
+  for (const Diagnostic& d : program.diagnostics.all()) {
+    if (d.code == Code::K7904) globals.exit = kFailure;
+  }
+}
+
+void print_split(Globals& globals, const ProgramOptions& options, const std::string& format) {
+  std::unique_ptr<Loaded> loaded = load_program(globals, options);
+  if (!loaded) return;
+  const Program& program = loaded->program;
+  Split report = split(program.module, program.plan);
+  if (format == "json") {
+    fmt::print("{}", pretty_json(split_to_json(program.module, program.sources, report)));
+  } else if (format == "table") {
+    fmt::print("{}", split_to_table(program.module, program.sources, report));
+  } else {
+    fmt::print("{}", split_to_picture(program.module, program.sources, report, globals.colour_for(1)));
+  }
+}
+
+void explain_code(Globals& globals, const std::string& name) {
+  if (name.empty()) {
+    for (const CatalogueRow& row : catalogue()) fmt::print("{}  {}\n", row.name, row.message);
+    return;
+  }
+  std::optional<Code> code = find_code(name);
+  if (code) {
+    fmt::print("{}", explain(*code));
+    return;
+  }
+  fmt::print(stderr, "error: `{}` is no diagnostic code; `kerf explain` lists them all\n", name);
+  globals.exit = kFailure;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Globals& globals) {
+  auto options = std::make_shared<ProgramOptions>();
+  CLI::App* check = app.add_subcommand("check", "parse, validate and split a policy set; write nothing");
+  options->declare(*check, true);
+  check->callback([&globals, options] { load_program(globals, *options); });
+
+  auto directory = std::make_shared<std::string>();
+  auto stage = std::make_shared<std::string>();
+  CLI::App* compile_command = app.add_subcommand("compile", "compile a policy set to a bundle: eBPF object, decision table, split");
+  options->declare(*compile_command, true);
+  auto* out = compile_command->add_option("-o,--output", *directory, "directory of the bundle, written whole or not at all")->type_name("DIR");
+  auto* print = compile_command->add_option("--print", *stage, "print an intermediate form instead of writing a bundle")
+                    ->check(CLI::IsMember({"ast", "ir", "plan", "split", "table"}))->type_name("ast|ir|plan|split|table");
+  out->excludes(print);
+  compile_command->callback([&globals, options, directory, stage] {
+    if (directory->empty() && stage->empty()) throw CLI::RequiredError("-o");
+    compile(globals, *options, *directory, *stage);
+  });
+
+  auto format = std::make_shared<std::string>("picture");
+  CLI::App* split_command = app.add_subcommand("split", "show which layer decides which policy, and at which stage");
+  options->declare(*split_command, true);
+  split_command->add_option("--format", *format)->check(CLI::IsMember({"picture", "table", "json"}))->type_name("picture|table|json");
+  split_command->callback([&globals, options, format] { print_split(globals, *options, *format); });
+
+  auto code = std::make_shared<std::string>();
+  CLI::App* explain_command = app.add_subcommand("explain", "explain a diagnostic code; without one, list them");
+  explain_command->add_option("code", *code, "e.g. K1001");
+  explain_command->callback([&globals, code] { explain_code(globals, *code); });
+}
+
+}  // namespace kerf::cli

@@ -1,0 +1,71 @@
+// Options that several commands share, and the way diagnostics leave the program.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "driver/cli/commands.h"
+
+namespace kerf::cli {
+
+ErrorFormat Globals::format() const {
+  if (error_format == "json") return ErrorFormat::json;
+  if (error_format == "plain") return ErrorFormat::plain;
+  return ErrorFormat::human;
+}
+
+bool Globals::colour_for(int fd) const {
+  if (colour != "auto") return colour == "always";
+  const char* no_color = std::getenv("NO_COLOR");
+  return ::isatty(fd) != 0 && (no_color == nullptr || *no_color == '\0');
+}
+
+void ProgramOptions::declare(CLI::App& command, bool policies_required) {
+  auto* p = command.add_option("-p,--policies", policies, "policy files or directories; - is standard input")->type_name("FILE");
+  if (policies_required) p->required();
+  auto* s = command.add_option("-s,--schema", schema, "schema in Cedar's human-readable syntax")->type_name("FILE");
+  if (policies_required) s->required();
+  command.add_option("--entities", entities, "entities in Cedar's JSON form")->type_name("FILE");
+}
+
+void print_diagnostics(const Globals& globals, const Sources& sources, const Diagnostics& diagnostics) {
+  fmt::print(stderr, "{}", render(sources, diagnostics, globals.format(), globals.colour_for(2)));
+}
+
+void print_error(const Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help) {
+  Diagnostics diagnostics;
+  diagnostics.add({code, Severity::error, message, {}, {}, {}, {}, help, {}});
+  print_diagnostics(globals, Sources{}, diagnostics);
+}
+
+std::optional<ProgramText> load(Globals& globals, const ProgramOptions& options) {
+  Diagnostics diagnostics;
+  ProgramText text;
+  text.policies = read_files(options.policies, diagnostics);
+  auto one = [&](const std::string& path) -> std::optional<InputFile> {
+    if (path.empty()) return std::nullopt;
+    std::vector<InputFile> files = read_files({path}, diagnostics);
+    if (files.empty()) return std::nullopt;
+    return std::move(files.front());
+  };
+  text.schema = one(options.schema);
+  text.entities = one(options.entities);
+  if (!diagnostics.has_errors()) return text;
+  print_diagnostics(globals, Sources{}, diagnostics);
+  globals.exit = kFailure;
+  return std::nullopt;
+}
+
+std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options) {
+  std::optional<ProgramText> text = load(globals, options);
+  if (!text) return nullptr;
+  auto loaded = std::make_unique<Loaded>();
+  loaded->text = std::move(*text);
+  loaded->program = check_program(loaded->text);
+  print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
+  if (!loaded->program.diagnostics.has_errors()) return loaded;
+  globals.exit = kInvalid;
+  return nullptr;
+}
+
+}  // namespace kerf::cli

@@ -1,0 +1,100 @@
+// Paths -> named texts, in an order that does not depend on the command line.
+#include "driver/inputs.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace kerf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxBytes = kMaxInputMiB << 20;
+
+bool read_descriptor(int fd, const std::string& name, std::string& text, Diagnostics& diagnostics) {
+  char buffer[1 << 16];
+  for (;;) {
+    ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      diagnostics.report(Code::K7901, {}, name, std::strerror(errno));
+      return false;
+    }
+    if (n == 0) return true;
+    text.append(buffer, static_cast<std::size_t>(n));
+    if (text.size() > kMaxBytes) {
+      diagnostics.report(Code::K7902, {}, name, kMaxInputMiB);
+      return false;
+    }
+  }
+}
+
+void read_one(const std::string& path, std::string name, std::vector<InputFile>& files, Diagnostics& diagnostics) {
+  int fd = path == "-" ? ::dup(0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    diagnostics.report(Code::K7901, {}, path, std::strerror(errno));
+    return;
+  }
+  InputFile file{std::move(name), {}};
+  if (read_descriptor(fd, path, file.text, diagnostics)) files.push_back(std::move(file));
+  ::close(fd);
+}
+
+std::vector<std::string> expand(const std::vector<std::string>& paths, Diagnostics& diagnostics) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (path == "-" || !fs::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+      if (it->is_regular_file(error) && it->path().extension() == ".cedar") files.push_back(it->path().string());
+    }
+    if (error) diagnostics.report(Code::K7901, {}, path, error.message());
+  }
+  return files;
+}
+
+fs::path common_directory(const std::vector<std::string>& paths) {
+  fs::path common;
+  bool first = true;
+  for (const std::string& path : paths) {
+    if (path == "-") continue;
+    fs::path parent = fs::absolute(path).lexically_normal().parent_path();
+    if (first) {
+      common = parent;
+      first = false;
+      continue;
+    }
+    fs::path shared;
+    for (auto a = common.begin(), b = parent.begin(); a != common.end() && b != parent.end() && *a == *b; ++a, ++b) {
+      shared /= *a;
+    }
+    common = shared;
+  }
+  return common;
+}
+
+}  // namespace
+
+std::vector<InputFile> read_files(const std::vector<std::string>& paths, Diagnostics& diagnostics) {
+  std::vector<std::string> expanded = expand(paths, diagnostics);
+  fs::path common = common_directory(expanded);
+  std::vector<InputFile> files;
+  for (const std::string& path : expanded) {
+    std::string name = path == "-" ? "<stdin>"
+                                   : fs::absolute(path).lexically_normal().lexically_relative(common).generic_string();
+    read_one(path, std::move(name), files, diagnostics);
+  }
+  std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return files;
+}
+
+}  // namespace kerf

@@ -1,0 +1,133 @@
+// Texts -> checked program -> artefacts. A phase runs only if the phases whose results it needs had no errors, so one
+// mistake gives one message and not its echoes.
+#include "driver/pipeline.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "backends/table/emit.h"
+#include "frontend/parse/parse.h"
+#include "frontend/sema/data.h"
+#include "frontend/sema/policies.h"
+#include "frontend/sema/schema.h"
+
+namespace kerf {
+namespace {
+
+std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text) {
+  std::vector<ast::PolicyFile> files;
+  for (const InputFile& input : text.policies) {
+    SourceId source = program.sources.add(input.name, input.text);
+    program.policy_sources.push_back(source);
+    files.push_back(parse_policies(program.sources, source, program.diagnostics));
+  }
+  return files;
+}
+
+bool resolve(Program& program, const ProgramText& text) {
+  if (text.schema) {
+    program.schema_source = program.sources.add(text.schema->name, text.schema->text);
+    ast::SchemaFile file = parse_schema(program.sources, program.schema_source, program.diagnostics);
+    if (program.diagnostics.has_errors()) return false;
+    program.module.schema = resolve_schema(file, program.diagnostics);
+    if (program.diagnostics.has_errors()) return false;
+    program.module.environments = program.module.schema.environments();
+  }
+  return true;
+}
+
+void read_snapshot(Program& program, const ProgramText& text) {
+  InputFile none{"<no entities>", "[]"};
+  const InputFile& input = text.entities ? *text.entities : none;
+  program.entities_source = program.sources.add(input.name, input.text);
+  program.module.entities =
+      read_entities(program.sources, program.entities_source, program.module.schema, program.diagnostics);
+}
+
+void check_policies(Program& program, const std::vector<ast::PolicyFile>& files) {
+  lower_policies(files, program.module, program.diagnostics);
+  if (program.diagnostics.has_errors()) return;
+  if (auto violation = verify(program.module)) internal_error("lowering: " + *violation);
+  typecheck(program.module, program.diagnostics);
+  check_kernel_literals(program.module, program.diagnostics);
+  if (program.diagnostics.has_errors()) return;
+  program.plan = plan_kernel(program.module, program.diagnostics);
+}
+
+std::vector<NamedBytes> input_bytes(const ProgramText& text) {
+  std::vector<NamedBytes> inputs;
+  for (const InputFile& file : text.policies) inputs.push_back({file.name, "policies", file.text});
+  if (text.schema) inputs.push_back({text.schema->name, "schema", text.schema->text});
+  if (text.entities) inputs.push_back({text.entities->name, "entities", text.entities->text});
+  return inputs;
+}
+
+}  // namespace
+
+Program check_program(const ProgramText& text) {
+  Program program;
+  std::vector<ast::PolicyFile> files = parse_all(program, text);
+  bool parsed = !program.diagnostics.has_errors();
+  if (resolve(program, text)) {
+    read_snapshot(program, text);
+    if (parsed) check_policies(program, files);
+  }
+  program.diagnostics.sort();
+  return program;
+}
+
+std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CodegenOptions& options) {
+  check(!program.diagnostics.has_errors(), "compile_program needs a program without errors");
+  if (program.plan.envs.empty()) {
+    program.diagnostics.report(Code::K7905, {program.schema_source, 0, 0});
+    return std::nullopt;
+  }
+  std::vector<NamedBytes> inputs = input_bytes(text);
+  Result<BpfObject> object = emit_bpf(program.module, program.plan, inputs_digest(inputs), options);
+  if (!object) {
+    program.diagnostics.report(Code::K7904, {}, object.error().message);
+    return std::nullopt;
+  }
+  Split report = split(program.module, program.plan);
+  std::vector<NamedBytes> outputs = {
+      {"entities.json", "", pretty_json(entities_to_json(program.module.entities.all()))},
+      {"policy.bpf.o", "", object->elf},
+      {"split.json", "", pretty_json(split_to_json(program.module, program.sources, report))},
+      {"table.json", "", emit_table(program.module, program.sources)}};
+  Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs);
+  outputs.push_back({"manifest.json", "", pretty_json(manifest)});
+  return Artefacts{{std::move(outputs)}, object->layout};
+}
+
+std::optional<std::string> print_stage(const Program& program, const ProgramText& text, const std::string& stage) {
+  if (stage == "ast") {
+    Sources sources;
+    Diagnostics ignored;   // check_program has reported them
+    std::string out;
+    for (const InputFile& input : text.policies) {
+      out += print(parse_policies(sources, sources.add(input.name, input.text), ignored));
+    }
+    return out;
+  }
+  if (stage == "ir") return print_module(program.module);
+  if (stage == "plan") return print_plan(program.module, program.plan);
+  if (stage == "split") return pretty_json(split_to_json(program.module, program.sources, split(program.module, program.plan)));
+  if (stage == "table") return emit_table(program.module, program.sources);
+  return std::nullopt;
+}
+
+std::string codegen_helper_path() {
+  char buffer[4096];
+  ssize_t size = ::readlink("/proc/self/exe", buffer, sizeof buffer);
+  if (size <= 0 || size == sizeof buffer) return {};
+  std::filesystem::path here = std::filesystem::path(std::string(buffer, static_cast<std::size_t>(size))).parent_path();
+  std::error_code error;
+  for (const auto& path : {here / "kerf-codegen", here.parent_path() / "libexec" / "kerf" / "kerf-codegen"}) {
+    if (std::filesystem::is_regular_file(path, error)) return path.string();
+  }
+  return {};
+}
+
+}  // namespace kerf

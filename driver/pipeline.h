@@ -1,0 +1,46 @@
+// The pipeline as a library: the one place that knows the order of the phases. The command line is its thin client.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/bundle.h"
+#include "driver/inputs.h"
+#include "ir/passes/plan.h"
+#include "ir/passes/split.h"
+
+namespace kerf {
+
+struct ProgramText {
+  std::vector<InputFile> policies;      // sorted by name
+  std::optional<InputFile> schema;
+  std::optional<InputFile> entities;    // none: no entities but the schema's actions
+};
+
+// A checked program. Usable for more than messages only if !diagnostics.has_errors().
+struct Program {
+  Sources sources;
+  std::vector<SourceId> policy_sources;
+  SourceId schema_source, entities_source;
+  Module module;
+  KernelPlan plan;
+  Diagnostics diagnostics;              // sorted
+};
+
+// parse -> resolve -> read entities -> lower -> verify -> type-check -> plan the kernel.
+Program check_program(const ProgramText& text);
+
+// check_program's result to artefacts. Reports K79xx into `program.diagnostics`.
+struct Artefacts {
+  Bundle bundle;
+  BpfLayout layout;
+};
+std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CodegenOptions& options);
+
+// Printable intermediate forms: "ast", "ir", "plan", "split", "table"; nothing for an unknown name.
+std::optional<std::string> print_stage(const Program& program, const ProgramText& text, const std::string& stage);
+
+// The helper program beside this executable, or in ../libexec/kerf; found through /proc/self/exe only.
+std::string codegen_helper_path();
+
+}  // namespace kerf

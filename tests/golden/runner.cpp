@@ -1,0 +1,196 @@
+// Golden tests: section files. A line `=== NAME` opens a section:
+//   === policies [NAME]   === schema   === entities      inputs of the pipeline
+//   === file NAME                                        a file for `=== run`
+//   === run                                              a shell script, run in a directory with these files; `kerf`
+//                                                        is the command under test
+//   === expect diagnostics|ast|ir|plan|split|table|picture|split-table   === expect stdout|stderr|exit   the outputs
+// UPDATE_GOLDEN=1 rewrites the expectations. A name starts with bad_ if and only if there is an error diagnostic.
+#include <fmt/core.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "driver/pipeline.h"
+#include "driver/render.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace kerf;
+
+struct Section {
+  std::string head;   // "policies a.cedar", "expect plan"
+  std::string body;
+};
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream buffer;
+  buffer << in.rdbuf();
+  return buffer.str();
+}
+
+std::vector<Section> read_sections(const fs::path& path) {
+  std::vector<Section> sections;
+  std::istringstream in(read_file(path));
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("=== ", 0) == 0) sections.push_back({line.substr(4), ""});
+    else if (!sections.empty()) sections.back().body += line + "\n";
+  }
+  return sections;
+}
+
+void write_sections(const fs::path& path, const std::vector<Section>& sections) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  for (const Section& s : sections) out << "=== " << s.head << "\n" << s.body;
+}
+
+std::string argument(const std::string& head) {
+  std::size_t space = head.find(' ');
+  return space == std::string::npos ? "" : head.substr(space + 1);
+}
+
+struct Output {
+  std::map<std::string, std::string> texts;   // by name of expectation
+  bool failed = false;                        // has an error diagnostic
+};
+
+std::string with_newline(std::string text) {
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
+}
+
+Output run_pipeline(const std::vector<Section>& sections) {
+  ProgramText text;
+  for (const Section& s : sections) {
+    std::string name = argument(s.head);
+    if (s.head.rfind("policies", 0) == 0) text.policies.push_back({name.empty() ? "policies.cedar" : name, s.body});
+    if (s.head == "schema") text.schema = InputFile{"schema.cedarschema", s.body};
+    if (s.head == "entities") text.entities = InputFile{"entities.json", s.body};
+  }
+  std::sort(text.policies.begin(), text.policies.end(), [](auto& a, auto& b) { return a.name < b.name; });
+  Program program = check_program(text);
+  Output output;
+  output.failed = program.diagnostics.has_errors();
+  output.texts["diagnostics"] = render(program.sources, program.diagnostics, ErrorFormat::human, false);
+  output.texts["ast"] = print_stage(program, text, "ast").value_or("");
+  if (output.failed) return output;
+  for (const char* stage : {"ir", "plan", "split", "table"}) {
+    output.texts[stage] = print_stage(program, text, stage).value_or("");
+  }
+  Split report = split(program.module, program.plan);
+  output.texts["picture"] = split_to_picture(program.module, program.sources, report, false);
+  output.texts["split-table"] = split_to_table(program.module, program.sources, report);
+  return output;
+}
+
+Output run_script(const std::vector<Section>& sections, const std::string& kerf) {
+  std::string pattern = (fs::temp_directory_path() / "kerf-golden-XXXXXX").string();
+  Output output;
+  if (::mkdtemp(pattern.data()) == nullptr) return output;
+  fs::path directory = pattern;
+  for (const Section& s : sections) {
+    if (s.head.rfind("file ", 0) == 0) std::ofstream(directory / argument(s.head), std::ios::binary) << s.body;
+    if (s.head == "run") std::ofstream(directory / ".run.sh") << s.body;
+  }
+  std::string command = fmt::format("cd '{}' && kerf() {{ '{}' \"$@\"; }} && export NO_COLOR=1 && . ./.run.sh >.stdout 2>.stderr </dev/null",
+                                    directory.string(), kerf);
+  std::string quoted = "bash -c " + ("'" + [&] {
+    std::string q;
+    for (char c : command) q += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return q;
+  }() + "'");
+  int status = std::system(quoted.c_str());
+  output.texts["exit"] = fmt::format("{}\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  auto shown = [&](const char* name) {
+    std::string text = read_file(directory / name);
+    for (std::size_t at; (at = text.find(pattern)) != std::string::npos;) text.replace(at, pattern.size(), "TMP");
+    return text;
+  };
+  output.texts["stdout"] = shown(".stdout");
+  output.texts["stderr"] = shown(".stderr");
+  output.failed = output.texts["stderr"].find("error[K") != std::string::npos;
+  std::error_code ignored;
+  fs::remove_all(directory, ignored);
+  return output;
+}
+
+bool check_file(const fs::path& path, const std::string& kerf, bool update) {
+  std::vector<Section> sections = read_sections(path);
+  bool script = std::any_of(sections.begin(), sections.end(), [](const Section& s) { return s.head == "run"; });
+  Output output = script ? run_script(sections, kerf) : run_pipeline(sections);
+  bool good = true;
+  std::string name = path.filename().string();
+  bool bad_name = name.rfind("bad_", 0) == 0;
+  if (bad_name != output.failed) {
+    fmt::print("{}: the name says {}, the diagnostics say {}\n", name, bad_name ? "bad" : "ok", output.failed ? "bad" : "ok");
+    good = false;
+    if (!update && output.texts.contains("diagnostics")) fmt::print("{}", output.texts["diagnostics"]);
+  }
+  int expectations = 0;
+  for (Section& s : sections) {
+    if (s.head.rfind("expect ", 0) != 0) continue;
+    ++expectations;
+    std::string got = with_newline(output.texts[argument(s.head)]);
+    if (got == s.body) continue;
+    if (update) {
+      s.body = got;
+      continue;
+    }
+    good = false;
+    fmt::print("{}: {} differs\n--- expected\n{}--- got\n{}---\n", name, s.head, s.body, got);
+  }
+  if (expectations == 0) {
+    fmt::print("{}: expects nothing\n", name);
+    good = false;
+  }
+  if (update) write_sections(path, sections);
+  return good;
+}
+
+std::vector<fs::path> test_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (entry.path().extension() == ".test") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+// Every code of the catalogue is in the expected output of some golden.
+int check_codes(const fs::path& directory) {
+  std::string all;
+  for (const fs::path& path : test_files(directory)) {
+    for (const Section& s : read_sections(path)) {
+      if (s.head.rfind("expect ", 0) == 0) all += s.body;
+    }
+  }
+  int missing = 0;
+  for (const CatalogueRow& row : catalogue()) {
+    if (all.find(fmt::format("[{}]", row.name)) != std::string::npos) continue;
+    fmt::print("no golden shows {}: {}\n", row.name, row.message);
+    ++missing;
+  }
+  fmt::print("{} codes, {} without a golden\n", catalogue().size(), missing);
+  return missing == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string(argv[1]) == "--codes") return check_codes(argv[2]);
+  if (argc != 3) return 64;
+  bool update = std::getenv("UPDATE_GOLDEN") != nullptr;
+  int failed = 0, total = 0;
+  for (const fs::path& path : test_files(argv[1])) {
+    ++total;
+    if (!check_file(path, argv[2], update)) ++failed;
+  }
+  fmt::print("{} golden files, {} failed\n", total, failed);
+  return failed == 0 && total > 0 ? 0 : 1;
+}

@@ -1,0 +1,170 @@
+// The judge's test. Random programs go through the whole pipeline; for every event and request
+//   the reference evaluator, the decision table, the decision code of the emitted object in this kernel, and the
+//   official Cedar engine (on the materialised event)
+// must agree on the decision, the determining policies and the erroring policies.
+//   differential [PROGRAMS [EVENTS [REQUESTS [SEED]]]]
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+#include "backends/table/emit.h"
+#include "driver/pipeline.h"
+#include "driver/render.h"
+#include "ir/eval.h"
+#include "runtime/gateway/table.h"
+#include "tests/semantics/generator.h"
+#include "tests/semantics/kernel_judge.h"
+#include "tests/semantics/oracle.h"
+
+namespace {
+
+using namespace kerf;
+using namespace kerf::test;
+
+struct Tally {
+  std::size_t total = 0, allow = 0, deny = 0, with_errors = 0;
+  void count(const Answer& answer) {
+    ++total;
+    ++(answer.allow ? allow : deny);
+    if (!answer.errors.empty()) ++with_errors;
+  }
+  bool balanced() const { return allow * 5 >= total && deny * 5 >= total && with_errors * 5 >= total; }
+};
+
+std::string text(const Answer& a) {
+  return fmt::format("{} determining=[{}] errors=[{}]", a.allow ? "allow" : "deny", fmt::join(a.determining, " "), fmt::join(a.errors, " "));
+}
+
+Answer by_reference(const Module& module, const Request& request, const Entities& entities) {
+  Decision d = authorize(module, request, entities);
+  Answer answer{d.allow, {}, {}};
+  for (PolicyId p : d.determining) answer.determining.push_back(module.policies.at(p.index).id);
+  for (const PolicyError& e : d.errors) answer.errors.push_back(module.policies.at(e.policy.index).id);
+  answer.sort();
+  return answer;
+}
+
+std::optional<Answer> by_table(const gateway::Table& table, const Request& request, const Entities& entities) {
+  Result<gateway::Decision> d = table.decide(request, entities);
+  if (!d) return std::nullopt;
+  Answer answer{d->allow, {}, {}};
+  for (std::uint32_t p : d->determining) answer.determining.push_back(table.policies().at(p).id);
+  for (const auto& e : d->errors) answer.errors.push_back(table.policies().at(e.policy).id);
+  answer.sort();
+  return answer;
+}
+
+class Differential {
+ public:
+  Differential(Oracle& oracle, bool kernel) : oracle_(oracle), kernel_(kernel) {}
+  bool run(const GeneratedProgram& generated, std::uint64_t seed);
+  Tally events, requests;
+  std::size_t kernel_events = 0, oracle_answers = 0;
+
+ private:
+  bool same(const char* who, const Answer& reference, const Answer& other, const Request& request);
+  bool fail(const std::string& why);
+
+  Oracle& oracle_;
+  bool kernel_;
+  const GeneratedProgram* generated_ = nullptr;
+  std::uint64_t seed_ = 0;
+};
+
+bool Differential::fail(const std::string& why) {
+  fmt::print("seed {}: {}\n--- policies\n{}--- entities\n{}\n", seed_, why, generated_->policies, generated_->entities);
+  return false;
+}
+
+bool Differential::same(const char* who, const Answer& reference, const Answer& other, const Request& request) {
+  if (reference == other) return true;
+  Json context = Json::object();
+  for (const auto& [name, value] : request.context) context[name] = value_to_json(value);
+  return fail(fmt::format("{} differs\n  reference: {}\n  {}: {}\n  request: {} {} {} {}", who, text(reference), who, text(other),
+                          to_text(request.principal), to_text(request.action), to_text(request.resource), context.dump()));
+}
+
+bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
+  generated_ = &generated;
+  seed_ = seed;
+  ProgramText source{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema},
+                     InputFile{"entities.json", generated.entities}};
+  Program program = check_program(source);
+  if (program.diagnostics.has_errors()) {
+    return fail("the program does not compile:\n" + render(program.sources, program.diagnostics, ErrorFormat::plain, false));
+  }
+  const Module& module = program.module;
+  Result<gateway::Table> table = gateway::Table::read(emit_table(module, program.sources));
+  if (!table) return fail("the table cannot be read: " + table.error().message);
+
+  std::vector<Question> questions;
+  std::vector<Answer> references;
+  for (const KernelEventData& event : generated.events) {
+    Result<Materialised> m = materialise(module, event);
+    if (!m) return fail("materialise: " + m.error().message);
+    references.push_back(by_reference(module, m->request, m->entities));
+    std::optional<Answer> decided = by_table(*table, m->request, m->entities);
+    if (!decided || !same("table", references.back(), *decided, m->request)) return decided ? false : fail("the table refuses an event");
+    events.count(references.back());
+    questions.push_back({m->request, entities_without_actions(module, m->entities)});
+  }
+  for (const Request& request : generated.requests) {
+    references.push_back(by_reference(module, request, module.entities));
+    std::optional<Answer> decided = by_table(*table, request, module.entities);
+    if (!decided || !same("table", references.back(), *decided, request)) return decided ? false : fail("the table refuses a request");
+    requests.count(references.back());
+    questions.push_back({request, entities_without_actions(module, module.entities)});
+  }
+  if (oracle_.running()) {
+    Result<std::vector<Answer>> answers = oracle_.ask(generated.policies, generated.schema, questions);
+    if (!answers) return fail("official engine: " + answers.error().message);
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      if (!same("official engine", references[i], (*answers)[i], questions[i].request)) return false;
+    }
+    oracle_answers += questions.size();
+  }
+  if (kernel_) {
+    Result<std::vector<Answer>> answers = decide_in_kernel(program, source, generated.events);
+    if (!answers) return fail("kernel: " + answers.error().message);
+    for (std::size_t i = 0; i < generated.events.size(); ++i) {
+      if (!same("kernel", references[i], (*answers)[i], questions[i].request)) return false;
+    }
+    kernel_events += generated.events.size();
+  }
+  return true;
+}
+
+std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
+  return argc > i ? std::strtoull(argv[i], nullptr, 10) : otherwise;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::uint64_t programs = argument(argc, argv, 1, 200), events = argument(argc, argv, 2, 60);
+  std::uint64_t requests = argument(argc, argv, 3, 60), seed = argument(argc, argv, 4, 20261121);
+  Oracle oracle;
+  if (!oracle.running()) fmt::print("SKIP official engine: {}\n", oracle.why());
+  std::string why_not_kernel = kernel_available();
+  if (!why_not_kernel.empty()) fmt::print("SKIP kernel decisions: {}\n", why_not_kernel);
+  Differential differential(oracle, why_not_kernel.empty());
+  fmt::print("seed {}\n", seed);
+  for (std::uint64_t i = 0; i < programs; ++i) {
+    GeneratedProgram generated = Generator(seed + i).program(events, requests);
+    if (!differential.run(generated, seed + i)) return 1;
+  }
+  auto print = [](const char* what, const Tally& t) {
+    fmt::print("{}: {} in all, {} allow, {} deny, {} with errors\n", what, t.total, t.allow, t.deny, t.with_errors);
+  };
+  print("events", differential.events);
+  print("requests", differential.requests);
+  fmt::print("decided in the kernel: {}; by the official engine: {}\n", differential.kernel_events, differential.oracle_answers);
+  if (!differential.events.balanced() || !differential.requests.balanced()) {
+    fmt::print("the generator is out of balance: a fifth each should allow, deny, and have errors\n");
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,306 @@
+#include "tests/semantics/generator.h"
+
+#include <fmt/core.h>
+
+#include "ir/canonical.h"
+#include "ir/values/extension.h"
+
+namespace kerf::test {
+namespace {
+
+const char* const kSchema = R"(entity Class in [Class];
+@kernel("process")
+entity Agent in [Class] {
+  level: Long, name: String, admin: Bool, flags: Set<String>, home: ipaddr, rate: decimal,
+  quota?: Long, limits: { max_port: Long, since: datetime }, boss?: Agent,
+} tags Long;
+entity DestSet in [DestSet];
+@kernel("endpoint")
+entity Endpoint in [DestSet] {
+  @kernel("endpoint.ip") ip: ipaddr,
+  @kernel("endpoint.port") port: Long,
+  zone?: String, weight?: Long,
+};
+entity ToolSet;
+entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
+
+@kernel("net.connect")
+action connect appliesTo { principal: [Agent], resource: [Endpoint], context: {
+  @kernel("process.uid") uid: Long,
+  @kernel("net.protocol") protocol: Long,
+  @kernel("fact.depth") depth?: Long,
+  @kernel("fact.trusted") trusted?: Bool,
+} };
+action anything;
+action invoke, list in [anything] appliesTo { principal: [Agent], resource: [Tool], context: {
+  n: Long, s: String, at: datetime, opt?: Long, from: ipaddr, r: { a: Long, b?: String },
+} };
+)";
+
+const std::vector<std::string> kAgents = {"a0", "a1", "a2", "a3", "a4"};
+const std::vector<std::string> kClasses = {"analyst", "finance", "all", "nobody"};
+const std::vector<std::string> kSets = {"approved", "internal", "partners", "empty"};
+const std::vector<std::string> kZones = {"eu", "us", "eu-west"};
+const std::vector<std::string> kFlags = {"x", "y", "z"};
+
+}  // namespace
+
+std::string Generator::small_long() {
+  static const std::vector<std::string> values = {"0", "1", "2", "3", "5", "80", "443", "1000", "-1", "65535",
+                                                  "9223372036854775807", "-9223372036854775808"};
+  return chance(80) ? values[pick(10)] : one_of(values);
+}
+
+std::string Generator::any_cidr() { return one_of(cidrs_); }
+std::string Generator::any_endpoint() { return one_of(endpoints_); }
+
+std::string Generator::bind_atom() {
+  switch (pick(15)) {
+    case 0: return fmt::format("principal.level < {}", small_long());
+    case 1: return fmt::format("principal in Class::\"{}\"", one_of(kClasses));
+    case 2: return fmt::format("principal.name like \"{}\"", one_of(std::vector<std::string>{"a*", "*1", "*a*", "a0", "*"}));
+    case 3: return fmt::format("principal.flags.contains(\"{}\")", one_of(kFlags));
+    case 4: return fmt::format("principal has quota && principal.quota >= {}", small_long());
+    case 5: return fmt::format("principal.level * {} > {}", small_long(), small_long());
+    case 6: return fmt::format("principal.limits.max_port == {}", one_of(ports_));
+    case 7: return fmt::format("principal.rate.lessThan(decimal(\"{}.5\"))", pick(4));
+    case 8: return fmt::format("principal == Agent::\"{}\"", one_of(kAgents));
+    case 9: return "principal.admin";
+    case 10: return fmt::format("principal.hasTag(\"t{0}\") && principal.getTag(\"t{0}\") == {1}", pick(2), pick(3));
+    case 11: return fmt::format("principal.limits.since < datetime(\"2024-0{}-01\")", 1 + pick(6));
+    case 12: return fmt::format("principal.flags.containsAny([\"{}\", \"q\"])", one_of(kFlags));
+    case 13: return fmt::format("principal has boss && principal.boss.level == {}", small_long());
+    default: return fmt::format("principal.home.isInRange(ip(\"{}\"))", any_cidr());
+  }
+}
+
+std::string Generator::publish_atom() {
+  switch (pick(6)) {
+    case 0: return fmt::format("context has depth && context.depth <= {}", pick(4));
+    case 1: return "context has trusted && context.trusted";
+    case 2: return fmt::format("context has depth && context.depth + {} > 0", small_long());
+    case 3: return "context has depth && context.depth < principal.level";
+    case 4: return "context has depth";
+    default: return "if context has trusted then context.trusted == principal.admin else true";
+  }
+}
+
+std::string Generator::address_atom() {
+  switch (pick(6)) {
+    case 0: return fmt::format("resource.ip == ip(\"{}\")", any_cidr());
+    case 1: return "resource.ip.isLoopback()";
+    case 2: return chance(50) ? "resource.ip.isIpv4()" : "resource.ip.isMulticast()";
+    case 3: return fmt::format("[ip(\"{}\"), ip(\"{}\")].contains(resource.ip)", any_cidr(), any_cidr());
+    default: return fmt::format("resource.ip.isInRange(ip(\"{}\"))", any_cidr());
+  }
+}
+
+std::string Generator::port_atom() {
+  switch (pick(6)) {
+    case 0: return fmt::format("resource.port == {}", one_of(ports_));
+    case 1: return fmt::format("resource.port < {}", one_of(ports_));
+    case 2: return fmt::format("resource.port >= {}", one_of(ports_));
+    case 3: return fmt::format("[{}, {}].contains(resource.port)", one_of(ports_), one_of(ports_));
+    case 4: return fmt::format("resource.port * {} != {}", small_long(), small_long());
+    default: return fmt::format("resource.port - {} <= {}", one_of(ports_), small_long());
+  }
+}
+
+std::string Generator::endpoint_atom() {
+  switch (pick(5)) {
+    case 0: return fmt::format("resource == Endpoint::\"{}\"", any_endpoint());
+    case 1: return fmt::format("resource has zone && resource.zone == \"{}\"", one_of(kZones));
+    case 2: return fmt::format("resource has zone && resource.zone like \"eu*\"");
+    case 3: return fmt::format("resource has weight && resource.weight * {} > {}", small_long(), small_long());
+    default: return fmt::format("resource in DestSet::\"{}\"", one_of(kSets));
+  }
+}
+
+std::string Generator::code_atom() {
+  switch (pick(9)) {
+    case 0: return fmt::format("context.uid == {}", small_long());
+    case 1: return fmt::format("context.uid + {} > {}", small_long(), small_long());
+    case 2: return "context.uid < resource.port";
+    case 3: return "resource.port <= principal.limits.max_port";
+    case 4: return "resource.ip.isInRange(principal.home)";
+    case 5: return "context has depth && resource.port == context.depth * 80";
+    case 6: return fmt::format("context.protocol == {}", chance(50) ? 6 : 17);
+    case 7: return fmt::format("resource.port * principal.level < {}", small_long());
+    default: return fmt::format("[0, 1000, {}].contains(context.uid)", small_long());
+  }
+}
+
+std::string Generator::kernel_atom() {
+  switch (pick(8)) {
+    case 0: case 1: return bind_atom();
+    case 2: return publish_atom();
+    case 3: case 4: return address_atom();
+    case 5: return port_atom();
+    case 6: return endpoint_atom();
+    default: return code_atom();
+  }
+}
+
+std::string Generator::gateway_atom() {
+  switch (pick(13)) {
+    case 0: return fmt::format("context.n + {} <= {}", small_long(), small_long());
+    case 1: return fmt::format("context has opt && context.opt == {}", small_long());
+    case 2: return "context.s like \"*a*\"";
+    case 3: return fmt::format("context.at < datetime(\"2024-0{}-01\")", 1 + pick(6));
+    case 4: return fmt::format("context.from.isInRange(ip(\"{}\"))", any_cidr());
+    case 5: return "context.r has b && context.r.b == context.s";
+    case 6: return fmt::format("resource.cost * {} > context.n", small_long());
+    case 7: return "resource has label && resource.label == context.s";
+    case 8: return "resource.owner == principal";
+    case 9: return fmt::format("resource.owner.level > {}", small_long());
+    case 10: return fmt::format("resource in ToolSet::\"{}\"", one_of(kSets));
+    case 11: return fmt::format("context.r.a == {}", pick(3));
+    default: return bind_atom();
+  }
+}
+
+std::string Generator::combine(int depth, bool kernel) {
+  if (depth == 0 || chance(30)) return "(" + (kernel ? kernel_atom() : gateway_atom()) + ")";
+  std::string a = combine(depth - 1, kernel);
+  switch (pick(6)) {
+    case 0: case 1: return fmt::format("({} && {})", a, combine(depth - 1, kernel));
+    case 2: case 3: return fmt::format("({} || {})", a, combine(depth - 1, kernel));
+    case 4: return fmt::format("!{}", a);
+    default: return fmt::format("(if {} then {} else {})", a, combine(depth - 1, kernel), combine(depth - 1, kernel));
+  }
+}
+
+std::string Generator::policy(bool kernel) {
+  std::string principal = "principal", action = "action", resource = "resource";
+  switch (pick(5)) {
+    case 0: principal += fmt::format(" == Agent::\"{}\"", one_of(kAgents)); break;
+    case 1: principal += fmt::format(" in Class::\"{}\"", one_of(kClasses)); break;
+    case 2: principal += fmt::format(" is Agent in Class::\"{}\"", one_of(kClasses)); break;
+    default: break;
+  }
+  if (kernel) {
+    action += " == Action::\"connect\"";
+    if (chance(20)) resource += fmt::format(" in DestSet::\"{}\"", one_of(kSets));
+    if (chance(10)) resource = fmt::format("resource == Endpoint::\"{}\"", any_endpoint());
+  } else {
+    action += chance(40) ? " in Action::\"anything\"" : chance(50) ? " == Action::\"invoke\"" : " in [Action::\"invoke\", Action::\"list\"]";
+    if (chance(20)) resource += fmt::format(" in ToolSet::\"{}\"", one_of(kSets));
+  }
+  std::string text = fmt::format("{} ({}, {}, {})", chance(65) ? "permit" : "forbid", principal, action, resource);
+  if (chance(85)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), kernel));
+  if (chance(25)) text += fmt::format("\nwhen {{ {} }}", combine(1, kernel));
+  return text + ";\n";
+}
+
+std::string Generator::entities_json() {
+  Json list = Json::array();
+  auto uid = [](const char* type, const std::string& id) { return Json{{"type", type}, {"id", id}}; };
+  auto add = [&](const char* type, const std::string& id, Json attrs, Json parents) -> Json& {
+    list.push_back({{"uid", uid(type, id)}, {"attrs", std::move(attrs)}, {"parents", std::move(parents)}});
+    return list.back();
+  };
+  add("Class", "analyst", Json::object(), Json::array({uid("Class", "all")}));
+  add("Class", "finance", Json::object(), Json::array({uid("Class", "all")}));
+  for (const std::string& id : kAgents) {
+    Json flags = Json::array();
+    for (const std::string& flag : kFlags) if (chance(40)) flags.push_back(flag);
+    Json attrs = {{"level", static_cast<int>(pick(6)) - 1}, {"name", id}, {"admin", chance(50)}, {"flags", flags},
+                  {"home", any_cidr()}, {"rate", fmt::format("{}.25", pick(4))},
+                  {"limits", {{"max_port", one_of(ports_)}, {"since", fmt::format("2024-0{}-15", 1 + pick(6))}}}};
+    if (chance(50)) attrs["quota"] = pick(5);
+    if (chance(30)) attrs["boss"] = uid("Agent", chance(70) ? one_of(kAgents) : "gone");
+    Json parents = Json::array();
+    for (const std::string& c : kClasses) if (chance(35)) parents.push_back(uid("Class", c));
+    Json& agent = add("Agent", id, std::move(attrs), std::move(parents));
+    agent["tags"] = Json::object();
+    if (chance(50)) agent["tags"]["t0"] = pick(3);
+  }
+  add("DestSet", "approved", Json::object(), Json::array({uid("DestSet", "internal")}));
+  add("DestSet", "partners", Json::object(), Json::array());
+  for (const std::string& id : endpoints_) {
+    if (chance(30)) continue;
+    auto parsed = parse_endpoint_id(id);
+    Json attrs = {{"ip", to_text(parsed->first)}, {"port", parsed->second}};
+    if (chance(60)) attrs["zone"] = one_of(kZones);
+    if (chance(50)) attrs["weight"] = pick(5);
+    Json parents = Json::array();
+    for (const std::string& s : kSets) if (s != "empty" && chance(40)) parents.push_back(uid("DestSet", s));
+    add("Endpoint", id, std::move(attrs), std::move(parents));
+  }
+  for (const char* id : {"t0", "t1", "t2"}) {
+    Json attrs = {{"cost", pick(5)}, {"owner", uid("Agent", chance(80) ? one_of(kAgents) : "gone")}};
+    if (chance(50)) attrs["label"] = "abc";
+    Json parents = Json::array();
+    for (const std::string& s : kSets) if (chance(30)) parents.push_back(uid("ToolSet", s));
+    add("Tool", id, std::move(attrs), std::move(parents));
+  }
+  return list.dump(1);
+}
+
+KernelEventData Generator::event() {
+  IpAddr address;
+  std::int64_t port = one_of(ports_) + static_cast<std::int64_t>(pick(3)) - 1;
+  if (chance(40)) {
+    auto parsed = parse_endpoint_id(any_endpoint());
+    address = parsed->first;
+    if (chance(70)) port = parsed->second;
+  } else {
+    address = *parse_ip(any_cidr());
+    address.prefix = address.v6 ? 128 : 32;
+    std::size_t last = address.v6 ? 15 : 3;
+    if (chance(40)) address.bytes[last] = static_cast<std::uint8_t>(address.bytes[last] + (chance(50) ? 1 : 255));
+    if (chance(20)) address.bytes[pick(last + 1)] = static_cast<std::uint8_t>(pick(256));
+  }
+  address = normalise_address(address);
+  port = std::min<std::int64_t>(std::max<std::int64_t>(port, 0), 65535);
+  KernelEventData data;
+  data.event = KernelEventId::net_connect;
+  data.principal = {"Agent", one_of(kAgents)};
+  static const std::vector<std::int64_t> uids = {0, 1, 80, 1000, 65534, 4294967295};
+  data.observed = {{"endpoint.ip", Value(address)}, {"endpoint.port", Value(port)},
+                   {"process.uid", Value(one_of(uids))}, {"process.gid", Value(std::int64_t{100})},
+                   {"process.pid", Value(std::int64_t{4242})}, {"net.protocol", Value(std::int64_t{chance(60) ? 6 : 17})}};
+  if (chance(60)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
+  if (chance(50)) data.facts.emplace("trusted", Value(chance(50)));
+  return data;
+}
+
+Request Generator::request() {
+  Request request;
+  request.principal = {"Agent", one_of(kAgents)};
+  request.action = {"Action", chance(60) ? "invoke" : "list"};
+  request.resource = {"Tool", fmt::format("t{}", pick(4))};   // t3 is not stored
+  request.context = {{"n", Value(static_cast<std::int64_t>(pick(7)) - 2)}, {"s", Value(std::string(chance(50) ? "abc" : "xyz"))},
+                     {"at", Value(*parse_datetime(fmt::format("2024-0{}-01", 1 + pick(6))))},
+                     {"from", Value(*parse_ip(any_cidr()))}};
+  if (chance(50)) request.context.emplace("opt", Value(static_cast<std::int64_t>(pick(4))));
+  ValueRecord r = {{"a", Value(static_cast<std::int64_t>(pick(3)))}};
+  if (chance(50)) r.emplace("b", Value(std::string("abc")));
+  request.context.emplace("r", Value(std::move(r)));
+  return request;
+}
+
+GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
+  cidrs_ = {"10.0.0.0/8", "127.0.0.1", "0.0.0.0/0", "::/0", "::1"};
+  endpoints_ = {"127.0.0.1:80", "[::1]:443"};
+  ports_ = {0, 80, 443, 8080, 65535};
+  for (int i = 0; i < 4; ++i) {
+    cidrs_.push_back(fmt::format("{}.{}.{}.{}/{}", 1 + pick(223), pick(256), pick(256), pick(256), pick(33)));
+    cidrs_.push_back(fmt::format("2001:db8:{:x}::{:x}/{}", pick(65536), 1 + pick(65535), pick(129)));
+    auto v4 = *parse_ip(fmt::format("{}.{}.{}.{}", 1 + pick(223), pick(256), pick(256), pick(256)));
+    auto v6 = *parse_ip(fmt::format("2001:db8::{:x}:{:x}", pick(65536), pick(65536)));
+    ports_.push_back(static_cast<std::int64_t>(pick(65536)));
+    endpoints_.push_back(endpoint_id(v4, static_cast<std::uint16_t>(one_of(ports_))));
+    endpoints_.push_back(endpoint_id(v6, static_cast<std::uint16_t>(one_of(ports_))));
+  }
+  GeneratedProgram program;
+  program.schema = kSchema;
+  program.entities = entities_json();
+  std::size_t policies = 2 + pick(9);
+  for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
+  for (std::size_t i = 0; i < events; ++i) program.events.push_back(event());
+  for (std::size_t i = 0; i < requests; ++i) program.requests.push_back(request());
+  return program;
+}
+
+}  // namespace kerf::test

@@ -1,0 +1,54 @@
+// Random well-typed programs for the differential tests: one schema with a governed and two gateway actions, entities,
+// policies over every stage, and events and requests that sit on the boundaries of what the policies mention.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ir/passes/materialise.h"
+#include "ir/values/entities.h"
+
+namespace kerf::test {
+
+struct GeneratedProgram {
+  std::string schema, policies, entities;   // texts
+  std::vector<KernelEventData> events;
+  std::vector<Request> requests;            // on gateway actions
+};
+
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  GeneratedProgram program(std::size_t events, std::size_t requests);
+
+ private:
+  std::size_t pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
+  bool chance(unsigned percent) { return random_() % 100 < percent; }
+  template <class T>
+  const T& one_of(const std::vector<T>& list) { return list[pick(list.size())]; }
+
+  std::string small_long();
+  std::string any_cidr();
+  std::string any_endpoint();
+  std::string kernel_atom();
+  std::string bind_atom();
+  std::string publish_atom();
+  std::string address_atom();
+  std::string port_atom();
+  std::string endpoint_atom();
+  std::string code_atom();
+  std::string gateway_atom();
+  std::string combine(int depth, bool kernel);
+  std::string policy(bool kernel);
+  std::string entities_json();
+  KernelEventData event();
+  Request request();
+
+  std::mt19937_64 random_;
+  std::vector<std::string> cidrs_, endpoints_;   // of the current program
+  std::vector<std::int64_t> ports_;
+};
+
+}  // namespace kerf::test

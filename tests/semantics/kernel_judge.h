@@ -1,0 +1,16 @@
+// Decisions by the emitted object itself: the program kerf_selftest runs the decision function of policy.bpf.o in this
+// machine's kernel, on binding records that the loader's own code builds from the manifest.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "driver/pipeline.h"
+#include "ir/passes/materialise.h"
+#include "tests/semantics/oracle.h"
+
+namespace kerf::test {
+
+std::string kernel_available();   // empty, or which feature is missing
+Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText& text, const std::vector<KernelEventData>& events);
+
+}  // namespace kerf::test

@@ -1,0 +1,42 @@
+// The official Cedar engine as a child process (tests/oracle/oracle.mjs).
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ir/module.h"
+#include "ir/values/entities.h"
+
+namespace kerf::test {
+
+struct Answer {
+  bool allow = false;
+  std::vector<std::string> determining, errors;   // policy ids, sorted
+  void sort();
+  friend bool operator==(const Answer&, const Answer&) = default;
+};
+
+struct Question {
+  Request request;
+  std::vector<Entity> entities;   // without action entities: the engine takes those from the schema
+};
+
+std::vector<Entity> entities_without_actions(const Module& module, const Entities& entities);
+
+class Oracle {
+ public:
+  Oracle();   // starts node; running() says whether that worked
+  ~Oracle();
+  Oracle(const Oracle&) = delete;
+  bool running() const { return why_.empty(); }
+  const std::string& why() const { return why_; }
+  // Fails if the engine refuses the program (also by strict validation) or any request.
+  Result<std::vector<Answer>> ask(const std::string& policies, const std::string& schema, const std::vector<Question>& questions);
+
+ private:
+  std::string why_ = "not started";
+  int pid_ = -1;
+  FILE* to_ = nullptr;
+  FILE* from_ = nullptr;
+};
+
+}  // namespace kerf::test
