@@ -27,6 +27,7 @@ std::string reason_name(std::uint32_t reason) {
     case KERF_REASON_GUARD: return "guard";
     case KERF_REASON_QUARANTINE: return "quarantine";
     case KERF_REASON_INTERNAL: return "internal";
+    case KERF_REASON_NO_ADDRESS: return "no-address";
   }
   return fmt::format("unknown-{}", reason);
 }

@@ -71,6 +71,11 @@ Status replace_file(const std::string& path, std::string_view bytes) {
   return Unit{};
 }
 
+bool has_directory(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
 Status remove_tree(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);

@@ -194,10 +194,13 @@ LoaderResult<Unit> set_record(const Maps& maps, const std::vector<std::uint8_t>&
   if (::bpf_obj_get_info_by_fd(maps.bindings.get(), &info, &size) != 0 || info.value_size != record.size()) {
     return fail(Code::K7604, std::string("the record does not fit the map kerf_bindings"));
   }
-  if (::bpf_map_update_elem(maps.bindings.get(), &key, record.data(), replaces ? BPF_EXIST : BPF_NOEXIST) != 0) {
+  if (!replaces) {
+    if (::bpf_map_update_elem(maps.bindings.get(), &key, record.data(), BPF_NOEXIST) == 0) return Unit{};
     return fail(Code::K7604, errno_text(errno));
   }
-  if (!replaces) return Unit{};
+  // also before: a writer that died had no time for the one after
+  if (auto done = grace_period(); !done) return done;
+  if (::bpf_map_update_elem(maps.bindings.get(), &key, record.data(), BPF_EXIST) != 0) return fail(Code::K7604, errno_text(errno));
   return grace_period();
 }
 

@@ -37,7 +37,7 @@ bool is_forwarded(int signal) {
 
 Signals::Signals() {
   sigset_t set = handled_set();
-  check(::sigprocmask(SIG_BLOCK, &set, &before_mask_) == 0, "signals can be blocked");
+  check(::pthread_sigmask(SIG_BLOCK, &set, &before_mask_) == 0, "signals can be blocked");
   // an ignored SIGCHLD, inherited from a careless parent, would take the exit status away
   struct sigaction plain {};
   plain.sa_handler = SIG_DFL;
@@ -50,7 +50,7 @@ Signals::~Signals() {
   while (fd_.ok() && ::read(fd_.get(), &info, sizeof info) == sizeof info) {
   }
   ::sigaction(SIGCHLD, &before_child_, nullptr);
-  ::sigprocmask(SIG_SETMASK, &before_mask_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before_mask_, nullptr);
 }
 
 void Signals::forward_to(const Child& child) const {
@@ -62,9 +62,17 @@ void Signals::forward_to(const Child& child) const {
   }
 }
 
+int Signals::pending() const {
+  signalfd_siginfo info;
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+    if (is_forwarded(static_cast<int>(info.ssi_signo))) return static_cast<int>(info.ssi_signo);
+  }
+  return 0;
+}
+
 void Signals::restore_in_child() const {
   ::sigaction(SIGCHLD, &before_child_, nullptr);
-  ::sigprocmask(SIG_SETMASK, &before_mask_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before_mask_, nullptr);
 }
 
 LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body) {

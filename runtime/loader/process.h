@@ -28,6 +28,7 @@ class Signals {
   // Reads what has come. A signal of the terminal reached the command already (same process group); one that a process
   // sent is passed on.
   void forward_to(const Child& child) const;
+  int pending() const;             // a forwarded signal that came before there was a command; 0: none
   void restore_in_child() const;   // async-signal-safe
 
  private:

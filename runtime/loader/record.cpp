@@ -121,6 +121,23 @@ LoaderResult<std::vector<std::uint64_t>> segment_ends(const RecordInput& input) 
   return list;
 }
 
+LoaderResult<Unit> fill_environment(const Known& known, const RecordInput& input, const std::vector<std::uint64_t>& ends,
+                                    std::vector<std::uint64_t>& words) {
+  std::vector<Outcome> outcomes;
+  std::uint64_t from_ns = input.now_ns;
+  for (std::size_t s = 0; s < ends.size(); ++s) {
+    ValueRecord context = fact_context(known.env, input.facts, from_ns);
+    auto here = evaluate_predicates(known, context, outcomes);
+    if (!here) return here.error();
+    outcomes = std::move(*here);
+    std::uint64_t* segment = words.data() + s * known.bundle.manifest.segment_words;
+    write_active(known.env, outcomes, segment);
+    if (auto done = write_slots(known, context, segment); !done) return done;
+    from_ns = ends[s];
+  }
+  return Unit{};
+}
+
 std::vector<std::string> principal_candidates(const LoadedBundle& bundle) {
   constexpr std::size_t kMost = 2000;
   std::vector<std::string> names;
@@ -182,25 +199,14 @@ LoaderResult<std::vector<std::uint8_t>> build_record(const LoadedBundle& bundle,
   header.generation = input.generation;
   header.mode = input.mode;
   header.segment_count = static_cast<std::uint32_t>(ends->size());
+  std::fill(std::begin(header.segment_until_ns), std::end(header.segment_until_ns), kNoDeadline);
   std::copy(ends->begin(), ends->end(), header.segment_until_ns);
   std::vector<std::uint64_t> words(ends->size() * manifest.segment_words);
   for (std::size_t e = 0; e < manifest.environments.size(); ++e) {
     const Environment& env = manifest.environments[e];
     if (env.principal != input.principal.type) continue;
     header.env[env.event] = static_cast<std::uint32_t>(e + 1);
-    Known known{bundle, input.principal, env};
-    std::vector<Outcome> outcomes;
-    std::uint64_t from_ns = input.now_ns;
-    for (std::size_t s = 0; s < ends->size(); ++s) {
-      ValueRecord context = fact_context(env, input.facts, from_ns);
-      auto here = evaluate_predicates(known, context, outcomes);
-      if (!here) return here.error();
-      outcomes = std::move(*here);
-      std::uint64_t* segment = words.data() + s * manifest.segment_words;
-      write_active(env, outcomes, segment);
-      if (auto done = write_slots(known, context, segment); !done) return done.error();
-      from_ns = (*ends)[s];
-    }
+    if (auto done = fill_environment({bundle, input.principal, env}, input, *ends, words); !done) return done.error();
   }
   std::vector<std::uint8_t> bytes(manifest.binding_bytes);
   check(bytes.size() >= sizeof header + words.size() * 8, "a record has room for its segments");
