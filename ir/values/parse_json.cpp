@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "ir/base/source.h"
 #include "ir/values/json.h"
@@ -23,7 +24,7 @@ class Reader {
       fail("the text is not valid UTF-8");
       return *error_;
     }
-    Json json = value(0);
+    Json json = value();
     space();
     if (!error_ && at_ != text_.size()) fail("text after the end of the JSON value");
     if (error_) return *error_;
@@ -56,14 +57,79 @@ class Reader {
     while (at_ < text_.size() && (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r')) ++at_;
   }
 
-  Json value(int depth) {
-    space();
-    char c = peek();
-    if (at_ >= text_.size()) return fail("expected a JSON value, found the end of the text"), Json();
-    if (c == '{' || c == '[') {
-      if (depth >= max_depth_) return fail(fmt::format("nesting is deeper than {} levels", max_depth_)), Json();
-      return c == '{' ? object(depth) : array(depth);
+  // An object or array whose end was not seen yet, and the key of its next member.
+  struct Open {
+    Json container;
+    std::string key;
+  };
+
+  // With a list of what is open instead of recursion: nesting costs memory and not stack.
+  Json value() {
+    std::vector<Open> open;
+    for (;;) {
+      space();
+      const char c = peek();
+      const bool opens = c == '{' || c == '[';
+      if (opens && open.size() >= static_cast<std::size_t>(max_depth_)) {
+        return fail(fmt::format("nesting is deeper than {} levels", max_depth_)), Json();
+      }
+      Json finished;
+      if (opens) {
+        ++at_;
+        open.push_back({c == '{' ? Json::object() : Json::array(), {}});
+        space();
+        if (!take(c == '{' ? '}' : ']')) {
+          if (c == '{') key(open.back());
+          if (error_) return Json();
+          continue;
+        }
+        finished = std::move(open.back().container);
+        open.pop_back();
+      } else {
+        finished = scalar();
+      }
+      if (!settle(open, finished)) return error_ ? Json() : finished;
     }
+  }
+
+  // Puts a finished value into what holds it, and closes what ends there. False: the whole value is finished, or wrong.
+  bool settle(std::vector<Open>& open, Json& finished) {
+    while (!error_ && !open.empty()) {
+      Open& holder = open.back();
+      const bool object = holder.container.is_object();
+      if (object) {
+        holder.container.emplace(std::move(holder.key), std::move(finished));
+      } else {
+        holder.container.push_back(std::move(finished));
+      }
+      space();
+      if (take(',')) {
+        if (object) key(holder);
+        return !error_;
+      }
+      if (!take(object ? '}' : ']')) return fail(object ? "expected `,` or `}`" : "expected `,` or `]`"), false;
+      finished = std::move(holder.container);
+      open.pop_back();
+    }
+    return false;
+  }
+
+  void key(Open& object) {
+    space();
+    const std::size_t key_at = at_;
+    if (peek() != '"') return fail("expected a key in double quotes");
+    object.key = string();
+    if (error_) return;
+    if (object.container.contains(object.key)) {
+      return fail(fmt::format("the key {} is repeated", quote(object.key)), key_at);
+    }
+    space();
+    if (!take(':')) fail("expected `:` after the key");
+  }
+
+  Json scalar() {
+    const char c = peek();
+    if (at_ >= text_.size()) return fail("expected a JSON value, found the end of the text"), Json();
     if (c == '"') return string();
     if (c == '-' || (c >= '0' && c <= '9')) return number();
     if (word("true")) return true;
@@ -78,43 +144,6 @@ class Reader {
     if (!text_.substr(at_).starts_with(expected)) return false;
     at_ += expected.size();
     return true;
-  }
-
-  Json object(int depth) {
-    Json::object_t members;
-    ++at_;
-    space();
-    if (take('}')) return Json(std::move(members));
-    for (;;) {
-      space();
-      std::size_t key_at = at_;
-      if (peek() != '"') return fail("expected a key in double quotes"), Json();
-      std::string key = string();
-      if (error_) return Json();
-      if (members.contains(key)) return fail(fmt::format("the key {} is repeated", quote(key)), key_at), Json();
-      space();
-      if (!take(':')) return fail("expected `:` after the key"), Json();
-      Json member = value(depth + 1);
-      if (error_) return Json();
-      members.emplace(std::move(key), std::move(member));
-      space();
-      if (take('}')) return Json(std::move(members));
-      if (!take(',')) return fail("expected `,` or `}`"), Json();
-    }
-  }
-
-  Json array(int depth) {
-    Json::array_t elements;
-    ++at_;
-    space();
-    if (take(']')) return Json(std::move(elements));
-    for (;;) {
-      elements.push_back(value(depth + 1));
-      if (error_) return Json();
-      space();
-      if (take(']')) return Json(std::move(elements));
-      if (!take(',')) return fail("expected `,` or `]`"), Json();
-    }
   }
 
   Json number() {

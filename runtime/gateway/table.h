@@ -12,8 +12,8 @@
 namespace kerf::gateway {
 
 inline constexpr std::int64_t kTableVersion = 1;
-// JSON nesting of a table. An expression takes two levels for each of its own.
-inline constexpr int kMaxTableDepth = 2048;
+// JSON nesting of a table: twice that of its expressions, which is bounded by what the parser of policies accepts.
+inline constexpr int kMaxTableDepth = 16384;
 
 struct PolicyInfo {
   std::string id;

@@ -121,9 +121,16 @@ TEST_CASE("two environments for one request are refused") {
 
 TEST_CASE("huge nesting is refused or read, never a crash") {
   const int depth = 1'000'000;
-  std::string open, close;
-  for (int i = 0; i < depth; ++i) open += "{\"!\":[", close += "]}";
-  CHECK_FALSE(try_table(replaced("{\"atom\": 0}", open + "{\"atom\": 0}" + close)));
+  auto nested = [](int levels, const std::string& inner) {
+    std::string open, close;
+    for (int i = 0; i < levels; ++i) open += "{\"!\":[", close += "]}";
+    return open + inner + close;
+  };
+  const std::string formula = "{\"atom\": 0}", atom = "{\"Bool\": false}";
+  CHECK_FALSE(try_table(replaced(formula, nested(depth, formula))));
+  CHECK_FALSE(try_table(replaced(atom, nested(depth, atom))));
+  CHECK(try_table(replaced(formula, nested(kMaxTableDepth / 2 - 10, formula))));
+  CHECK(try_table(replaced(atom, nested(kMaxTableDepth / 2 - 10, atom))));
   CHECK_FALSE(try_table(std::string(depth, '[')));
   CHECK_FALSE(try_table(std::string(depth, '[') + std::string(depth, ']')));
 }
