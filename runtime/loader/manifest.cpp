@@ -32,16 +32,13 @@ class Reader {
     if (!fault_) fault_ = where + ": " + what;
   }
 
-  // Exactly these keys; a name that ends in `?` may be missing.
+  // Exactly these keys.
   void keys(const Json& json, const std::string& where, std::initializer_list<std::string_view> names) {
     if (!json.is_object()) return refuse(where, "is no object");
     std::size_t found = 0;
     for (std::string_view name : names) {
-      bool optional = name.ends_with('?');
-      if (optional) name.remove_suffix(1);
-      bool present = json.contains(name);
-      if (present) ++found;
-      if (!present && !optional) refuse(where, fmt::format("has no `{}`", name));
+      if (json.contains(name)) ++found;
+      else refuse(where, fmt::format("has no `{}`", name));
     }
     if (ok() && found != json.size()) refuse(where, "has a key that this version does not know");
   }
@@ -217,7 +214,7 @@ int read_errno(Reader& in, const Json& json, const std::string& where) {
 std::optional<Environment> read_environment(Reader& in, const Json& json, const std::string& where,
                                             std::uint32_t segment_words, std::uint32_t policies) {
   in.keys(json, where, {"principal", "action", "resource", "event", "errno", "row_words", "summary_words", "forbid_words",
-                        "permit_words", "active_offset", "values_offset", "value_count", "rows", "facts", "observed?",
+                        "permit_words", "active_offset", "values_offset", "value_count", "rows", "facts", "observed",
                         "predicates", "slots", "active"});
   Environment env;
   env.principal = in.text(json, "principal", where);
@@ -230,9 +227,7 @@ std::optional<Environment> read_environment(Reader& in, const Json& json, const 
   env.refusal_errno = read_errno(in, json, where);
   read_layout(in, json, where, segment_words, env);
   env.facts = in.list<FactRow>(json, "facts", where, [&](const Json& row, const std::string& at) { return read_fact(in, row, at); });
-  if (json.contains("observed")) {
-    env.observed = in.list<ObservedRow>(json, "observed", where, [&](const Json& row, const std::string& at) { return read_observed(in, row, at); });
-  }
+  env.observed = in.list<ObservedRow>(json, "observed", where, [&](const Json& row, const std::string& at) { return read_observed(in, row, at); });
   env.predicates = in.list<PredicateRow>(json, "predicates", where, [&](const Json& row, const std::string& at) { return read_predicate(in, row, at, policies); });
   env.slots = in.list<SlotRow>(json, "slots", where, [&](const Json& row, const std::string& at) { return read_slot(in, row, at, policies); });
   env.active = in.list<ActiveRow>(json, "active", where, [&](const Json& row, const std::string& at) { return read_active(in, row, at, env); });
