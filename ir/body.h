@@ -111,8 +111,9 @@ std::vector<NodeId> subtree(const Body& body, NodeId id);
 std::vector<NodeId> chain(const Body& body, NodeId id, Op op);
 
 // How many operators nest below `id`, itself included; a chain of `&&` or `||` counts as the balanced tree of its
-// operands. Bodies are at most kMaxExprDepth deep (K8002), so passes may recurse over anything but such chains.
-inline constexpr std::size_t kMaxExprDepth = 900;
+// operands. Bodies are at most kMaxExprDepth deep (lowering refuses deeper ones), so passes may recurse over anything
+// but such chains.
+inline constexpr std::size_t kMaxExprDepth = 1000;
 std::size_t depth(const Body& body, NodeId id);
 
 // Structural equality of two trees, spans aside; and a hash that agrees with it.
