@@ -24,15 +24,21 @@ enum class Op : std::uint8_t {
 };
 
 enum class KernelSupport { code, table, no };
+enum class OpResult { any, boolean, long_, set, record };
+
+// What a node holds besides its operands.
+enum class Payload { none, literal, variable, name, names, pattern };
 
 struct OpRow {
   Op op;
   std::string_view name, text;
   int arity;
+  OpResult result;
   bool fallible;
   KernelSupport kernel;
 };
 const OpRow& op_row(Op op);
+Payload payload_of(Op op);
 const std::vector<OpRow>& op_rows();
 
 enum class Var : std::uint8_t { principal, action, resource, context };
@@ -66,6 +72,10 @@ class Body {
   const Pattern& pattern(NodeId id) const { return patterns_.at((*this)[id].payload); }
   const std::string& field(NodeId record, std::size_t i) const { return names_.at((*this)[record].payload + i); }
 
+  // For verify(): are the indices of this node within the stores?
+  bool has_args(NodeId id) const;
+  bool has_payload(NodeId id) const;
+
   NodeId add_literal(Value value, Span span);
   NodeId add_variable(Var var, Span span);
   NodeId add(Op op, std::vector<NodeId> args, Span span);                           // no payload
@@ -94,6 +104,11 @@ inline Span Body::name_span(NodeId id) const {
                              [](const auto& entry, NodeId wanted) { return entry.first < wanted; });
   return at != name_spans_.end() && at->first == id ? at->second : (*this)[id].span;
 }
+
+// The nodes of the tree below `id`, `id` included: ascending, so operands come before users.
+std::vector<NodeId> subtree(const Body& body, NodeId id);
+// The operands of a chain `a && b && …` or `a || b || …` from left to right, however it is nested; one for other nodes.
+std::vector<NodeId> chain(const Body& body, NodeId id, Op op);
 
 // Structural equality of two trees, spans aside; and a hash that agrees with it.
 bool same_tree(const Body& a, NodeId x, const Body& b, NodeId y);

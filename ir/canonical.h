@@ -12,7 +12,7 @@
 namespace kerf {
 
 std::string endpoint_id(const IpAddr& address, std::uint16_t port);   // "10.0.0.1:443", "[2001:db8::1]:443"
-// Accepts the canonical spelling only.
+// Accepts the canonical spelling only; addresses that normalise_address() changes have none of their own.
 std::optional<std::pair<IpAddr, std::uint16_t>> parse_endpoint_id(std::string_view id);
 // What a reader probably meant, for the fix-it: other IPv6 forms, mapped addresses, leading zeros, missing brackets.
 std::optional<std::string> suggest_endpoint_id(std::string_view id);

@@ -5,6 +5,9 @@
 //   {"Var":"principal"}                      {"&&":[e,e]} {"==":[e,e]} {"if":[c,t,e]} {"!":[e]} {"neg":[e]} …
 //   {".":[e,"attr"]} {"has":[e,"attr"]}      {"is":[e,"T"]} {"like":[e,{"pieces":["a","b"]}]}
 //   {"Set":[e…]} {"Record":{"k":e}}          {"call":["isInRange",e,e]}
+// `&&` and `||` chains are written as balanced trees (both are associative, errors included). A datetime outside the
+// years 0 to 9999 has no literal: it, and a set or record that holds it, is written as the expression that makes it,
+// {"call":["offset",{"datetime":"1970-01-01"},{"duration":"…"}]}.
 #pragma once
 #include "ir/body.h"
 #include "ir/values/json.h"

@@ -1,0 +1,106 @@
+// The rows of kernel_model.def as data. Space-separated lists of the table are split here, once.
+#include "ir/kernel_model.h"
+
+#include <algorithm>
+
+#include "ir/base/check.h"
+
+namespace kerf {
+
+namespace {
+
+std::vector<std::string_view> words(std::string_view text) {
+  std::vector<std::string_view> result;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.find(' '), text.size());
+    if (end > 0) result.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return result;
+}
+
+// An observable's owner in the table: a kind, or `context` for any event.
+std::optional<KernelKind> owner(std::string_view name) {
+  if (name == "context") return std::nullopt;
+  auto kind = find_kernel_kind(name);
+  check(kind.has_value(), "an observable's owner is a kernel kind or context");
+  return kind;
+}
+
+}  // namespace
+
+const std::vector<KernelEvent>& kernel_events() {
+  static const std::vector<KernelEvent> rows = {
+#define KERNEL_KIND(...)
+#define KERNEL_EVENT(id, text, resource, default_errno, errnos, hooks, kernel) \
+  {KernelEventId::id, text, KernelKind::resource, default_errno, words(errnos), words(hooks), kernel},
+#define OBSERVABLE(...)
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+  };
+  return rows;
+}
+
+const std::vector<Observable>& observables() {
+  static const std::vector<Observable> rows = {
+#define KERNEL_KIND(...)
+#define KERNEL_EVENT(...)
+#define OBSERVABLE(id, text, owner_name, type, present, description) \
+  {ObservableId::id, text, owner(#owner_name), TypeKind::type, present, description},
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+  };
+  return rows;
+}
+
+const KernelEvent& kernel_event(KernelEventId id) {
+  const KernelEvent& event = kernel_events().at(static_cast<std::size_t>(id));
+  check(event.id == id, "event rows are in enum order");
+  return event;
+}
+
+const KernelEvent* find_event(std::string_view text) {
+  for (const KernelEvent& event : kernel_events()) {
+    if (event.text == text) return &event;
+  }
+  return nullptr;
+}
+
+const Observable* find_observable(std::string_view text) {
+  for (const Observable& observable : observables()) {
+    if (observable.text == text) return &observable;
+  }
+  return nullptr;
+}
+
+std::string_view to_text(KernelKind kind) {
+  switch (kind) {
+#define KERNEL_KIND(name, text) \
+  case KernelKind::name: return text;
+#define KERNEL_EVENT(...)
+#define OBSERVABLE(...)
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+  }
+  internal_error("unknown kernel kind");
+}
+
+std::optional<KernelKind> find_kernel_kind(std::string_view text) {
+#define KERNEL_KIND(name, kind_text) \
+  if (text == kind_text) return KernelKind::name;
+#define KERNEL_EVENT(...)
+#define OBSERVABLE(...)
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+  return std::nullopt;
+}
+
+}  // namespace kerf
