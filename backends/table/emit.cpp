@@ -15,9 +15,7 @@ namespace kerf {
 namespace {
 
 std::string text_of(const std::string& string) { return Json(string).dump(); }
-std::string text_of(const EntityUid& uid) {
-  return "{\"type\":" + text_of(uid.type) + ",\"id\":" + text_of(uid.id) + "}";
-}
+std::string text_of(const EntityUid& uid) { return uid_to_json(uid).dump(); }
 
 // Elements one a line, `indent` spaces deep, in brackets.
 std::string lines(const std::vector<std::string>& elements, std::size_t indent) {

@@ -38,12 +38,12 @@ TEST_CASE("an empty policy set") {
   "version": 1,
   "policies": [],
   "actions": [
-    {"uid":{"type":"Action","id":"any"},"parents":[]},
-    {"uid":{"type":"Action","id":"read"},"parents":[{"type":"Action","id":"any"}]}
+    {"uid":{"id":"any","type":"Action"},"parents":[]},
+    {"uid":{"id":"read","type":"Action"},"parents":[{"id":"any","type":"Action"}]}
   ],
   "environments": [
     {
-      "principal": "User", "action": {"type":"Action","id":"read"}, "resource": "Doc",
+      "principal": "User", "action": {"id":"read","type":"Action"}, "resource": "Doc",
       "atoms": [],
       "groups": []
     }
@@ -61,7 +61,7 @@ TEST_CASE("one policy, whole") {
       ],
       "groups": [
         {
-          "principal": {"in":{"type":"Team","id":"t"}}, "resource": null,
+          "principal": {"in":{"id":"t","type":"Team"}}, "resource": null,
           "rows": [
             {"policy":0,"when":[[0,"true"],[1,"true"]],"then":"true"}
           ],
@@ -77,7 +77,7 @@ TEST_CASE("scopes become groups, `is` and actions vanish") {
       "permit(principal == User::\"a\", action in Action::\"any\", resource is Doc in Folder::\"f\");"
       "permit(principal is Team, action, resource);"
       "permit(principal, action == Action::\"any\", resource);");
-  CHECK(has(text, R"("principal": {"==":{"type":"User","id":"a"}}, "resource": {"in":{"type":"Folder","id":"f"}},)"));
+  CHECK(has(text, R"("principal": {"==":{"id":"a","type":"User"}}, "resource": {"in":{"id":"f","type":"Folder"}},)"));
   CHECK(has(text, R"({"policy":0,"when":[],"then":"true"})"));
   CHECK(has(text, R"({"policy":1,"when":[],"then":"true"})"));
   CHECK_FALSE(has(text, R"("policy":2)"));
@@ -87,9 +87,9 @@ TEST_CASE("scopes become groups, `is` and actions vanish") {
 
 TEST_CASE("a condition's leading comparison is a scope, one behind a fallible part is not") {
   CHECK(has(emitted("permit(principal, action, resource) when { principal in Team::\"t\" && context.x };"),
-            R"("principal": {"in":{"type":"Team","id":"t"}})"));
+            R"("principal": {"in":{"id":"t","type":"Team"}})"));
   CHECK(has(emitted("permit(principal, action, resource) when { Doc::\"d\" == resource } unless { context.x };"),
-            R"("resource": {"==":{"type":"Doc","id":"d"}})"));
+            R"("resource": {"==":{"id":"d","type":"Doc"}})"));
   CHECK(has(emitted("permit(principal, action, resource) when { context.x && principal in Team::\"t\" };"),
             "\"principal\": null"));
   CHECK(has(emitted("permit(principal, action, resource) when { principal in [Team::\"t\"] };"), "\"principal\": null"));
