@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
+#include <set>
 
 #include "backends/table/emit.h"
 #include "driver/pipeline.h"
@@ -57,12 +57,17 @@ std::optional<Answer> by_table(const gateway::Table& table, const Request& reque
   return answer;
 }
 
+void collect_ops(const Policy& policy, std::set<Op>& ops) {
+  for (std::size_t i = 0; i < policy.body.size(); ++i) ops.insert(policy.body[NodeId(i)].op);
+}
+
 class Differential {
  public:
   Differential(Oracle& oracle, bool kernel) : oracle_(oracle), kernel_(kernel) {}
   bool run(const GeneratedProgram& generated, std::uint64_t seed);
   Tally events, requests;
   std::size_t kernel_events = 0, oracle_answers = 0;
+  std::set<Op> ops, kernel_ops;   // in policies that were judged; in governed policies that the kernel decided
 
  private:
   bool same(const char* who, const Answer& reference, const Answer& other, const Request& request);
@@ -118,6 +123,7 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
     requests.count(references.back());
     questions.push_back({request, entities_without_actions(module, module.entities)});
   }
+  for (const Policy& policy : module.policies) collect_ops(policy, ops);
   if (oracle_.running()) {
     Result<std::vector<Answer>> answers = oracle_.ask(generated.policies, generated.schema, questions);
     if (!answers) return fail("official engine: " + answers.error().message);
@@ -133,8 +139,24 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
       if (!same("kernel", references[i], (*answers)[i], questions[i].request)) return false;
     }
     kernel_events += generated.events.size();
+    for (const KernelEnv& env : program.plan.envs) {
+      for (const KernelRow& row : env.rows) collect_ops(module.policies.at(row.policy.index), kernel_ops);
+    }
   }
   return true;
+}
+
+
+// A row of ops.def that no judged program used is a row without a test.
+bool all_ops_hit(const std::set<Op>& ops, const std::set<Op>& kernel_ops, bool kernel) {
+  bool good = true;
+  for (const OpRow& row : op_rows()) {
+    if (!ops.contains(row.op)) good = (fmt::print("no program uses `{}`\n", row.text), false);
+    if (kernel && row.kernel != KernelSupport::no && !kernel_ops.contains(row.op)) {
+      good = (fmt::print("no governed policy uses `{}`\n", row.text), false);
+    }
+  }
+  return good;
 }
 
 std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
@@ -166,5 +188,5 @@ int main(int argc, char** argv) {
     fmt::print("the generator is out of balance: a fifth each should allow, deny, and have errors\n");
     return 1;
   }
-  return 0;
+  return all_ops_hit(differential.ops, differential.kernel_ops, why_not_kernel.empty()) ? 0 : 1;
 }

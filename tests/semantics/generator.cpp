@@ -55,7 +55,11 @@ std::string Generator::any_cidr() { return one_of(cidrs_); }
 std::string Generator::any_endpoint() { return one_of(endpoints_); }
 
 std::string Generator::bind_atom() {
-  switch (pick(15)) {
+  switch (pick(19)) {
+    case 15: return fmt::format("-(principal.level) < {}", pick(4));
+    case 16: return fmt::format("principal.flags.containsAll([\"{}\"])", one_of(kFlags));
+    case 17: return "principal.flags.isEmpty()";
+    case 18: return fmt::format("{{n: principal.level, s: [principal.name, \"a1\"]}}.s.contains(\"a{}\")", pick(3));
     case 0: return fmt::format("principal.level < {}", small_long());
     case 1: return fmt::format("principal in Class::\"{}\"", one_of(kClasses));
     case 2: return fmt::format("principal.name like \"{}\"", one_of(std::vector<std::string>{"a*", "*1", "*a*", "a0", "*"}));
@@ -117,7 +121,9 @@ std::string Generator::endpoint_atom() {
 }
 
 std::string Generator::code_atom() {
-  switch (pick(9)) {
+  switch (pick(11)) {
+    case 9: return fmt::format("-(context.uid) < {}", small_long());
+    case 10: return fmt::format("context.uid - resource.port <= {}", small_long());
     case 0: return fmt::format("context.uid == {}", small_long());
     case 1: return fmt::format("context.uid + {} > {}", small_long(), small_long());
     case 2: return "context.uid < resource.port";
@@ -142,7 +148,9 @@ std::string Generator::kernel_atom() {
 }
 
 std::string Generator::gateway_atom() {
-  switch (pick(13)) {
+  switch (pick(15)) {
+    case 12: return "[principal.level, 2, context.n - 1].contains(resource.cost)";
+    case 13: return "{a: context.n, b: context.s}.a == resource.cost";
     case 0: return fmt::format("context.n + {} <= {}", small_long(), small_long());
     case 1: return fmt::format("context has opt && context.opt == {}", small_long());
     case 2: return "context.s like \"*a*\"";
@@ -296,7 +304,7 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   GeneratedProgram program;
   program.schema = kSchema;
   program.entities = entities_json();
-  std::size_t policies = 2 + pick(9);
+  std::size_t policies = 2 + pick(7);   // at most KERF_EVENT_POLICIES, so that events name them all
   for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
   for (std::size_t i = 0; i < events; ++i) program.events.push_back(event());
   for (std::size_t i = 0; i < requests; ++i) program.requests.push_back(request());

@@ -1,0 +1,168 @@
+// One loaded object for each program; one binding for each distinct (principal, facts); one run of kerf_selftest for
+// each batch.
+#include "tests/semantics/kernel_judge.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/loader/bundle.h"
+#include "runtime/loader/record.h"
+
+namespace kerf::test {
+namespace {
+
+struct CloseObject {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+using Object = std::unique_ptr<bpf_object, CloseObject>;
+
+Result<Object> load_selftest(const std::string& elf) {
+  libbpf_print_fn_t before = libbpf_set_print(nullptr);
+  Object object(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
+  if (!object) return Error{"libbpf cannot open the object"};
+  bpf_program* program;
+  bpf_object__for_each_program(program, object.get()) {
+    bpf_program__set_autoload(program, std::strcmp(bpf_program__name(program), "kerf_selftest") == 0);
+  }
+  int error = bpf_object__load(object.get());
+  libbpf_set_print(before);
+  if (error != 0) return Error{fmt::format("the kernel refuses kerf_selftest: {}", std::strerror(-error))};
+  return object;
+}
+
+int map_fd(const Object& object, const char* name) { return bpf_object__find_map_fd_by_name(object.get(), name); }
+
+kerf_net_event net_event(const KernelEventData& event) {
+  kerf_net_event net{};
+  const IpAddr& address = *event.observed.at("endpoint.ip").as_ip();
+  auto number = [&](std::size_t from, std::size_t count) {
+    __u64 n = 0;
+    for (std::size_t i = 0; i < count; ++i) n = n << 8 | address.bytes[from + i];
+    return n;
+  };
+  net.v6 = address.v6;
+  net.address_high = address.v6 ? number(0, 8) : 0;
+  net.address_low = address.v6 ? number(8, 8) : number(0, 4);
+  auto field = [&](const char* name) { return static_cast<__u32>(*event.observed.at(name).as_long()); };
+  net.port = field("endpoint.port");
+  net.protocol = field("net.protocol");
+  net.uid = field("process.uid");
+  net.gid = field("process.gid");
+  net.pid = field("process.pid");
+  return net;
+}
+
+constexpr __u64 kGeneration = 7;
+
+// Binding numbers by (principal, facts), their records written.
+Result<std::vector<__u32>> bind_all(const Object& object, const loader::LoadedBundle& bundle, const std::vector<KernelEventData>& events) {
+  std::map<std::string, __u32> known;
+  std::vector<__u32> bindings;
+  for (const KernelEventData& event : events) {
+    std::string key = to_text(event.principal);
+    loader::RecordInput input;
+    input.principal = event.principal;
+    input.generation = kGeneration;
+    input.now_ns = loader::boot_time_ns();
+    for (const auto& [name, value] : event.facts) {
+      key += " " + name + "=" + to_text(value);
+      input.facts[name].value = value;
+    }
+    auto [it, fresh] = known.emplace(key, static_cast<__u32>(known.size() + 1));
+    bindings.push_back(it->second);
+    if (!fresh) continue;
+    auto record = loader::build_record(bundle, input);
+    if (!record) return Error{record.error().message};
+    if (bpf_map_update_elem(map_fd(object, "kerf_bindings"), &it->second, record->data(), BPF_ANY) != 0) {
+      return Error{fmt::format("cannot write a binding: {}", std::strerror(errno))};
+    }
+  }
+  return bindings;
+}
+
+Answer answer_of(const kerf_decision& decision, const Module& module) {
+  Answer answer{decision.verdict == KERF_VERDICT_ALLOW, {}, {}};
+  auto list = [&](const __u32* ids, __u32 count, std::vector<std::string>& out) {
+    if (count > KERF_EVENT_POLICIES) out.push_back(fmt::format("<{} policies>", count));
+    for (__u32 i = 0; i < count && i < KERF_EVENT_POLICIES; ++i) out.push_back(module.policies.at(ids[i]).id);
+  };
+  list(decision.determining, decision.determining_count, answer.determining);
+  list(decision.errors, decision.error_count, answer.errors);
+  answer.sort();
+  return answer;
+}
+
+Result<std::vector<Answer>> run_batches(const Object& object, const Module& module, const std::vector<kerf_selftest_in>& questions) {
+  int program = bpf_program__fd(bpf_object__find_program_by_name(object.get(), "kerf_selftest"));
+  std::vector<Answer> answers;
+  for (std::size_t from = 0; from < questions.size(); from += KERF_SELFTEST_BATCH) {
+    std::size_t count = std::min<std::size_t>(KERF_SELFTEST_BATCH, questions.size() - from);
+    for (__u32 i = 0; i < count; ++i) bpf_map_update_elem(map_fd(object, "kerf_selftest_in"), &i, &questions[from + i], BPF_ANY);
+    kerf_selftest_args args{static_cast<__u32>(count), 0};
+    bpf_test_run_opts options{};
+    options.sz = sizeof options;
+    options.ctx_in = &args;
+    options.ctx_size_in = sizeof args;
+    if (int error = bpf_prog_test_run_opts(program, &options); error != 0) {
+      return Error{fmt::format("kerf_selftest does not run: {}", std::strerror(-error))};
+    }
+    for (__u32 i = 0; i < count; ++i) {
+      kerf_decision decision{};
+      bpf_map_lookup_elem(map_fd(object, "kerf_selftest_out"), &i, &decision);
+      answers.push_back(answer_of(decision, module));
+    }
+  }
+  return answers;
+}
+
+struct TemporaryDirectory {
+  std::string path = (std::filesystem::temp_directory_path() / "kerf-differential-XXXXXX").string();
+  TemporaryDirectory() { check(::mkdtemp(path.data()) != nullptr, "mkdtemp"); }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
+
+}  // namespace
+
+std::string kernel_available() {
+  if (::geteuid() != 0) return "bpf() needs root";
+  bpf_insn instructions[] = {{0xb7, 0, 0, 0, 0}, {0x95, 0, 0, 0, 0}};   // r0 = 0; exit
+  bpf_prog_load_opts options{};
+  options.sz = sizeof options;
+  options.prog_flags = BPF_F_SLEEPABLE;
+  int fd = bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "probe", "GPL", instructions, 2, &options);
+  if (fd < 0) return fmt::format("this kernel refuses syscall-type BPF programs: {}", std::strerror(errno));
+  ::close(fd);
+  return {};
+}
+
+Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText& text, const std::vector<KernelEventData>& events) {
+  std::optional<Artefacts> artefacts = compile_program(program, text, {codegen_helper_path()});
+  if (!artefacts) return Error{"compile: " + program.diagnostics.all().back().message};
+  TemporaryDirectory directory;
+  if (Status written = write_bundle(artefacts->bundle, directory.path + "/b"); !written) return written.error();
+  auto bundle = loader::read_bundle(directory.path + "/b");
+  if (!bundle) return Error{"read_bundle: " + bundle.error().message};
+  Result<Object> object = load_selftest(bundle->object);
+  if (!object) return object.error();
+  kerf_state state{kGeneration, 0};
+  __u32 zero = 0;
+  bpf_map_update_elem(map_fd(*object, "kerf_state"), &zero, &state, BPF_ANY);
+  Result<std::vector<__u32>> bindings = bind_all(*object, *bundle, events);
+  if (!bindings) return bindings.error();
+  std::vector<kerf_selftest_in> questions;
+  for (std::size_t i = 0; i < events.size(); ++i) questions.push_back({(*bindings)[i], 0, net_event(events[i])});
+  return run_batches(*object, program.module, questions);
+}
+
+}  // namespace kerf::test
