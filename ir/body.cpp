@@ -3,6 +3,7 @@
 #include "ir/body.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <set>
 
@@ -180,6 +181,25 @@ std::vector<NodeId> chain(const Body& body, NodeId id, Op op) {
     stack.push_back(body.arg(at, 0));
   }
   return operands;
+}
+
+std::size_t depth(const Body& body, NodeId id) {
+  // Of a chain's inner nodes only the operand count and the deepest operand matter; both are carried upwards.
+  struct Deep { std::size_t operands = 1, deepest = 0, total = 0; };
+  std::map<NodeId, Deep> deep;
+  for (NodeId node : subtree(body, id)) {
+    Deep& here = deep[node];
+    bool connective = body[node].op == Op::and_ || body[node].op == Op::or_;
+    if (connective) here.operands = 0;
+    for (NodeId arg : body.args(node)) {
+      const Deep& below = deep.at(arg);
+      bool same_chain = connective && body[arg].op == body[node].op;
+      here.operands += connective ? (same_chain ? below.operands : 1) : 0;
+      here.deepest = std::max(here.deepest, same_chain ? below.deepest : below.total);
+    }
+    here.total = here.deepest + (connective ? std::bit_width(here.operands - 1) : 1);
+  }
+  return deep.at(id).total;
 }
 
 namespace {

@@ -110,6 +110,12 @@ std::vector<NodeId> subtree(const Body& body, NodeId id);
 // The operands of a chain `a && b && …` or `a || b || …` from left to right, however it is nested; one for other nodes.
 std::vector<NodeId> chain(const Body& body, NodeId id, Op op);
 
+// How many operators nest below `id`, itself included; a chain of `&&` or `||` counts as the balanced tree of its
+// operands. Bodies are at most kMaxExprDepth deep (lowering refuses deeper ones), so passes may recurse over anything
+// but such chains.
+inline constexpr std::size_t kMaxExprDepth = 1000;
+std::size_t depth(const Body& body, NodeId id);
+
 // Structural equality of two trees, spans aside; and a hash that agrees with it.
 bool same_tree(const Body& a, NodeId x, const Body& b, NodeId y);
 std::uint64_t tree_hash(const Body& body, NodeId id);

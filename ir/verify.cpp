@@ -54,6 +54,7 @@ struct Checker {
     if (node.op == Op::literal && body.literal(body.root).as_bool() == nullptr) {
       return fail(body.root, "the root is a literal that is not a Bool");
     }
+    if (depth(body, body.root) > kMaxExprDepth) return fail(body.root, "the body is deeper than its limit");
     OpResult result = op_row(node.op).result;
     bool may_be_boolean = result == OpResult::any || result == OpResult::boolean;
     if (!may_be_boolean || node.op == Op::variable) return fail(body.root, "the root is not boolean-shaped");
