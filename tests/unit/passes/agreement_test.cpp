@@ -140,9 +140,9 @@ class Generator {
 std::vector<KernelEventData> all_events() {
   std::vector<KernelEventData> events;
   for (const char* who : {"Agent::\"a\"", "Agent::\"b\""}) {
-    for (const char* address : {"10.1.2.3", "10.1.2.4", "10.9.0.1", "192.0.2.1", "127.0.0.1", "224.0.0.5", "::1",
-                                "2001:db8::1", "2001:db8::2", "ff02::1", "8.8.8.8"}) {
-      for (std::int64_t port : {0, 80, 443, 1024, 65535}) {
+    for (const char* address : {"10.1.2.3", "10.9.0.1", "192.0.2.1", "127.0.0.1", "224.0.0.5", "::1", "2001:db8::1",
+                                "2001:db8::2"}) {
+      for (std::int64_t port : {80, 443, 1024, 65535}) {
         for (std::int64_t process_uid : {std::int64_t{0}, std::int64_t{443}, std::int64_t{4294967295}}) {
           for (int facts = 0; facts < 3; ++facts) {
             KernelEventData event{KernelEventId::net_connect, *parse_uid(who), {}, {}};
@@ -164,7 +164,7 @@ std::vector<KernelEventData> all_events() {
 TEST_CASE("rows agree with the reference evaluator on random policies") {
   Module module = small_module();
   Generator generator(20260721);
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 120; ++i) {
     auto effect = i % 3 == 0 ? Effect::forbid : Effect::permit;
     module.policies.push_back(small_policy("p" + std::to_string(i), effect, [&](Build& b) {
       return generator.condition(b, 1 + i % 4);

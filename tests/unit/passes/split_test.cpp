@@ -111,7 +111,7 @@ TEST_CASE("events are read strictly and normalised") {
   Module module = small_module();
   auto event = [&](const char* text) { return event_from_json(module.schema, *parse_json(text)); };
   auto good = event(R"({"event":"net.connect","principal":"Agent::\"a\"",
-                        "observed":{"endpoint.ip":"::ffff:10.1.2.3","endpoint.port":443,"process.uid":0},
+                        "observed":{"endpoint.ip":"::ffff:a01:203","endpoint.port":443,"process.uid":0},
                         "facts":{"delegation_depth":2}})");
   REQUIRE(good.ok());
   CHECK(to_text(*good->observed.at("endpoint.ip").as_ip()) == "10.1.2.3");
