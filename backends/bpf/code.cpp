@@ -1,0 +1,242 @@
+// A code predicate -> operations for the generator. Cedar's names end here: what remains are observables, slots,
+// constants and operators. The one decision: a node without a known form is an Error, never an approximation.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "backends/bpf/layout.h"
+
+namespace kerf::bpf {
+namespace {
+
+std::optional<CodeObservable> code_observable(ObservableId id) {
+  switch (id) {
+    case ObservableId::endpoint_ip: return CodeObservable::ip;
+    case ObservableId::endpoint_port: return CodeObservable::port;
+    case ObservableId::endpoint_host: return std::nullopt;
+    case ObservableId::process_uid: return CodeObservable::uid;
+    case ObservableId::process_gid: return CodeObservable::gid;
+    case ObservableId::process_pid: return CodeObservable::pid;
+    case ObservableId::net_protocol: return CodeObservable::protocol;
+  }
+  return std::nullopt;
+}
+
+std::optional<CodeType> code_type(TypeKind kind) {
+  switch (kind) {
+    case TypeKind::long_: return CodeType::long_;
+    case TypeKind::boolean: case TypeKind::true_: case TypeKind::false_: return CodeType::boolean;
+    case TypeKind::ip: return CodeType::ip;
+    case TypeKind::never: case TypeKind::string: case TypeKind::entity: case TypeKind::set: case TypeKind::empty_set:
+    case TypeKind::record: case TypeKind::decimal: case TypeKind::datetime: case TypeKind::duration: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<CodeOp> code_operator(Op op) {
+  switch (op) {
+    case Op::and_: return CodeOp::and_;
+    case Op::or_: return CodeOp::or_;
+    case Op::not_: return CodeOp::not_;
+    case Op::if_: return CodeOp::if_;
+    case Op::eq: return CodeOp::eq;
+    case Op::less: return CodeOp::less;
+    case Op::less_eq: return CodeOp::less_eq;
+    case Op::add: return CodeOp::add;
+    case Op::sub: return CodeOp::sub;
+    case Op::mul: return CodeOp::mul;
+    case Op::neg: return CodeOp::neg;
+    case Op::literal: case Op::variable: case Op::in: case Op::is: case Op::has_attr: case Op::get_attr: case Op::has_tag:
+    case Op::get_tag: case Op::like: case Op::contains: case Op::contains_all: case Op::contains_any: case Op::is_empty:
+    case Op::set: case Op::record: case Op::call: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+class Lowering {
+ public:
+  Lowering(const Module& module, const KernelEnv& env, const CodePredicate& predicate)
+      : module_(module), env_(env), predicate_(predicate), body_(module.policies.at(predicate.policy.index).body) {}
+
+  Result<CodeExpr> run() {
+    std::optional<std::uint32_t> root = lower(predicate_.node);
+    if (root && expr_[*root].type != CodeType::boolean) root = refuse(predicate_.node, "is no Bool");
+    if (root && expr_.size() > kMaxExprNodes) root = refuse(predicate_.node, "is too large");
+    if (!root) return Error{error_};
+    return std::move(expr_);
+  }
+
+ private:
+  std::optional<std::uint32_t> refuse(NodeId node, std::string_view why) {
+    error_ = fmt::format("policy {}: the hook cannot compute `{}`, which {}", module_.policies[predicate_.policy.index].id,
+                         print_expr(body_, node), why);
+    return std::nullopt;
+  }
+  std::uint32_t push(CodeNode node) {
+    expr_.push_back(std::move(node));
+    return static_cast<std::uint32_t>(expr_.size() - 1);
+  }
+
+  std::optional<std::uint32_t> lower(NodeId id) {
+    if (auto slot = predicate_.slots.find(id); slot != predicate_.slots.end()) return lower_slot(id, slot->second);
+    if (auto known = predicate_.constants.find(id); known != predicate_.constants.end()) return lower_constant(id, known->second);
+    switch (body_[id].op) {
+      case Op::literal: return lower_constant(id, body_.literal(id));
+      case Op::get_attr: return lower_attr(id);
+      case Op::contains: return lower_contains(id);
+      case Op::call: return lower_call(id);
+      case Op::and_: case Op::or_: case Op::not_: case Op::if_: case Op::eq: case Op::less: case Op::less_eq: case Op::add:
+      case Op::sub: case Op::mul: case Op::neg: return lower_operator(id);
+      case Op::variable: case Op::in: case Op::is: case Op::has_attr: case Op::has_tag: case Op::get_tag: case Op::like:
+      case Op::contains_all: case Op::contains_any: case Op::is_empty: case Op::set: case Op::record:
+        return refuse(id, "has no form in hook code");
+    }
+    return refuse(id, "has no form in hook code");
+  }
+
+  std::optional<std::uint32_t> lower_slot(NodeId id, std::uint32_t index) {
+    if (index >= env_.slots.size()) return refuse(id, "names a slot that does not exist");
+    std::optional<CodeType> type = code_type(env_.slots[index].type);
+    if (!type) return refuse(id, "is a bind value of a type that hooks do not hold");
+    CodeNode node;
+    node.op = CodeOp::slot;
+    node.type = *type;
+    node.slot = index;
+    return push(node);
+  }
+
+  std::optional<std::uint32_t> lower_constant(NodeId id, const Value& value) {
+    CodeNode node;
+    if (const bool* truth = value.as_bool()) {
+      node.type = CodeType::boolean;
+      node.low = *truth;
+    } else if (const std::int64_t* number = value.as_long()) {
+      node.type = CodeType::long_;
+      node.low = static_cast<std::uint64_t>(*number);
+    } else if (const IpAddr* ip = value.as_ip()) {
+      Key key = address_key(ip->bytes, ip->v6);
+      node.type = CodeType::ip;
+      node.high = key.high;
+      node.low = key.low;
+      node.v6 = ip->v6;
+      node.prefix = ip->prefix;
+    } else {
+      return refuse(id, "is a constant of a type that hooks do not hold");
+    }
+    return push(node);
+  }
+
+  const AttrBinding* binding_of(Var var, const std::string& attribute) const {
+    const RequestEnv& request = module_.environments.at(env_.environment);
+    const std::map<std::string, AttrBinding>* bindings = nullptr;
+    switch (var) {
+      case Var::context:
+        if (const Action* action = module_.schema.find_action(request.action)) bindings = &action->bindings;
+        break;
+      case Var::resource:
+        if (const EntityType* type = module_.schema.find_type(request.resource)) bindings = &type->bindings;
+        break;
+      case Var::principal: case Var::action: break;
+    }
+    if (!bindings) return nullptr;
+    auto found = bindings->find(attribute);
+    return found == bindings->end() ? nullptr : &found->second;
+  }
+
+  std::optional<std::uint32_t> lower_attr(NodeId id) {
+    NodeId object = body_.arg(id, 0);
+    if (body_[object].op != Op::variable) return refuse(id, "is an attribute of something else than the event");
+    const AttrBinding* binding = binding_of(body_.variable(object), body_.name(id));
+    if (!binding || binding->kind != AttrBinding::Kind::observable) return refuse(id, "no hook observes");
+    const Observable* row = find_observable(binding->name);
+    std::optional<CodeObservable> observable = row ? code_observable(row->id) : std::nullopt;
+    std::optional<CodeType> type = row ? code_type(row->type) : std::nullopt;
+    if (!observable || !type) return refuse(id, "hook code does not read");
+    CodeNode node;
+    node.op = CodeOp::observe;
+    node.type = *type;
+    node.observable = *observable;
+    return push(node);
+  }
+
+  // [1000, 1001].contains(x): a constant set of Longs.
+  std::optional<std::uint32_t> lower_contains(NodeId id) {
+    auto known = predicate_.constants.find(body_.arg(id, 0));
+    const ValueSet* set = known != predicate_.constants.end() ? known->second.as_set() : nullptr;
+    if (!set && body_[body_.arg(id, 0)].op == Op::literal) set = body_.literal(body_.arg(id, 0)).as_set();
+    if (!set) return refuse(id, "asks a set that is not known at compile time");
+    std::optional<std::uint32_t> element = lower(body_.arg(id, 1));
+    if (!element) return std::nullopt;
+    CodeNode node;
+    node.op = CodeOp::one_of;
+    for (const Value& member : *set) {
+      const std::int64_t* number = member.as_long();
+      if (!number || expr_[*element].type != CodeType::long_) return refuse(id, "is no question about Longs");
+      node.members.push_back(*number);
+    }
+    std::sort(node.members.begin(), node.members.end());
+    node.args = {*element};
+    return push(std::move(node));
+  }
+
+  // resource.ip.isInRange(r), r a bind value: the observed address is always a single one.
+  std::optional<std::uint32_t> lower_call(NodeId id) {
+    if (body_.name(id) != "isInRange" || body_.args(id).size() != 2) return refuse(id, "has no form in hook code");
+    CodeNode node;
+    node.op = CodeOp::in_range;
+    for (NodeId arg : body_.args(id)) {
+      std::optional<std::uint32_t> lowered = lower(arg);
+      if (!lowered) return std::nullopt;
+      if (expr_[*lowered].type != CodeType::ip) return refuse(id, "asks about something else than addresses");
+      node.args.push_back(*lowered);
+    }
+    if (expr_[node.args[0]].op != CodeOp::observe) return refuse(id, "asks about an address that no hook observes");
+    return push(std::move(node));
+  }
+
+  std::optional<std::uint32_t> lower_operator(NodeId id) {
+    CodeNode node;
+    node.op = *code_operator(body_[id].op);
+    for (NodeId arg : body_.args(id)) {
+      std::optional<std::uint32_t> lowered = lower(arg);
+      if (!lowered) return std::nullopt;
+      node.args.push_back(*lowered);
+    }
+    if (!type_operator(node)) return refuse(id, "has operands of types that its operator does not take");
+    return push(std::move(node));
+  }
+
+  bool all_are(const CodeNode& node, CodeType type) const {
+    return std::all_of(node.args.begin(), node.args.end(), [&](std::uint32_t arg) { return expr_[arg].type == type; });
+  }
+  bool type_operator(CodeNode& node) const {
+    switch (node.op) {
+      case CodeOp::and_: case CodeOp::or_: case CodeOp::not_: node.type = CodeType::boolean; return all_are(node, CodeType::boolean);
+      case CodeOp::eq: node.type = CodeType::boolean; return expr_[node.args[0]].type == expr_[node.args[1]].type;
+      case CodeOp::less: case CodeOp::less_eq: node.type = CodeType::boolean; return all_are(node, CodeType::long_);
+      case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: node.type = CodeType::long_; return all_are(node, CodeType::long_);
+      case CodeOp::if_:
+        node.type = expr_[node.args[1]].type;
+        return expr_[node.args[0]].type == CodeType::boolean && expr_[node.args[2]].type == node.type;
+      case CodeOp::constant: case CodeOp::observe: case CodeOp::slot: case CodeOp::one_of: case CodeOp::in_range:
+        return false;
+    }
+    return false;
+  }
+
+  const Module& module_;
+  const KernelEnv& env_;
+  const CodePredicate& predicate_;
+  const Body& body_;
+  CodeExpr expr_;
+  std::string error_;
+};
+
+}  // namespace
+
+Result<CodeExpr> lower_code(const Module& module, const KernelEnv& env, const CodePredicate& predicate) {
+  return Lowering(module, env, predicate).run();
+}
+
+}  // namespace kerf::bpf

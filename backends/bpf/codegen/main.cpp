@@ -1,0 +1,102 @@
+// kerf-codegen: a request on standard input, an object on standard output, messages on standard error. Started by
+// emit_bpf for one object; bounds its own time and memory, so that no input can hold up or starve the caller.
+#include <fmt/format.h>
+#include <llvm/Bitcode/BitcodeReader.h>
+#include <llvm/IR/DiagnosticInfo.h>
+#include <llvm/IR/DiagnosticPrinter.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "backends/bpf/codegen/generate.h"
+
+extern "C" const char kerf_glue_bitcode[], kerf_glue_bitcode_end[];
+
+namespace kerf::bpf {
+namespace {
+
+constexpr rlim_t kMaxMemoryBytes = rlim_t{4} << 30;
+constexpr rlim_t kMaxSeconds = 120;
+
+// LLVM reports some errors and then emits wrong code: one report is enough to drop the output.
+struct Complaints : llvm::DiagnosticHandler {
+  std::string& text;
+  explicit Complaints(std::string& out) : text(out) {}
+  bool handleDiagnostics(const llvm::DiagnosticInfo& info) override {
+    if (info.getSeverity() != llvm::DS_Error) return true;
+    llvm::raw_string_ostream out(text);
+    llvm::DiagnosticPrinterRawOStream printer(out);
+    info.print(printer);
+    out << '\n';
+    return true;
+  }
+};
+
+std::unique_ptr<llvm::TargetMachine> make_machine(std::string& error) {
+  LLVMInitializeBPFTargetInfo();
+  LLVMInitializeBPFTarget();
+  LLVMInitializeBPFTargetMC();
+  LLVMInitializeBPFAsmPrinter();
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget("bpfel", error);
+  if (!target) return nullptr;
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine("bpfel", "v3", "", {}, std::nullopt, std::nullopt,
+                                                                          llvm::CodeGenOptLevel::Default));
+}
+
+Result<std::string> generate(const CodegenRequest& request) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = make_machine(error);
+  if (!machine) return Error{error};
+  std::string complaints;
+  llvm::LLVMContext context;
+  context.setDiagnosticHandler(std::make_unique<Complaints>(complaints));
+  llvm::StringRef bitcode(kerf_glue_bitcode, static_cast<std::size_t>(kerf_glue_bitcode_end - kerf_glue_bitcode));
+  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bitcode, "glue"), context);
+  if (!module) return Error{llvm::toString(module.takeError())};
+  (*module)->setTargetTriple("bpfel");
+  (*module)->setDataLayout(machine->createDataLayout());
+  if (auto failure = specialise_glue(**module, *machine, request)) return *failure;
+  if (auto failure = define_conditions(**module, request)) return *failure;
+  if (const char* path = std::getenv("KERF_CODEGEN_DUMP")) {
+    std::error_code ignored;
+    llvm::raw_fd_ostream out(path, ignored);
+    (*module)->print(out, nullptr);
+  }
+  Result<std::string> object = write_object(**module, *machine);
+  if (!complaints.empty()) return Error{complaints};
+  return object;
+}
+
+std::string read_all(std::FILE* file) {
+  std::string bytes;
+  char buffer[1 << 16];
+  while (std::size_t n = std::fread(buffer, 1, sizeof buffer, file)) bytes.append(buffer, n);
+  return bytes;
+}
+
+int run() {
+  rlimit memory{kMaxMemoryBytes, kMaxMemoryBytes}, seconds{kMaxSeconds, kMaxSeconds};
+  // Debug information names source files relative to the directory: go where none can be found.
+  if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CPU, &seconds) != 0 || chdir("/") != 0) return 1;
+  alarm(kMaxSeconds);
+  Result<CodegenRequest> request = read_request(read_all(stdin));
+  Result<std::string> object = request ? generate(*request) : Result<std::string>(request.error());
+  if (!object) {
+    fmt::print(stderr, "{}\n", object.error().message);
+    return 1;
+  }
+  std::string answer = write_answer(*object);
+  bool written = std::fwrite(answer.data(), 1, answer.size(), stdout) == answer.size() && std::fflush(stdout) == 0;
+  return written ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace kerf::bpf
+
+int main() { return kerf::bpf::run(); }

@@ -1,0 +1,308 @@
+// KernelPlan -> layout, tables and conditions. Rows are numbered in groups of whole words: forbids that are satisfied,
+// permits that are satisfied, policies that err. The one decision: everything but code conditions is data, so the
+// object's instructions do not grow with the policies.
+#include "backends/bpf/layout.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/kernel/tables.h"
+
+namespace kerf::bpf {
+namespace {
+
+constexpr std::uint32_t kNoPolicy = 0xffffffffu;
+constexpr std::size_t kMinElements = 4;
+constexpr std::uint32_t kValueWords = sizeof(kerf_value) / 8;
+
+std::int32_t errno_number(std::string_view name) {
+  struct Row { std::string_view name; std::int32_t number; };
+  static constexpr Row rows[] = {{"EPERM", EPERM}, {"EACCES", EACCES}, {"ENOENT", ENOENT}, {"ECONNREFUSED", ECONNREFUSED},
+                                 {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT}};
+  for (const Row& row : rows) {
+    if (row.name == name) return row.number;
+  }
+  internal_error("an errno of the kernel model without a number");
+}
+
+enum Group { forbids, permits, errors, group_count };
+
+Group group_of(const Module& module, const KernelRow& row) {
+  if (row.result == Outcome::error) return errors;
+  return module.policies.at(row.policy.index).effect == Effect::forbid ? forbids : permits;
+}
+
+// Numbers the rows and fills in everything of `layout` but the offsets in a segment.
+void number_rows(const Module& module, const KernelEnv& env, EnvLayout& layout) {
+  std::uint32_t count[group_count] = {}, words[group_count], next[group_count];
+  for (const KernelRow& row : env.rows) ++count[group_of(module, row)];
+  std::uint32_t word = 0;
+  for (int group = 0; group < group_count; ++group) {
+    words[group] = (count[group] + 63) / 64;
+    next[group] = word * 64;
+    word += words[group];
+  }
+  for (const KernelRow& row : env.rows) layout.row_of.push_back(next[group_of(module, row)]++);
+  layout.forbid_words = words[forbids];
+  layout.permit_words = words[permits];
+  layout.row_words = word;
+  layout.rows = word * 64;
+  layout.summary_words = (word + 63) / 64;
+  layout.refusal_errno = errno_number(env.refusal_errno);
+}
+
+std::vector<RangeRow> address_rows(const KernelEnv& env, const EnvLayout& layout, bool v6) {
+  std::vector<RangeRow> rows;
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    if (!env.rows[i].address) continue;
+    RangeRow row{layout.row_of[i], {}};
+    for (const AddressRange& range : v6 ? env.rows[i].address->v6 : env.rows[i].address->v4) {
+      row.ranges.push_back({address_key(range.first, v6), address_key(range.last, v6)});
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<RangeRow> port_rows(const KernelEnv& env, const EnvLayout& layout) {
+  std::vector<RangeRow> rows;
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    if (!env.rows[i].port) continue;
+    RangeRow row{layout.row_of[i], {}};
+    for (const PortRange& range : *env.rows[i].port) row.ranges.push_back({{0, range.first}, {0, range.last}});
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<PeerRow> peer_rows(const KernelEnv& env, const EnvLayout& layout) {
+  std::vector<PeerRow> rows;
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    if (env.rows[i].endpoint) rows.push_back({layout.row_of[i], &*env.rows[i].endpoint});
+  }
+  return rows;
+}
+
+struct Dimensions {
+  SearchTable ip4, ip6, port;
+  PeerTable peer;
+};
+
+Result<Dimensions> build_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout) {
+  std::uint32_t blocks = layout.summary_words;
+  ClassStore classes(tables, blocks);
+  auto ip4 = build_search(tables, classes, blocks, KeyWidth::bits32, {0, 0xffffffff}, address_rows(env, layout, false),
+                          "IPv4 addresses");
+  if (!ip4) return ip4.error();
+  auto ip6 = build_search(tables, classes, blocks, KeyWidth::bits128, {~std::uint64_t{0}, ~std::uint64_t{0}},
+                          address_rows(env, layout, true), "IPv6 addresses");
+  if (!ip6) return ip6.error();
+  auto port = build_search(tables, classes, blocks, KeyWidth::bits32, {0, 0xffff}, port_rows(env, layout), "ports");
+  if (!port) return port.error();
+  auto peer = build_peers(tables, classes, blocks, peer_rows(env, layout));
+  if (!peer) return peer.error();
+  return Dimensions{*ip4, *ip6, *port, *peer};
+}
+
+void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, std::uint32_t first_row) {
+  std::uint32_t fields[KERF_ENV_FIELDS] = {};
+  fields[KERF_ENV_BLOCKS] = layout.summary_words;
+  fields[KERF_ENV_FORBID_END] = layout.forbid_words;
+  fields[KERF_ENV_PERMIT_END] = layout.forbid_words + layout.permit_words;
+  fields[KERF_ENV_ROWS] = first_row;
+  fields[KERF_ENV_ACTIVE] = layout.active_offset;
+  fields[KERF_ENV_SUMMARY_WORDS] = layout.summary_words;
+  fields[KERF_ENV_VALUES] = layout.values_offset;
+  fields[KERF_ENV_ERRNO] = static_cast<std::uint32_t>(layout.refusal_errno);
+  auto put = [&](kerf_env_field keys, const SearchTable& table) {
+    fields[keys] = table.keys;
+    fields[keys + 1] = table.depth;
+    fields[keys + 2] = table.ranks;
+    fields[keys + 3] = table.base;
+  };
+  put(KERF_ENV_IP4_KEYS, d.ip4);
+  put(KERF_ENV_IP6_KEYS, d.ip6);
+  put(KERF_ENV_PORT_KEYS, d.port);
+  fields[KERF_ENV_PEER_COUNT] = d.peer.count;
+  fields[KERF_ENV_PEER_OTHERS] = d.peer.others;
+  fields[KERF_ENV_PEER_SEED] = d.peer.seed;
+  fields[KERF_ENV_PEER_SHIFTS] = d.peer.shifts;
+  fields[KERF_ENV_PEER_SHIFT_MASK] = d.peer.shift_mask;
+  fields[KERF_ENV_PEER_SLOTS] = d.peer.slots;
+  fields[KERF_ENV_PEER_SLOT_MASK] = d.peer.slot_mask;
+  fields[KERF_ENV_PEER_BASE] = d.peer.base;
+  tables.envs.insert(tables.envs.end(), fields, fields + KERF_ENV_FIELDS);
+}
+
+// Code conditions of all environments, equal ones once.
+class Conditions {
+ public:
+  explicit Conditions(CodegenRequest& request) : request_(request) {}
+
+  // Lowers the predicates of an environment; conditions() then speaks of them.
+  std::optional<Error> start(const Module& module, const KernelEnv& env) {
+    exprs_of_env_.clear();
+    for (const CodePredicate& predicate : env.code) {
+      Result<CodeExpr> expr = lower_code(module, env, predicate);
+      if (!expr) return expr.error();
+      exprs_of_env_.push_back(intern(request_.exprs, expr_index_, *expr));
+    }
+    return std::nullopt;
+  }
+  // The number of the row's condition + 1; 0: none.
+  std::uint32_t condition_of(const KernelRow& row) {
+    if (row.code.empty()) return 0;
+    CodeCondition condition;
+    for (const Requirement& requirement : row.code) {
+      condition.push_back({exprs_of_env_.at(requirement.atom), static_cast<std::uint8_t>(requirement.outcome)});
+    }
+    std::sort(condition.begin(), condition.end());
+    condition.erase(std::unique(condition.begin(), condition.end()), condition.end());
+    return intern(request_.conditions, condition_index_, condition) + 1;
+  }
+
+ private:
+  template <class T>
+  static std::uint32_t intern(std::vector<T>& store, std::map<T, std::uint32_t>& index, const T& value) {
+    auto [it, fresh] = index.emplace(value, static_cast<std::uint32_t>(store.size()));
+    if (fresh) store.push_back(value);
+    return it->second;
+  }
+
+  CodegenRequest& request_;
+  std::vector<std::uint32_t> exprs_of_env_;
+  std::map<CodeExpr, std::uint32_t> expr_index_;
+  std::map<CodeCondition, std::uint32_t> condition_index_;
+};
+
+void add_rows(Tables& tables, Conditions& conditions, const KernelEnv& env, const EnvLayout& layout) {
+  std::size_t first = tables.rows.size();
+  for (std::uint32_t i = 0; i < layout.rows; ++i) tables.rows.insert(tables.rows.end(), {kNoPolicy, 0});
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    std::size_t at = first + layout.row_of[i] * 2u;
+    tables.rows[at] = env.rows[i].policy.index;
+    tables.rows[at + 1] = conditions.condition_of(env.rows[i]);
+  }
+}
+
+template <class T>
+Table table_of(std::string name, const std::vector<T>& values) {
+  std::vector<T> data = values;
+  if (data.size() < kMinElements) data.resize(kMinElements);   // the hooks' bounds subtract up to three
+  Table table{std::move(name), sizeof(T), false, {}};
+  table.bytes.assign(reinterpret_cast<const char*>(data.data()), data.size() * sizeof(T));
+  return table;
+}
+
+Table number_of(std::string name, std::uint64_t value) {
+  check(value <= 0xffffffffu, "a table constant passes 32 bits");
+  auto number = static_cast<std::uint32_t>(value);
+  return {std::move(name), sizeof number, true, std::string(reinterpret_cast<const char*>(&number), sizeof number)};
+}
+
+template <class T>
+void add_table(CodegenRequest& request, const std::string& name, const std::vector<T>& values) {
+  request.tables.push_back(table_of(name, values));
+  request.tables.push_back(number_of(name + "_count", std::max(values.size(), kMinElements)));
+}
+
+void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& layout,
+                const std::array<std::uint8_t, 16>& digest) {
+  request.tables.push_back(table_of("kerf_envs", tables.envs));
+  request.tables.push_back(number_of("kerf_env_count", layout.envs.size()));
+  add_table(request, "kerf_rows", tables.rows);
+  add_table(request, "kerf_keys32", tables.keys32);
+  add_table(request, "kerf_keys128", tables.keys128);
+  add_table(request, "kerf_ranks", tables.ranks);
+  add_table(request, "kerf_class_blocks", tables.class_blocks);
+  add_table(request, "kerf_blocks", tables.blocks);
+  add_table(request, "kerf_words", tables.words);
+  add_table(request, "kerf_peer_shifts", tables.peer_shifts);
+  add_table(request, "kerf_peer_slots", tables.peer_slots);
+  request.tables.push_back(table_of("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end())));
+}
+
+void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& layout, std::uint32_t binding_words) {
+  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0;
+  for (std::size_t i = 0; i < layout.envs.size(); ++i) {
+    const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
+    depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
+    depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
+    blocks = std::max(blocks, layout.envs[i].summary_words);
+    words = std::max(words, std::min<std::uint32_t>(layout.envs[i].row_words, 64));
+  }
+  request.tables.push_back(number_of("kerf_depth32_max", depth32));
+  request.tables.push_back(number_of("kerf_depth128_max", depth128));
+  request.tables.push_back(number_of("kerf_blocks_max", blocks));
+  request.tables.push_back(number_of("kerf_block_words_max", words));
+  request.tables.push_back(number_of("kerf_segment_words", layout.segment_words));
+  request.tables.push_back(number_of("kerf_binding_words", binding_words));
+  request.tables.push_back(number_of("kerf_policy_count", request.policy_count));
+  request.tables.push_back(number_of("kerf_has_code", request.conditions.empty() ? 0 : 1));
+}
+
+// Environments of one event never meet in a binding, so they share its part of a segment.
+std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
+  std::map<KernelEventId, std::uint32_t> words_of_event;
+  for (const EnvLayout& env : layout.envs) {
+    const KernelEnv& source = plan.envs[env.plan_env];
+    std::uint32_t words = env.summary_words + env.row_words + env.value_count * kValueWords;
+    words_of_event[source.event] = std::max(words_of_event[source.event], words);
+  }
+  std::map<KernelEventId, std::uint32_t> begin;
+  std::uint32_t total = 0;
+  for (auto [event, words] : words_of_event) {
+    begin[event] = total;
+    total += words;
+  }
+  for (EnvLayout& env : layout.envs) {
+    env.active_offset = begin[plan.envs[env.plan_env].event];
+    env.values_offset = env.active_offset + env.summary_words + env.row_words;
+  }
+  return std::max<std::uint32_t>(total, 1);
+}
+
+}  // namespace
+
+Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest) {
+  Layout result;
+  for (std::size_t i = 0; i < plan.envs.size(); ++i) {
+    check(plan.envs[i].rows.size() <= kMaxRowsPerEnv && plan.envs[i].slots.size() <= KERF_VALUE_SLOTS, "plan passes its limits");
+    EnvLayout env{};
+    env.plan_env = i;
+    env.value_count = static_cast<std::uint32_t>(plan.envs[i].slots.size());
+    number_rows(module, plan.envs[i], env);
+    result.object.envs.push_back(std::move(env));
+  }
+  result.object.segment_words = place_in_segment(plan, result.object);
+
+  Tables tables;
+  Conditions conditions(result.request);
+  for (const EnvLayout& layout : result.object.envs) {
+    const KernelEnv& env = plan.envs[layout.plan_env];
+    Result<Dimensions> dimensions = build_dimensions(tables, env, layout);
+    if (!dimensions) return dimensions.error();
+    if (auto error = conditions.start(module, env)) return *error;
+    add_env(tables, layout, *dimensions, static_cast<std::uint32_t>(tables.rows.size() / 2));
+    add_rows(tables, conditions, env, layout);
+    if (tables.bytes() > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};
+  }
+  if (result.request.conditions.size() > kMaxConditions) {
+    return Error{fmt::format("{} different conditions need instructions at the hook, the limit is {}",
+                             result.request.conditions.size(), kMaxConditions)};
+  }
+  // The slack lets the hook hand all value slots to generated code, wherever the values of the last segment begin.
+  std::uint32_t words = (KERF_SEGMENTS + 1) * result.object.segment_words + KERF_VALUE_SLOTS * kValueWords;
+  result.object.binding_bytes = static_cast<std::uint32_t>(sizeof(kerf_binding)) + words * 8;
+  result.request.binding_bytes = result.object.binding_bytes;
+  result.request.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));
+  add_tables(result.request, tables, result.object, digest);
+  add_bounds(result.request, tables, result.object, words);
+  return result;
+}
+
+}  // namespace kerf::bpf

@@ -1,0 +1,75 @@
+// What emit_bpf asks of the helper program kerf-codegen, and its wire form: magic, version, payload length, FNV-1a of
+// the payload, payload; numbers little-endian. The answer is framed the same way and holds the object. Reading is
+// strict: anything unexpected is an Error, nothing is guessed.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/base/result.h"
+
+namespace kerf::bpf {
+
+// A constant array or number that the glue declares (runtime/kernel/glue.h) and the compiler supplies.
+struct Table {
+  std::string name;
+  std::uint8_t element_bytes = 4;   // 1, 4 or 8
+  bool scalar = false;              // one element, declared without brackets
+  std::string bytes;                // little-endian
+};
+
+enum class CodeType : std::uint8_t { boolean, long_, ip };
+
+enum class CodeOp : std::uint8_t {
+  constant,       // low (boolean, long_); ip: high, low, v6, prefix
+  observe,        // observable
+  slot,           // index
+  and_, or_, not_, if_, eq, less, less_eq, add, sub, mul, neg,
+  one_of,         // args[0] in members
+  in_range,       // args[0] is a single address, args[1] a range
+};
+
+enum class CodeObservable : std::uint8_t { ip, port, protocol, uid, gid, pid };
+
+struct CodeNode {
+  CodeOp op = CodeOp::constant;
+  CodeType type = CodeType::boolean;
+  CodeObservable observable = CodeObservable::ip;
+  std::uint8_t v6 = 0, prefix = 0;
+  std::uint32_t slot = 0;
+  std::uint64_t high = 0, low = 0;
+  std::vector<std::uint32_t> args;      // earlier nodes
+  std::vector<std::int64_t> members;    // sorted
+  friend auto operator<=>(const CodeNode&, const CodeNode&) = default;
+};
+
+using CodeExpr = std::vector<CodeNode>; // operands before users, the last node is the root, Bool
+
+struct CodeTest {
+  std::uint32_t expr;
+  std::uint8_t outcome;                 // enum kerf_outcome
+  friend auto operator<=>(const CodeTest&, const CodeTest&) = default;
+};
+
+using CodeCondition = std::vector<CodeTest>;   // all must hold
+
+struct CodegenRequest {
+  std::vector<Table> tables;
+  std::uint32_t binding_bytes = 0;
+  std::uint32_t policy_count = 0;
+  std::vector<CodeExpr> exprs;
+  std::vector<CodeCondition> conditions;
+};
+
+inline constexpr std::size_t kMaxTableBytes = 64u << 20;   // of all tables together; the loader takes no more
+inline constexpr std::size_t kMaxConditions = 16384;
+inline constexpr std::size_t kMaxExprNodes = 4096;
+
+std::string write_request(const CodegenRequest& request);
+Result<CodegenRequest> read_request(std::string_view bytes);
+std::string write_answer(std::string_view object);
+Result<std::string> read_answer(std::string_view bytes);
+
+}  // namespace kerf::bpf

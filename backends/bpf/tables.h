@@ -1,0 +1,78 @@
+// The object's constant tables while they are built; runtime/kernel/tables.h says what they mean.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/bpf/protocol.h"
+#include "ir/passes/plan.h"
+
+namespace kerf::bpf {
+
+using Words = std::vector<std::uint64_t>;
+
+struct Tables {
+  std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts;
+  Words keys128, blocks, words, peer_slots;
+
+  std::size_t bytes() const;
+};
+
+// Stores blocks and classes, equal ones once.
+class ClassStore {
+ public:
+  ClassStore(Tables& tables, std::uint32_t blocks) : tables_(tables), blocks_(blocks) {}
+  // Stores a base bitmap of blocks * 64 words; where it begins in `words`.
+  std::uint32_t add_base(const Words& base);
+  // The block number `block` of `row_words` (blocks * 64 of them) against the base at `base_at`.
+  std::uint32_t add_block(std::uint32_t base_at, const Words& row_words, std::uint32_t block);
+  std::uint32_t add_class(const std::vector<std::uint32_t>& block_list);
+
+ private:
+  std::uint32_t add_packed(std::span<const std::uint64_t> packed);
+
+  Tables& tables_;
+  std::uint32_t blocks_;
+  std::unordered_multimap<std::uint64_t, std::uint32_t> packed_by_hash_, block_by_hash_, class_by_hash_;
+};
+
+// A 128-bit key: IPv6 address; IPv4 addresses and ports use `low` alone.
+struct Key {
+  std::uint64_t high = 0, low = 0;
+  friend auto operator<=>(const Key&, const Key&) = default;
+};
+
+struct KeyRange { Key first, last; };
+
+// The rows of one dimension: `rows[i]` is row number and its sorted disjoint ranges; rows not listed hold everywhere.
+struct RangeRow {
+  std::uint32_t row;
+  std::vector<KeyRange> ranges;
+};
+
+struct SearchTable {
+  std::uint32_t keys = 0, depth = 0, ranks = 0, base = 0;
+};
+
+enum class KeyWidth { bits32, bits128 };
+
+// `last`: the greatest key there is. Fails if a table would pass a documented limit; `what` names it then.
+Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint32_t blocks, KeyWidth width, Key last,
+                                 const std::vector<RangeRow>& rows, std::string_view what);
+
+struct PeerRow {
+  std::uint32_t row;
+  const EndpointSet* endpoints;
+};
+
+struct PeerTable {
+  std::uint32_t count = 0, others = 0, seed = 0, shifts = 0, shift_mask = 0, slots = 0, slot_mask = 0, base = 0;
+};
+
+Result<PeerTable> build_peers(Tables& tables, ClassStore& classes, std::uint32_t blocks, const std::vector<PeerRow>& rows);
+
+Key address_key(const Address& address, bool v6);
+
+}  // namespace kerf::bpf

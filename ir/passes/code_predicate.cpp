@@ -1,0 +1,204 @@
+// A condition over several observables and userspace values to a code predicate: a tree of observables, constants and
+// value slots under operators that an instruction can do. The one decision: whatever userspace knows is one slot, as
+// large as possible, so the hook computes only what depends on the event.
+#include "ir/passes/code_predicate.h"
+
+#include "ir/base/check.h"
+
+namespace kerf {
+
+// Checks one condition; nothing is added to the environment unless all of it is expressible.
+class CodeCheck {
+ public:
+  CodeCheck(const Module& module, const KernelEnv& env, const PolicyInEnv& policy)
+      : module_(module), env_(env), policy_(policy), body_(*policy.body) {}
+
+  bool condition(NodeId id) {
+    if (auto done = early(id, TypeKind::boolean)) return *done;
+    switch (body_[id].op) {
+      case Op::and_:
+      case Op::or_: return condition(body_.arg(id, 0)) && condition(body_.arg(id, 1));
+      case Op::not_: return condition(body_.arg(id, 0));
+      case Op::if_: return choice(id, true);
+      case Op::less:
+      case Op::less_eq: return number(body_.arg(id, 0)) && number(body_.arg(id, 1));
+      case Op::eq: return equality(id);
+      case Op::contains: return constant_longs(body_.arg(id, 0)) && number(body_.arg(id, 1));
+      case Op::call:
+        return body_.name(id) == "isInRange" && observed_address(body_.arg(id, 0)) && address_slot(body_.arg(id, 1));
+      case Op::literal:
+      case Op::variable:
+      case Op::add:
+      case Op::sub:
+      case Op::mul:
+      case Op::neg:
+      case Op::in:
+      case Op::is:
+      case Op::has_attr:
+      case Op::get_attr:
+      case Op::has_tag:
+      case Op::get_tag:
+      case Op::like:
+      case Op::contains_all:
+      case Op::contains_any:
+      case Op::is_empty:
+      case Op::set:
+      case Op::record: return false;
+    }
+    internal_error("operator");
+  }
+
+  std::vector<std::pair<NodeId, TypeKind>> slots;
+  std::map<NodeId, Value> constants;
+
+ private:
+  // Constants and what userspace knows; nothing: the operator has to be looked at.
+  std::optional<bool> early(NodeId id, TypeKind type) {
+    if (const Value* value = policy_.analysis->folded.value(id)) {
+      bool fits = type == TypeKind::boolean ? value->as_bool() != nullptr : value->as_long() != nullptr;
+      if (fits) constants.emplace(id, *value);
+      return fits;
+    }
+    if ((policy_.analysis->origins[id.index] & ~kUserspace) != 0) return std::nullopt;
+    TypeKind own = policy_.analysis->types[id.index].kind;
+    if (own == TypeKind::true_ || own == TypeKind::false_) own = TypeKind::boolean;
+    if (own != type) return false;
+    slots.emplace_back(id, type);
+    return true;
+  }
+
+  bool number(NodeId id) {
+    if (auto done = early(id, TypeKind::long_)) return *done;
+    switch (body_[id].op) {
+      case Op::add:
+      case Op::sub:
+      case Op::mul: return number(body_.arg(id, 0)) && number(body_.arg(id, 1));
+      case Op::neg: return number(body_.arg(id, 0));
+      case Op::if_: return choice(id, false);
+      case Op::get_attr: {
+        const Observable* observable = observable_of(module_, body_, module_.environments[env_.environment], id);
+        return observable && observable->type == TypeKind::long_ && observable->always_present;
+      }
+      case Op::literal:
+      case Op::variable:
+      case Op::and_:
+      case Op::or_:
+      case Op::not_:
+      case Op::eq:
+      case Op::less:
+      case Op::less_eq:
+      case Op::in:
+      case Op::is:
+      case Op::has_attr:
+      case Op::has_tag:
+      case Op::get_tag:
+      case Op::like:
+      case Op::contains:
+      case Op::contains_all:
+      case Op::contains_any:
+      case Op::is_empty:
+      case Op::set:
+      case Op::record:
+      case Op::call: return false;
+    }
+    internal_error("operator");
+  }
+
+  bool choice(NodeId id, bool boolean) {
+    auto branch = [&](std::size_t i) { return boolean ? condition(body_.arg(id, i)) : number(body_.arg(id, i)); };
+    return condition(body_.arg(id, 0)) && branch(1) && branch(2);
+  }
+
+  bool equality(NodeId id) {
+    NodeId a = body_.arg(id, 0), b = body_.arg(id, 1);
+    if (observed_address(b)) std::swap(a, b);
+    if (observed_address(a)) return address_slot(b);
+    return number(a) && number(b);
+  }
+
+  bool observed_address(NodeId id) const {
+    const Observable* observable = observable_of(module_, body_, module_.environments[env_.environment], id);
+    return body_[id].op == Op::get_attr && observable && observable->id == ObservableId::endpoint_ip;
+  }
+
+  bool address_slot(NodeId id) {
+    bool userspace = policy_.analysis->origins[id.index] != 0 &&
+                     (policy_.analysis->origins[id.index] & ~kUserspace) == 0;
+    if (!userspace || policy_.analysis->types[id.index].kind != TypeKind::ip) return false;
+    slots.emplace_back(id, TypeKind::ip);
+    return true;
+  }
+
+  bool constant_longs(NodeId id) {
+    const Value* value = policy_.analysis->folded.value(id);
+    if (!value || !value->as_set()) return false;
+    for (const Value& element : *value->as_set()) {
+      if (!element.as_long()) return false;
+    }
+    constants.emplace(id, *value);
+    return true;
+  }
+
+  const Module& module_;
+  const KernelEnv& env_;
+  const PolicyInEnv& policy_;
+  const Body& body_;
+};
+
+std::optional<std::uint32_t> SharedExprs::find(const Index& index, const Body& body, NodeId node,
+                                               std::uint64_t hash) {
+  auto [first, last] = index.equal_range(hash);
+  for (auto it = first; it != last; ++it) {
+    if (same_tree(*it->second.body, it->second.node, body, node)) return it->second.number;
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+Stage userspace_stage(const PolicyInEnv& policy, NodeId node) {
+  return (policy.analysis->origins[node.index] & kFromFact) ? Stage::publish : Stage::bind;
+}
+
+}  // namespace
+
+std::uint32_t SharedExprs::predicate(const PolicyInEnv& policy, NodeId node) {
+  const std::uint64_t hash = tree_hash(*policy.body, node);
+  if (auto number = find(predicates_, *policy.body, node, hash)) return *number;
+  const std::uint32_t number = static_cast<std::uint32_t>(env_.predicates.size());
+  env_.predicates.push_back({policy.policy, node, userspace_stage(policy, node)});
+  predicates_.emplace(hash, Tree{policy.body, node, number});
+  return number;
+}
+
+std::optional<std::uint32_t> SharedExprs::slot(const PolicyInEnv& policy, NodeId node, TypeKind type) {
+  const std::uint64_t hash = tree_hash(*policy.body, node);
+  if (auto number = find(slots_, *policy.body, node, hash)) return *number;
+  if (env_.slots.size() == kMaxValueSlots) return std::nullopt;
+  const std::uint32_t number = static_cast<std::uint32_t>(env_.slots.size());
+  env_.slots.push_back({policy.policy, node, userspace_stage(policy, node), type});
+  slots_.emplace(hash, Tree{policy.body, node, number});
+  return number;
+}
+
+std::optional<std::uint32_t> SharedExprs::code(const PolicyInEnv& policy, NodeId node) {
+  const std::uint64_t hash = tree_hash(*policy.body, node);
+  if (auto number = find(codes_, *policy.body, node, hash)) return *number;
+  CodeCheck check(module_, env_, policy);
+  if (!check.condition(node)) return std::nullopt;
+  CodePredicate made{policy.policy, node, {}, std::move(check.constants)};
+  for (auto [id, type] : check.slots) {
+    auto number = slot(policy, id, type);
+    if (!number) {
+      out_of_slots = true;
+      return std::nullopt;
+    }
+    made.slots.emplace(id, *number);
+  }
+  const std::uint32_t number = static_cast<std::uint32_t>(env_.code.size());
+  env_.code.push_back(std::move(made));
+  codes_.emplace(hash, Tree{policy.body, node, number});
+  return number;
+}
+
+}  // namespace kerf

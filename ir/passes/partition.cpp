@@ -1,0 +1,229 @@
+// Sweeps over the boundaries of all atoms of one observable. The one decision: classes are grouped by the interned
+// rest of the formula, not by the atoms' outcomes, so differences that do not matter make no rows.
+#include "ir/passes/partition.h"
+
+#include <string>
+#include <unordered_map>
+
+namespace kerf {
+
+namespace {
+
+using Rest = Residuals::Id;
+
+// The atoms that the formula still has, so that the others cost nothing.
+std::vector<std::uint32_t> atoms_used(const Residuals& residuals, Rest root, std::uint32_t first, std::size_t count) {
+  std::vector<std::uint32_t> used;
+  std::vector<Rest> open{root};
+  std::unordered_map<Rest, bool> seen;
+  while (!open.empty()) {
+    Rest id = open.back();
+    open.pop_back();
+    const Residuals::Node& node = residuals[id];
+    if (node.kind == Residuals::Kind::constant || node.last_atom < first || node.first_atom >= first + count) continue;
+    if (!seen.emplace(id, true).second) continue;
+    if (node.kind == Residuals::Kind::atom) {
+      used.push_back(node.atom - first);
+      continue;
+    }
+    for (Rest operand : {node.a, node.b, node.c}) open.push_back(operand);
+  }
+  std::sort(used.begin(), used.end());
+  return used;
+}
+
+// What is left for the outcomes of the atoms, remembered while there are few of them.
+class Rests {
+ public:
+  Rests(Residuals& residuals, Rest root, std::uint32_t first, std::size_t count)
+      : residuals_(residuals), root_(root), first_(first), known(count, Outcome::false_) {}
+
+  Rest rest(const std::vector<std::uint32_t>& used) {
+    if (used.size() > kRemembered) return residuals_.specialise(root_, first_, known);
+    std::string key;
+    for (std::uint32_t atom : used) key.push_back(static_cast<char>(known[atom]));
+    auto [it, added] = seen_.try_emplace(std::move(key), 0);
+    if (added) it->second = residuals_.specialise(root_, first_, known);
+    return it->second;
+  }
+
+ private:
+  static constexpr std::size_t kRemembered = 64;
+  Residuals& residuals_;
+  Rest root_;
+  std::uint32_t first_;
+  std::unordered_map<std::string, Rest> seen_;
+
+ public:
+  std::vector<Outcome> known;   // by atom
+};
+
+template <class Key>
+struct Change {
+  Key key;
+  std::uint32_t atom;
+  Outcome outcome;
+  friend bool operator<(const Change& a, const Change& b) {
+    return a.key != b.key ? a.key < b.key : a.atom < b.atom;
+  }
+};
+
+// Calls `add(rest, first, end)` for the intervals between changes; `end` nothing: to the end of the domain.
+template <class Key, class Add>
+bool sweep(Residuals& residuals, Rest root, std::uint32_t first_atom, const std::vector<Steps<Key>>& atoms,
+           const std::vector<std::uint32_t>& used, const Limits& limits, const Add& add) {
+  Rests rests(residuals, root, first_atom, atoms.size());
+  std::vector<Change<Key>> changes;
+  for (std::uint32_t atom : used) {
+    for (const auto& [key, outcome] : atoms[atom].at) changes.push_back({key, atom, outcome});
+  }
+  std::sort(changes.begin(), changes.end());
+  std::optional<std::pair<Rest, Key>> open;
+  for (std::size_t i = 0; i < changes.size();) {
+    const Key key = changes[i].key;
+    for (; i < changes.size() && changes[i].key == key; ++i) rests.known[changes[i].atom] = changes[i].outcome;
+    const Rest rest = rests.rest(used);
+    if (residuals.work() > limits.work) return false;
+    if (open && open->first == rest) continue;
+    if (open && !add(open->first, open->second, std::optional<Key>(key))) return false;
+    open = {rest, key};
+  }
+  return add(open->first, open->second, std::optional<Key>());
+}
+
+template <class Set>
+class Grouper {
+ public:
+  explicit Grouper(const Limits& limits) : limits_(limits) {}
+
+  // The set of the part with this rest; nullptr past the limit.
+  Set* of(Rest rest) {
+    auto [it, added] = index_.try_emplace(rest, parts_.size());
+    if (added) {
+      if (parts_.size() > limits_.parts) return nullptr;
+      parts_.emplace_back(rest, Set{});
+    }
+    return &*parts_[it->second].second;
+  }
+
+  Parts<Set> take(const Residuals& residuals) {
+    if (parts_.size() == 1) parts_.front().second.reset();   // holds always
+    std::erase_if(parts_, [&](const auto& part) { return residuals.outcome(part.first) == Outcome::false_; });
+    return std::move(parts_);
+  }
+
+ private:
+  const Limits& limits_;
+  std::vector<std::pair<Rest, std::optional<Set>>> parts_;
+  std::unordered_map<Rest, std::size_t> index_;
+};
+
+template <class Set>
+Parts<Set> undivided(const Residuals& residuals, Rest root) {
+  std::vector<std::pair<Rest, std::optional<Set>>> parts;
+  if (residuals.outcome(root) != Outcome::false_) parts.emplace_back(root, std::nullopt);
+  return parts;
+}
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
+  return (hash ^ value) * 0x100000001b3ull + (hash >> 29);
+}
+std::uint64_t hash_key(std::uint64_t hash, std::uint32_t key) { return mix(hash, key); }
+std::uint64_t hash_key(std::uint64_t hash, const AddressKey& key) {
+  for (std::uint8_t byte : key) hash = mix(hash, byte);
+  return hash;
+}
+std::uint64_t hash_key(std::uint64_t hash, const EndpointKey& key) {
+  for (std::uint8_t byte : key.address) hash = mix(hash, byte);
+  return mix(hash, key.port * 2u + (key.v6 ? 1u : 0u));
+}
+
+template <class List>
+std::uint64_t hash_list(std::uint64_t hash, const List& list) {
+  for (const auto& [key, outcome] : list) hash = mix(hash_key(hash, key), static_cast<std::uint64_t>(outcome));
+  return hash;
+}
+
+template <class List>
+bool has_error(const List& list) {
+  return std::any_of(list.begin(), list.end(), [](const auto& entry) { return entry.second == Outcome::error; });
+}
+
+}  // namespace
+
+Parts<AddressSet> partition_addresses(Residuals& residuals, Rest root, std::uint32_t first_atom,
+                                      const std::vector<AddressOutcomes>& atoms, const Limits& limits) {
+  const auto used = atoms_used(residuals, root, first_atom, atoms.size());
+  if (used.empty()) return undivided<AddressSet>(residuals, root);
+  Grouper<AddressSet> groups(limits);
+  auto add = [&](Rest rest, const AddressKey& first, const std::optional<AddressKey>& end) {
+    AddressSet* set = groups.of(rest);
+    if (set) add_range(*set, first, end);
+    return set != nullptr;
+  };
+  if (!sweep(residuals, root, first_atom, atoms, used, limits, add)) return std::nullopt;
+  return groups.take(residuals);
+}
+
+Parts<PortSet> partition_ports(Residuals& residuals, Rest root, std::uint32_t first_atom,
+                               const std::vector<PortOutcomes>& atoms, const Limits& limits) {
+  const auto used = atoms_used(residuals, root, first_atom, atoms.size());
+  if (used.empty()) return undivided<PortSet>(residuals, root);
+  Grouper<PortSet> groups(limits);
+  auto add = [&](Rest rest, std::uint32_t first, const std::optional<std::uint32_t>& end) {
+    PortSet* set = groups.of(rest);
+    const auto last = static_cast<std::uint16_t>(end ? *end - 1 : 65535);
+    if (set) set->push_back({static_cast<std::uint16_t>(first), last});
+    return set != nullptr;
+  };
+  if (!sweep(residuals, root, first_atom, atoms, used, limits, add)) return std::nullopt;
+  return groups.take(residuals);
+}
+
+Parts<EndpointSet> partition_endpoints(Residuals& residuals, Rest root, std::uint32_t first_atom,
+                                       const std::vector<EndpointOutcomes>& atoms, const Limits& limits) {
+  const auto used = atoms_used(residuals, root, first_atom, atoms.size());
+  if (used.empty()) return undivided<EndpointSet>(residuals, root);
+  Rests rests(residuals, root, first_atom, atoms.size());
+  std::vector<Change<EndpointKey>> changes;
+  for (std::uint32_t atom : used) {
+    rests.known[atom] = atoms[atom].others;
+    for (const auto& [key, outcome] : atoms[atom].listed) changes.push_back({key, atom, outcome});
+  }
+  std::sort(changes.begin(), changes.end());
+  const Rest others = rests.rest(used);
+  Grouper<EndpointSet> groups(limits);
+  EndpointSet common{{}, true};
+  groups.of(others);
+  for (std::size_t i = 0; i < changes.size();) {
+    const std::size_t begin = i;
+    const EndpointKey key = changes[begin].key;
+    for (; i < changes.size() && changes[i].key == key; ++i) rests.known[changes[i].atom] = changes[i].outcome;
+    const Rest rest = rests.rest(used);
+    for (std::size_t j = begin; j < i; ++j) rests.known[changes[j].atom] = atoms[changes[j].atom].others;
+    if (residuals.work() > limits.work) return std::nullopt;
+    if (rest == others) continue;
+    EndpointSet* set = groups.of(rest);
+    if (!set) return std::nullopt;
+    set->listed.push_back(key);
+    common.listed.push_back(key);
+  }
+  *groups.of(others) = std::move(common);
+  return groups.take(residuals);
+}
+
+bool can_fail(const AddressOutcomes& map) { return has_error(map.at); }
+bool can_fail(const PortOutcomes& map) { return has_error(map.at); }
+bool can_fail(const EndpointOutcomes& map) { return map.others == Outcome::error || has_error(map.listed); }
+bool same_map(const AddressOutcomes& a, const AddressOutcomes& b) { return a.at == b.at; }
+bool same_map(const PortOutcomes& a, const PortOutcomes& b) { return a.at == b.at; }
+bool same_map(const EndpointOutcomes& a, const EndpointOutcomes& b) {
+  return a.others == b.others && a.listed == b.listed;
+}
+std::uint64_t hash_of(const AddressOutcomes& map) { return hash_list(1, map.at); }
+std::uint64_t hash_of(const PortOutcomes& map) { return hash_list(2, map.at); }
+std::uint64_t hash_of(const EndpointOutcomes& map) {
+  return hash_list(3 + static_cast<std::uint64_t>(map.others), map.listed);
+}
+
+}  // namespace kerf

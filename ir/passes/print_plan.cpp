@@ -1,0 +1,75 @@
+// The plan as text, for people and goldens: environments, shared expressions, rows. Deterministic.
+#include <fmt/format.h>
+
+#include "ir/base/check.h"
+#include "ir/canonical.h"
+#include "ir/passes/address_set.h"
+#include "ir/passes/refusal.h"
+
+namespace kerf {
+
+namespace {
+
+std::string ports_text(const PortSet& ports) {
+  std::string text;
+  for (const PortRange& range : ports) {
+    if (!text.empty()) text += ", ";
+    text += range.first == range.last ? fmt::format("{}", range.first) : fmt::format("{}-{}", range.first, range.last);
+  }
+  return text;
+}
+
+std::string endpoints_text(const EndpointSet& endpoints) {
+  std::string text = endpoints.others ? "all but" : "";
+  for (const EndpointKey& key : endpoints.listed) {
+    const IpAddr address{key.v6, static_cast<std::uint8_t>(key.v6 ? 128 : 32), key.address};
+    if (!text.empty()) text += ' ';
+    text += endpoint_id(address, key.port);
+  }
+  return text;
+}
+
+std::string row_text(const Module& module, const KernelRow& row) {
+  std::string text = fmt::format("  row {} {}:", module.policies[row.policy.index].id, to_text(row.result));
+  if (row.address) text += fmt::format(" address {};", to_text(*row.address));
+  if (row.port) text += fmt::format(" port {};", ports_text(*row.port));
+  if (row.endpoint) text += fmt::format(" endpoint {};", endpoints_text(*row.endpoint));
+  for (const Requirement& r : row.bind) text += fmt::format(" predicate {} {};", r.atom, to_text(r.outcome));
+  for (const Requirement& r : row.code) text += fmt::format(" code {} {};", r.atom, to_text(r.outcome));
+  if (text.back() == ';' || text.back() == ':') text.pop_back();
+  return text + '\n';
+}
+
+std::string code_text(const Module& module, const CodePredicate& code) {
+  const Body& body = module.policies[code.policy.index].body;
+  std::string text = print_expr(body, code.node);
+  for (auto [node, slot] : code.slots) text += fmt::format("; slot {} is {}", slot, print_expr(body, node));
+  return text;
+}
+
+}  // namespace
+
+std::string print_plan(const Module& module, const KernelPlan& plan) {
+  std::string text;
+  for (const KernelEnv& env : plan.envs) {
+    text += fmt::format("environment {}: {}, refused with {}\n", environment_text(module.environments[env.environment]),
+                        kernel_event(env.event).text, env.refusal_errno);
+    for (std::size_t i = 0; i < env.predicates.size(); ++i) {
+      const Predicate& predicate = env.predicates[i];
+      text += fmt::format("  predicate {} at {}: {}\n", i, to_text(predicate.stage),
+                          print_expr(module.policies[predicate.policy.index].body, predicate.node));
+    }
+    for (std::size_t i = 0; i < env.slots.size(); ++i) {
+      const ValueSlot& slot = env.slots[i];
+      text += fmt::format("  slot {} at {}: {}\n", i, to_text(slot.stage),
+                          print_expr(module.policies[slot.policy.index].body, slot.node));
+    }
+    for (std::size_t i = 0; i < env.code.size(); ++i) {
+      text += fmt::format("  code {}: {}\n", i, code_text(module, env.code[i]));
+    }
+    for (const KernelRow& row : env.rows) text += row_text(module, row);
+  }
+  return text;
+}
+
+}  // namespace kerf

@@ -1,0 +1,162 @@
+// The split report for people: a table for logs, boxes for a terminal. Both fit 100 columns; what does not fit is cut
+// with an ellipsis, never wrapped. Columns count Unicode scalar values.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ir/base/check.h"
+#include "ir/passes/split.h"
+
+namespace kerf {
+
+namespace {
+
+constexpr std::size_t kWidth = 100;
+
+std::size_t columns(std::string_view text) {
+  std::size_t count = 0;
+  for (unsigned char byte : text) count += (byte & 0xc0) != 0x80;
+  return count;
+}
+
+// Exactly `width` columns: cut or filled.
+std::string fit(std::string text, std::size_t width) {
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  const std::size_t have = columns(text);
+  if (have <= width) return text + std::string(width - have, ' ');
+  std::size_t end = 0, seen = 0;
+  while (seen < width - 1) {
+    ++end;
+    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+    ++seen;
+  }
+  return text.substr(0, end) + "…";
+}
+
+std::string trimmed(std::string line) {
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line + '\n';
+}
+
+std::string place(const Sources& sources, Span span) {
+  if (!span.valid()) return "";
+  const LineColumn at = sources.locate(span.source, span.begin);
+  return fmt::format("{}:{}:{}", sources.name(span.source), at.line, at.column);
+}
+
+std::string request_text(const RequestEnv& env) {
+  return fmt::format("{} {} {}", env.principal, to_text(env.action), env.resource);
+}
+
+std::string layer_summary(const SplitEntry& entry) {
+  switch (entry.layer) {
+    case Layer::kernel:
+      return fmt::format("kernel {} {}", kernel_event(*entry.event).text, entry.exact ? "exact" : "approximate");
+    case Layer::gateway: return "gateway";
+    case Layer::none: return "-";
+  }
+  internal_error("layer");
+}
+
+std::string_view effect_text(const Policy& policy) { return policy.effect == Effect::permit ? "permit" : "forbid"; }
+
+class Picture {
+ public:
+  explicit Picture(bool colour) : colour_(colour) {}
+
+  void open(std::string_view title, std::string_view where) {
+    std::string left = fmt::format("┌─ {} ", title), right = where.empty() ? "" : fmt::format(" {} ", where);
+    if (columns(left) + columns(right) + 2 > kWidth) right.clear();
+    if (columns(left) + 2 > kWidth) left = fit(left, kWidth - 3) + " ";
+    text_ += left;
+    for (std::size_t i = columns(left) + columns(right) + 1; i < kWidth; ++i) text_ += "─";
+    text_ += right + "┐\n";
+  }
+
+  void line(const std::string& content, std::string_view code = {}) {
+    std::string inner = fit(content, kWidth - 4);
+    if (colour_ && !code.empty()) inner = fmt::format("\x1b[{}m{}\x1b[0m", code, inner);
+    text_ += "│ " + inner + " │\n";
+  }
+
+  void close() {
+    text_ += "└";
+    for (std::size_t i = 2; i < kWidth; ++i) text_ += "─";
+    text_ += "┘\n";
+  }
+
+  std::string take() { return std::move(text_); }
+
+ private:
+  bool colour_;
+  std::string text_;
+};
+
+std::string_view stage_colour(Stage stage) {
+  switch (stage) {
+    case Stage::compile: return "2";
+    case Stage::bind:
+    case Stage::learn:
+    case Stage::publish: return "36";
+    case Stage::hook: return "32";
+    case Stage::gateway: return "33";
+  }
+  internal_error("stage");
+}
+
+void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry) {
+  const RequestEnv& env = module.environments[entry.environment];
+  if (entry.layer == Layer::gateway) {
+    picture.line(fmt::format("gateway   {}", request_text(env)), "33");
+    return;
+  }
+  picture.line(fmt::format("KERNEL    {}  ·  {}  ·  {}", request_text(env), kernel_event(*entry.event).text,
+                           entry.exact ? "exact" : "approximate"), "1;32");
+  for (const StagedExpr& expr : entry.exprs) {
+    picture.line(fmt::format("  {:<8}  {}  {}", to_text(expr.stage), fit(expr.text, 44), expr.reason),
+                 stage_colour(expr.stage));
+  }
+}
+
+}  // namespace
+
+std::string split_to_table(const Module& module, const Sources& sources, const Split& split) {
+  std::string text = trimmed(fmt::format("{} {} {} {}", fit("POLICY", 24), fit("EFFECT", 6), fit("REQUEST", 40), "LAYER"));
+  for (const SplitEntry& entry : split.entries) {
+    const Policy& policy = module.policies[entry.policy.index];
+    text += trimmed(fmt::format("{} {} {} {}", fit(policy.id, 24), fit(std::string(effect_text(policy)), 6),
+                                fit(request_text(module.environments[entry.environment]), 40),
+                                fit(layer_summary(entry), 27)));
+    for (const StagedExpr& expr : entry.exprs) {
+      text += trimmed(fmt::format("    {} {} {}", fit(std::string(to_text(expr.stage)), 8), fit(expr.text, 56),
+                                  fit(place(sources, expr.span), 28)));
+    }
+  }
+  return text;
+}
+
+std::string split_to_picture(const Module& module, const Sources& sources, const Split& split, bool colour) {
+  Picture picture(colour);
+  for (std::size_t i = 0; i < split.entries.size();) {
+    const PolicyId id = split.entries[i].policy;
+    const Policy& policy = module.policies[id.index];
+    picture.open(fmt::format("{} {}", effect_text(policy), policy.id), place(sources, policy.span));
+    std::size_t elsewhere = 0, shown = 0;
+    for (; i < split.entries.size() && split.entries[i].policy == id; ++i) {
+      if (split.entries[i].layer == Layer::none) {
+        ++elsewhere;
+      } else {
+        draw_entry(picture, module, split.entries[i]);
+        ++shown;
+      }
+    }
+    if (shown == 0) picture.line("applies to no request", "2");
+    if (shown != 0 && elsewhere != 0) {
+      picture.line(fmt::format("cannot apply to {} other request environment{}", elsewhere, elsewhere == 1 ? "" : "s"), "2");
+    }
+    picture.close();
+  }
+  return picture.take();
+}
+
+}  // namespace kerf

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What every part of the glue needs: kernel and ABI types, maps, the tables that the compiler puts in, and the few
+ * idioms that keep the kernel's verifier content. */
+#ifndef KERF_GLUE_H
+#define KERF_GLUE_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+#include "../abi/policy_abi.h"
+#include "marks.h"
+#include "tables.h"
+
+#define KERF_EPERM 1
+#define KERF_ECONNREFUSED 111
+
+/* Hides a value's history from the optimiser, so that it neither drops a bound that the verifier needs, nor tests one
+ * register and indexes with another, nor turns arithmetic back into branches. */
+#define OPAQUE(x) asm volatile("" : "+r"(x))
+/* Reads or writes through memory, so that the verifier forgets what it knew and all turns of a loop look alike. */
+#define FORGET(x) (*(volatile typeof(x) *)&(x))
+/* Is this index (a __u64) within a table of `count`? */
+#define WITHIN(index, count) ({ OPAQUE(index); (index) < (count); })
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KERF_MAX_BINDINGS);
+	__uint(key_size, 4);
+	__uint(value_size, KERF_BINDING_BYTES_MARK);
+} kerf_bindings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
+	__uint(key_size, 8);
+	__uint(value_size, sizeof(struct kerf_cgroup_slot));
+} kerf_cgroup SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_state));
+} kerf_state SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_counters));
+} kerf_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KERF_POLICY_COUNT_MARK);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_hit));
+} kerf_hits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 19);
+} kerf_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_SELFTEST_BATCH);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_selftest_in));
+} kerf_selftest_in SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_SELFTEST_BATCH);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_decision));
+} kerf_selftest_out SEC(".maps");
+
+/* Tables; every one has at least four elements. */
+extern const __u32 kerf_envs[];
+extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
+extern const __u32 kerf_keys32[];
+extern const __u64 kerf_keys128[];
+extern const __u32 kerf_ranks[];          /* rank -> class: first of its blocks in kerf_class_blocks */
+extern const __u32 kerf_class_blocks[];   /* first word of the block in kerf_blocks */
+extern const __u64 kerf_blocks[];
+extern const __u64 kerf_words[];
+extern const __u32 kerf_peer_shifts[];
+extern const __u64 kerf_peer_slots[];
+extern const __u8 kerf_bundle_digest[16];
+
+/* Their lengths, and bounds over all environments: constants when the object is optimised. */
+extern const __u32 kerf_env_count;
+extern const __u32 kerf_rows_count;
+extern const __u32 kerf_keys32_count;
+extern const __u32 kerf_keys128_count;
+extern const __u32 kerf_ranks_count;
+extern const __u32 kerf_class_blocks_count;
+extern const __u32 kerf_blocks_count;
+extern const __u32 kerf_words_count;
+extern const __u32 kerf_peer_shifts_count;
+extern const __u32 kerf_peer_slots_count;
+extern const __u32 kerf_depth32_max;
+extern const __u32 kerf_depth128_max;
+extern const __u32 kerf_blocks_max;       /* of one environment */
+extern const __u32 kerf_block_words_max;  /* words used in one block, at most 64 */
+extern const __u32 kerf_segment_words;
+extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
+extern const __u32 kerf_policy_count;
+extern const __u32 kerf_has_code;
+
+struct kerf_values {
+	struct kerf_value value[KERF_VALUE_SLOTS];
+};
+
+/* One event on its way through the decision; lives on the caller's stack. */
+struct kerf_walk {
+	struct kerf_net_event net;
+	struct kerf_decision decision;
+	__u64 now_ns;
+	__u64 generation;
+	__u32 mode;
+	__s32 refusal_errno;
+	__u32 rows;                       /* the environment's first row, and its groups of words */
+	__u32 forbid_end;
+	__u32 permit_end;
+	__u32 group;                      /* enum kerf_group */
+};
+
+_Static_assert(__builtin_offsetof(struct kerf_walk, net) == 0, "generated code reads the event at the walk's address");
+
+/* Does the code condition hold? 0 no, 1 yes, anything else: refuse. Generated. */
+extern int kerf_code(struct kerf_walk *walk, struct kerf_values *values, __u32 condition);
+
+#endif

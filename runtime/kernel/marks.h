@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Array lengths in the glue that depend on the policy: the compiler finds them by these numbers in the debug
+ * information and replaces them. */
+#ifndef KERF_MARKS_H
+#define KERF_MARKS_H
+
+#define KERF_BINDING_BYTES_MARK 0x4b455241   /* value size of kerf_bindings */
+#define KERF_POLICY_COUNT_MARK 0x4b455242    /* elements of kerf_hits */
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Decision -> counters and event records. Nothing here can change a decision, and nothing waits: without ring space
+ * the event is lost and counted. */
+#ifndef KERF_REPORT_H
+#define KERF_REPORT_H
+
+#include "glue.h"
+
+static __always_inline struct kerf_counters *counters(void)
+{
+	const __u32 zero = 0;
+
+	return bpf_map_lookup_elem(&kerf_counters, &zero);
+}
+
+static __always_inline void count_decision(int denied, int guard)
+{
+	struct kerf_counters *c = counters();
+
+	if (!c)
+		return;
+	if (guard)
+		__sync_fetch_and_add(&c->guards, 1);
+	else
+		__sync_fetch_and_add(&c->decisions, 1);
+	if (denied)
+		__sync_fetch_and_add(&c->denials, 1);
+}
+
+static __always_inline int logs_allows(void)
+{
+	const __u32 zero = 0;
+	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
+
+	return state && state->log_allows;
+}
+
+/* `refusal_errno`: 0 if the call goes on. */
+static __always_inline void report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno)
+{
+	struct kerf_event_record *record = bpf_ringbuf_reserve(&kerf_events, sizeof(*record), 0);
+
+	if (!record) {
+		struct kerf_counters *c = counters();
+		if (c)
+			__sync_fetch_and_add(&c->events_lost, 1);
+		return;
+	}
+	__u64 uid_gid = bpf_get_current_uid_gid(), pid_tgid = bpf_get_current_pid_tgid();
+	record->version = KERF_ABI_VERSION;
+	record->kind = KERF_EVENT_NET_CONNECT;
+	record->size = sizeof(*record);
+	record->time_ns = walk->now_ns;
+	record->generation = walk->generation;
+	record->cgroup_id = bpf_get_current_cgroup_id();
+	record->binding = binding;
+	record->pid = pid_tgid >> 32;
+	record->tid = (__u32)pid_tgid;
+	record->uid = (__u32)uid_gid;
+	record->gid = uid_gid >> 32;
+	record->refusal_errno = refusal_errno;
+	record->mode = walk->mode;
+	record->reserved0 = 0;
+	record->decision = walk->decision;
+	record->net = walk->net;
+	bpf_get_current_comm(record->comm, sizeof(record->comm));
+	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	record->payload_size = 0;
+	record->reserved1 = 0;
+	bpf_ringbuf_submit(record, 0);
+}
+
+#endif

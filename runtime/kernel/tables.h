@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The object's constant tables, as the compiler lays them out (backends/bpf/layout.cpp) and the hooks read them
+ * (decide.h). Both include this file; nothing else knows these shapes, so they may change with every release.
+ *
+ * Tables are plain arrays, one of each kind for the whole object; an environment's row in kerf_envs says where its
+ * parts begin. An event belongs to one *class* per dimension (address, port, endpoint): the set of rows that hold
+ * there. A class is a list of blocks, one for 64 row words; a block says how its words differ from the dimension's
+ * base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing. */
+#ifndef KERF_TABLES_H
+#define KERF_TABLES_H
+
+/* Fields of an environment's row in kerf_envs. */
+enum kerf_env_field {
+	KERF_ENV_BLOCKS,            /* blocks of 64 row words */
+	KERF_ENV_FORBID_END,        /* word after the last forbid word */
+	KERF_ENV_PERMIT_END,        /* word after the last permit word; errors follow */
+	KERF_ENV_ROWS,              /* first row in kerf_rows */
+	KERF_ENV_ACTIVE,            /* in a segment: summary words, then row words */
+	KERF_ENV_SUMMARY_WORDS,
+	KERF_ENV_VALUES,            /* in a segment: struct kerf_value[] */
+	KERF_ENV_ERRNO,
+
+	KERF_ENV_IP4_KEYS,          /* first of the tree's keys in kerf_keys32 */
+	KERF_ENV_IP4_DEPTH,
+	KERF_ENV_IP4_RANKS,         /* first of the classes by rank in kerf_ranks */
+	KERF_ENV_IP4_BASE,          /* base bitmap in kerf_words */
+	KERF_ENV_IP6_KEYS,          /* first in kerf_keys128, two words a key */
+	KERF_ENV_IP6_DEPTH,
+	KERF_ENV_IP6_RANKS,
+	KERF_ENV_IP6_BASE,
+	KERF_ENV_PORT_KEYS,
+	KERF_ENV_PORT_DEPTH,
+	KERF_ENV_PORT_RANKS,
+	KERF_ENV_PORT_BASE,
+
+	KERF_ENV_PEER_COUNT,        /* listed endpoints; 0: all are of class PEER_OTHERS */
+	KERF_ENV_PEER_OTHERS,
+	KERF_ENV_PEER_SEED,
+	KERF_ENV_PEER_SHIFTS,       /* first in kerf_peer_shifts */
+	KERF_ENV_PEER_SHIFT_MASK,
+	KERF_ENV_PEER_SLOTS,        /* first slot in kerf_peer_slots */
+	KERF_ENV_PEER_SLOT_MASK,
+	KERF_ENV_PEER_BASE,
+
+	KERF_ENV_FIELDS = 32,
+};
+
+/* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of an address is
+ * the number of keys that are not above it. */
+
+/* A block in kerf_blocks: three words. */
+enum kerf_block_field {
+	KERF_BLOCK_NONZERO,         /* which of the 64 row words are not zero */
+	KERF_BLOCK_OWN,             /* which differ from the base; these lie packed in kerf_words */
+	KERF_BLOCK_WORDS,           /* from this index on */
+	KERF_BLOCK_FIELDS,
+};
+
+/* A slot in kerf_peer_slots: four words; tail is port | v6 << 16 | 1 << 32, and 0 in an empty slot. */
+enum kerf_peer_field { KERF_PEER_HIGH, KERF_PEER_LOW, KERF_PEER_TAIL, KERF_PEER_CLASS, KERF_PEER_FIELDS };
+
+#define KERF_PEER_USED (1ull << 32)
+
+/* The finaliser of MurmurHash3 (A. Appleby, public domain). */
+static inline __u64 kerf_mix(__u64 h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdull;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ull;
+	h ^= h >> 33;
+	return h;
+}
+
+/* Endpoints are found by hash and displace: the hash picks a shift, hash and shift pick the one possible slot. */
+static inline __u64 kerf_peer_hash(__u64 seed, __u64 high, __u64 low, __u64 tail)
+{
+	return kerf_mix(kerf_mix(kerf_mix(kerf_mix(seed) ^ high) ^ low) ^ tail);
+}
+
+static inline __u64 kerf_peer_slot(__u64 hash, __u64 shift)
+{
+	return kerf_mix(hash + shift * 0x9e3779b97f4a7c15ull);
+}
+
+#endif

@@ -1,0 +1,160 @@
+// Rows read one by one, and code predicates by the reference evaluator.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "rig.h"
+
+namespace kerf::test {
+namespace {
+
+Address address_of(const kerf_net_event& event) {
+  return event.v6 ? address6(event.address_high, event.address_low) : address4(static_cast<std::uint32_t>(event.address_low));
+}
+
+bool contains(const AddressSet& set, const kerf_net_event& event) {
+  Address address = address_of(event);
+  const auto& ranges = event.v6 ? set.v6 : set.v4;
+  return std::any_of(ranges.begin(), ranges.end(), [&](const AddressRange& r) { return r.first <= address && address <= r.last; });
+}
+
+bool contains(const PortSet& set, std::uint32_t port) {
+  return std::any_of(set.begin(), set.end(), [&](PortRange r) { return r.first <= port && port <= r.last; });
+}
+
+bool contains(const EndpointSet& set, const kerf_net_event& event) {
+  EndpointKey key{event.v6 != 0, address_of(event), static_cast<std::uint16_t>(event.port)};
+  return std::binary_search(set.listed.begin(), set.listed.end(), key) != set.others;
+}
+
+Value value_of(const kerf_value& value) {
+  IpAddr ip;
+  ip.prefix = static_cast<std::uint8_t>(value.prefix);
+  switch (static_cast<kerf_value_kind>(value.kind)) {
+    case KERF_VALUE_LONG: return Value(static_cast<std::int64_t>(value.low));
+    case KERF_VALUE_BOOL: return Value(value.low != 0);
+    case KERF_VALUE_IP4: ip.bytes = address4(static_cast<std::uint32_t>(value.low)); return Value(ip);
+    case KERF_VALUE_IP6: ip.v6 = true; ip.bytes = address6(value.high, value.low); return Value(ip);
+    case KERF_VALUE_ERROR: break;
+  }
+  return Value(false);
+}
+
+// Slots are attributes of the principal here: an error is an attribute that is not there.
+Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePredicate& predicate, const kerf_net_event& event,
+                      const std::vector<kerf_value>& slots) {
+  const Body& body = program.module.policies[predicate.policy.index].body;
+  Entity agent{{"Agent", "a"}, {}, {}, {}};
+  for (std::size_t i = 0; i < env.slots.size(); ++i) {
+    const Body& from = program.module.policies[env.slots[i].policy.index].body;
+    if (slots.at(i).kind != KERF_VALUE_ERROR) agent.attrs.emplace(from.name(env.slots[i].node), value_of(slots[i]));
+  }
+  IpAddr ip;
+  ip.v6 = event.v6 != 0;
+  ip.prefix = ip.v6 ? 128 : 32;
+  ip.bytes = address_of(event);
+  Entity destination{{"Destination", "d"}, {{"ip", Value(ip)}, {"port", Value(std::int64_t{event.port})}}, {}, {}};
+  Result<Entities> entities = Entities::build({agent, destination});
+  Request request{agent.uid, {"Action", "connect"}, destination.uid,
+                  {{"uid", Value(std::int64_t{event.uid})}, {"gid", Value(std::int64_t{event.gid})},
+                   {"pid", Value(std::int64_t{event.pid})}, {"protocol", Value(std::int64_t{event.protocol})}}};
+  return evaluate_outcome(body, predicate.node, {&request, &*entities});
+}
+
+}  // namespace
+
+kerf_decision expected(const Program& program, const Binding& binding, const kerf_net_event& event, std::size_t segment_index) {
+  const KernelEnv& env = program.plan.envs[binding.env];
+  const Segment& segment = binding.segments[segment_index];
+  std::vector<Outcome> code;
+  for (const CodePredicate& predicate : env.code) code.push_back(evaluate_code(program, env, predicate, event, segment.slots));
+  auto holds = [&](const KernelRow& row) {
+    return (!row.address || contains(*row.address, event)) && (!row.port || contains(*row.port, event.port)) &&
+           (!row.endpoint || contains(*row.endpoint, event)) &&
+           std::all_of(row.bind.begin(), row.bind.end(), [&](Requirement r) { return segment.predicates.at(r.atom) == r.outcome; }) &&
+           std::all_of(row.code.begin(), row.code.end(), [&](Requirement r) { return code.at(r.atom) == r.outcome; });
+  };
+  std::vector<std::uint32_t> forbids, permits, errors;
+  for (const KernelRow& row : env.rows) {
+    if (!holds(row)) continue;
+    bool forbid = program.module.policies[row.policy.index].effect == Effect::forbid;
+    (row.result == Outcome::error ? errors : forbid ? forbids : permits).push_back(row.policy.index);
+  }
+  kerf_decision decision{};
+  bool allow = forbids.empty() && !permits.empty();
+  decision.verdict = allow ? KERF_VERDICT_ALLOW : KERF_VERDICT_DENY;
+  decision.reason = allow ? KERF_REASON_PERMIT : forbids.empty() ? KERF_REASON_NO_PERMIT : KERF_REASON_FORBID;
+  const auto& determining = forbids.empty() ? permits : forbids;
+  decision.determining_count = static_cast<std::uint32_t>(determining.size());
+  decision.error_count = static_cast<std::uint32_t>(errors.size());
+  std::copy_n(determining.begin(), std::min<std::size_t>(determining.size(), KERF_EVENT_POLICIES), decision.determining);
+  std::copy_n(errors.begin(), std::min<std::size_t>(errors.size(), KERF_EVENT_POLICIES), decision.errors);
+  return decision;
+}
+
+std::string difference(const kerf_decision& expected, const kerf_decision& got) {
+  auto text = [](const kerf_decision& d) {
+    std::string out = fmt::format("verdict {} reason {} determining {}:", d.verdict, d.reason, d.determining_count);
+    for (std::uint32_t p : d.determining) out += fmt::format(" {}", p);
+    out += fmt::format(" errors {}:", d.error_count);
+    for (std::uint32_t p : d.errors) out += fmt::format(" {}", p);
+    return out;
+  };
+  std::string want = text(expected), is = text(got);
+  return want == is ? "" : fmt::format("expected {}, kernel says {}", want, is);
+}
+
+std::string describe(const kerf_net_event& e) {
+  return fmt::format("v6 {} {:016x}{:016x} port {} protocol {} uid {}", e.v6, e.address_high, e.address_low, e.port, e.protocol, e.uid);
+}
+
+std::vector<kerf_net_event> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random) {
+  std::vector<std::array<std::uint64_t, 3>> addresses;   // v6, high, low
+  std::vector<std::uint32_t> ports{0, 80, 443, 65535};
+  auto add = [&](bool v6, const Address& address) {
+    std::uint64_t high = 0, low = 0;
+    for (std::size_t i = 0; i < (v6 ? 16u : 4u); ++i) {
+      high = high << 8 | low >> 56;
+      low = low << 8 | address[i];
+    }
+    for (std::int64_t step : {-1, 0, 1}) addresses.push_back({v6, high, v6 ? low + static_cast<std::uint64_t>(step) : (low + static_cast<std::uint64_t>(step)) & 0xffffffff});
+  };
+  for (const KernelEnv& env : program.plan.envs) {
+    for (const KernelRow& row : env.rows) {
+      if (addresses.size() > 100000) break;
+      if (row.address) {
+        for (const AddressRange& r : row.address->v4) { add(false, r.first); add(false, r.last); }
+        for (const AddressRange& r : row.address->v6) { add(true, r.first); add(true, r.last); }
+      }
+      if (row.port) {
+        for (PortRange r : *row.port) ports.insert(ports.end(), {r.first, (r.first - 1u) & 0xffff, r.last, (r.last + 1u) & 0xffff});
+      }
+      if (row.endpoint) {
+        for (const EndpointKey& key : row.endpoint->listed) { add(key.v6, key.address); ports.push_back(key.port); }
+      }
+    }
+  }
+  std::vector<kerf_net_event> events;
+  for (std::size_t i = 0; i < count; ++i) {
+    kerf_net_event event{};
+    if (addresses.empty() || random() % 8 == 0) {
+      event.v6 = random() % 2;
+      event.address_high = event.v6 ? random() : 0;
+      event.address_low = event.v6 ? random() : random() & 0xffffffff;
+    } else {
+      auto [v6, high, low] = addresses[random() % addresses.size()];
+      event.v6 = static_cast<std::uint32_t>(v6);
+      event.address_high = high;
+      event.address_low = low;
+    }
+    event.port = random() % 8 == 0 ? static_cast<std::uint32_t>(random() & 0xffff) : ports[random() % ports.size()];
+    event.protocol = random() % 2 ? 6 : 17;
+    event.uid = random() % 4 == 0 ? 0xffffffffu : static_cast<std::uint32_t>(random() % 8 + 996);
+    event.gid = static_cast<std::uint32_t>(random() % 3);
+    event.pid = static_cast<std::uint32_t>(random() % 100000);
+    events.push_back(event);
+  }
+  return events;
+}
+
+}  // namespace kerf::test
