@@ -9,8 +9,7 @@
 
 namespace kerf {
 
-inline constexpr std::size_t kMaxPolicyNodes = std::size_t{1} << 20;  // of one body, desugared; K8010 past it
-inline constexpr std::size_t kMaxPolicyDepth = 1000;                  // of one body; K8001 past it
+inline constexpr std::size_t kMaxPolicyNodes = std::size_t{1} << 20;  // of one body, desugared; K8020 past it
 
 // Appends the policies of the files, in the given order, to module.policies. Ids: `@id` if present, else policyN with
 // N the position over all files; repeated ids are K3xxx. Templates are K3xxx (not accepted yet). Needs

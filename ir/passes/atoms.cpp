@@ -39,7 +39,7 @@ class Cutter {
   }
 
   std::uint32_t build(PolicyId policy, const Folded& folded, NodeId id, Formula& formula) {
-    if (auto outcome = folded.outcome(id)) return formula.add_constant(*outcome);
+    if (auto outcome = folded.outcome(id); outcome && *outcome != Outcome::error) return formula.add_constant(*outcome);
     const Body& body = module_.policies[policy.index].body;
     switch (body[id].op) {
       case Op::and_:
@@ -109,7 +109,7 @@ class Cutter {
       if (same_tree(module_.policies[other.policy.index].body, other.node, body, id)) return it->second;
     }
     const std::uint32_t number = static_cast<std::uint32_t>(result_.atoms.size());
-    result_.atoms.push_back({policy, id, can_error(body, folded, id)});
+    result_.atoms.push_back({policy, id, folded.known(id) || can_error(body, folded, id)});
     index_.emplace(hash, number);
     return number;
   }

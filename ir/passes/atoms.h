@@ -26,7 +26,8 @@ struct EnvironmentAtoms {
   std::vector<PolicyFormula> policies;   // ascending; without those that are false in this environment by types alone
 };
 
-// Parts that the environment decides (`action == …`, `is`, types) are folded to constants first.
+// Parts that the environment decides (`action == …`, `is`, types) are folded to true or false first. A part that always
+// errs stays an atom, so that an evaluator can tell the error.
 EnvironmentAtoms cut_atoms(const Module& module, std::size_t environment);
 
 }  // namespace kerf

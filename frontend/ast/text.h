@@ -1,0 +1,18 @@
+// Small text facts shared by the printers and the parser.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace kerf::ast {
+
+// true false if then else in is like has: no name and no unquoted attribute.
+bool is_reserved_word(std::string_view word);
+// [_a-zA-Z][_a-zA-Z0-9]*, whether reserved or not.
+bool is_word(std::string_view text);
+// May be written without quotes after a dot, in a record and after `has`.
+bool is_attribute_word(std::string_view text);
+// "..." with Cedar's escapes; what does not print is written `\u{..}`. In a pattern a star is written `\*`.
+std::string quoted(std::string_view text);
+std::string escaped(std::string_view text, bool in_pattern);
+
+}  // namespace kerf::ast

@@ -1,0 +1,525 @@
+// Policy syntax -> ir/body.h. Every policy becomes one expression, its scope included, with the desugarings that
+// Cedar's own syntax tree has, so that evaluation order and errors stay Cedar's. The one decision: nothing here
+// recurses. Hostile text can nest operator chains without brackets, so the walk keeps its own stack, long `&&` and `||`
+// chains become balanced trees (same order, same outcomes), and what is still deep or large is refused.
+#include <algorithm>
+#include <map>
+#include <variant>
+
+#include "frontend/sema/policies.h"
+#include "ir/base/check.h"
+#include "ir/values/operations.h"
+
+namespace kerf {
+namespace {
+
+constexpr std::size_t kLongChain = 32;
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+Var lower_var(ast::Var var) {
+  switch (var) {
+    case ast::Var::principal: return Var::principal;
+    case ast::Var::action: return Var::action;
+    case ast::Var::resource: return Var::resource;
+    case ast::Var::context: return Var::context;
+  }
+  internal_error("unknown variable");
+}
+
+EntityUid uid_of(const ast::EntityRef& ref) { return {ref.type.text, ref.id}; }
+
+struct MethodRow {
+  std::string_view name;
+  std::size_t args;
+  Op op;
+};
+constexpr MethodRow kMethods[] = {
+    {"contains", 1, Op::contains},        {"containsAll", 1, Op::contains_all}, {"containsAny", 1, Op::contains_any},
+    {"isEmpty", 0, Op::is_empty},         {"hasTag", 1, Op::has_tag},           {"getTag", 1, Op::get_tag},
+};
+const MethodRow* find_method(std::string_view name) {
+  for (const MethodRow& row : kMethods) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+// Adds nodes to one body and keeps their depth; refuses what passes the limits.
+class Builder {
+ public:
+  Builder(Body& body, Diagnostics& diagnostics) : body_(body), diagnostics_(diagnostics) {}
+
+  bool failed() const { return failed_; }
+  Body& body() { return body_; }
+
+  NodeId leaf(NodeId id) { return note(id, {}); }
+  NodeId add(Op op, std::vector<NodeId> args, Span span, Span name) {
+    std::vector<NodeId> operands = args;
+    return named(note(body_.add(op, std::move(args), span), operands), name);
+  }
+  NodeId add_named(Op op, std::string text, std::vector<NodeId> args, Span span, Span name) {
+    std::vector<NodeId> operands = args;
+    return named(note(body_.add_named(op, std::move(text), std::move(args), span), operands), name);
+  }
+  NodeId add_literal(const ast::EntityRef& ref) {
+    return named(leaf(body_.add_literal(Value(uid_of(ref)), ref.span)), ref.type.span);
+  }
+  NodeId add_like(NodeId object, Pattern pattern, Span span, Span name) {
+    return named(note(body_.add_like(object, std::move(pattern), span), {object}), name);
+  }
+  NodeId add_record(std::vector<std::string> fields, std::vector<NodeId> values, Span span) {
+    std::vector<NodeId> operands = values;
+    return note(body_.add_record(std::move(fields), std::move(values), span), operands);
+  }
+
+  // The operands joined by `&&` or `||`, in order: nested to the right when there are few, else balanced.
+  NodeId join(Op op, const std::vector<NodeId>& operands, std::size_t first, std::size_t last) {
+    if (last - first == 1) return operands[first];
+    std::size_t middle = last - first <= kLongChain ? first + 1 : first + (last - first) / 2;
+    NodeId left = join(op, operands, first, middle);
+    NodeId right = join(op, operands, middle, last);
+    return add(op, {left, right}, cover(left, right), {});
+  }
+
+ private:
+  Span cover(NodeId left, NodeId right) const {
+    Span span = body_[left].span;
+    if (span.source == body_[right].span.source) span.end = std::max(span.end, body_[right].span.end);
+    return span;
+  }
+  NodeId named(NodeId id, Span name) {
+    if (name.valid()) body_.set_name_span(id, name);
+    return id;
+  }
+  NodeId note(NodeId id, const std::vector<NodeId>& args) {
+    std::size_t depth = 1;
+    for (NodeId arg : args) depth = std::max(depth, depth_.at(arg.index) + 1);
+    depth_.resize(id.index + 1, 1);
+    depth_[id.index] = depth;
+    if (!failed_ && depth > kMaxExprDepth) {
+      diagnostics_.report(Code::K8001, body_[id].span, kMaxExprDepth);
+      failed_ = true;
+    }
+    if (!failed_ && body_.size() > kMaxPolicyNodes) {
+      diagnostics_.report(Code::K8020, body_[id].span, kMaxPolicyNodes);
+      failed_ = true;
+    }
+    return id;
+  }
+
+  Body& body_;
+  Diagnostics& diagnostics_;
+  std::vector<std::size_t> depth_;
+  bool failed_ = false;
+};
+
+// One expression. `steps_` is what remains to be done, `values_` the operands that are ready.
+class ExprLowering {
+ public:
+  ExprLowering(const ast::PolicyFile& file, Builder& out) : file_(file), out_(out) {}
+
+  NodeId run(ast::ExprId root) {
+    visit(root);
+    while (!steps_.empty() && !out_.failed()) {
+      Step step = steps_.back();
+      steps_.pop_back();
+      switch (step.kind) {
+        case Step::visit: expand(step.expr); break;
+        case Step::finish: finish(step.expr); break;
+        case Step::has: finish_has(step.expr, step.number); break;
+        case Step::is: finish_type_test(step.expr); break;
+        case Step::join: finish_join(step.expr, step.number); break;
+      }
+    }
+    return out_.failed() ? NodeId() : pop();
+  }
+
+ private:
+  struct Step {
+    enum Kind { visit, finish, has, is, join } kind;
+    ast::ExprId expr;
+    std::size_t number = 0;
+  };
+
+  void visit(ast::ExprId id) { steps_.push_back({Step::visit, id}); }
+  void finish_later(ast::ExprId id) { steps_.push_back({Step::finish, id}); }
+  // In reverse, so that the first operand is lowered first.
+  void visit_all(const std::vector<ast::ExprId>& ids) {
+    for (auto id = ids.rbegin(); id != ids.rend(); ++id) visit(*id);
+  }
+  void push(NodeId id) { values_.push_back(id); }
+  NodeId pop() {
+    check(!values_.empty(), "an operand is ready");
+    NodeId id = values_.back();
+    values_.pop_back();
+    return id;
+  }
+  std::vector<NodeId> pop(std::size_t count) {
+    check(values_.size() >= count, "operands are ready");
+    std::vector<NodeId> ids(values_.end() - static_cast<std::ptrdiff_t>(count), values_.end());
+    values_.resize(values_.size() - count);
+    return ids;
+  }
+
+  void expand(ast::ExprId id) {
+    const ast::Expr& e = file_[id];
+    Body& body = out_.body();
+    std::visit(
+        Overloaded{
+            [&](const ast::BoolLit& n) { push(out_.leaf(body.add_literal(Value(n.value), e.span))); },
+            [&](const ast::LongLit& n) { push(out_.leaf(body.add_literal(Value(n.value), e.span))); },
+            [&](const ast::StringLit& n) { push(out_.leaf(body.add_literal(Value(n.value), e.span))); },
+            [&](const ast::EntityLit& n) { push(out_.add_literal(n.uid)); },
+            [&](const ast::VarExpr& n) { push(out_.leaf(body.add_variable(lower_var(n.var), e.span))); },
+            [&](const ast::SlotExpr&) { internal_error("slots are in scopes only"); },
+            [&](const ast::Not& n) { finish_later(id), visit(n.operand); },
+            [&](const ast::Negate& n) { finish_later(id), visit(n.operand); },
+            [&](const ast::Binary& n) { expand_binary(id, n); },
+            [&](const ast::If& n) { finish_later(id), visit_all({n.condition, n.then_branch, n.else_branch}); },
+            [&](const ast::HasAttr& n) { expand_has(id, n); },
+            [&](const ast::Like& n) { finish_later(id), visit(n.object); },
+            [&](const ast::Is& n) { expand_is(id, n); },
+            [&](const ast::GetAttr& n) { finish_later(id), visit(n.object); },
+            [&](const ast::MethodCall& n) { expand_call(id, n.object, n.args); },
+            [&](const ast::FunctionCall& n) { expand_call(id, std::nullopt, n.args); },
+            [&](const ast::SetLit& n) { finish_later(id), visit_all(n.elements); },
+            [&](const ast::RecordLit& n) { expand_record(id, n); },
+        },
+        e.node);
+  }
+
+  static bool is_chain(ast::BinaryOp op) { return op == ast::BinaryOp::and_ || op == ast::BinaryOp::or_; }
+
+  void expand_binary(ast::ExprId id, const ast::Binary& n) {
+    if (!is_chain(n.op)) {
+      finish_later(id), visit_all({n.left, n.right});
+      return;
+    }
+    std::vector<ast::ExprId> operands;  // last to first
+    std::vector<ast::ExprId> whole;     // the chain's own nodes, outermost first
+    ast::ExprId at = id;
+    for (;;) {
+      const auto* link = std::get_if<ast::Binary>(&file_[at].node);
+      if (link == nullptr || link->op != n.op) break;
+      operands.push_back(link->right);
+      whole.push_back(at);
+      at = link->left;
+    }
+    operands.push_back(at);
+    if (operands.size() > kLongChain) {
+      steps_.push_back({Step::join, id, operands.size()});
+      for (ast::ExprId operand : operands) visit(operand);
+      return;
+    }
+    for (std::size_t i = 0; i < whole.size(); ++i) finish_later(whole[i]), visit(operands[i]);
+    visit(at);
+  }
+
+  void finish_join(ast::ExprId id, std::size_t count) {
+    const auto& n = std::get<ast::Binary>(file_[id].node);
+    push(out_.join(n.op == ast::BinaryOp::and_ ? Op::and_ : Op::or_, pop(count), 0, count));
+  }
+
+  // `e has a.b.c` is `e has a && e.a has b && e.a.b has c`: the object is lowered once for each.
+  void expand_has(ast::ExprId id, const ast::HasAttr& n) {
+    check(!n.path.empty(), "`has` names an attribute");
+    for (std::size_t i = n.path.size(); i-- > 0;) {
+      steps_.push_back({Step::has, id, i});
+      visit(n.object);
+    }
+  }
+
+  void finish_has(ast::ExprId id, std::size_t last) {
+    const ast::Expr& e = file_[id];
+    const auto& n = std::get<ast::HasAttr>(e.node);
+    NodeId object = pop();
+    for (std::size_t i = 0; i < last && !out_.failed(); ++i) {
+      object = out_.add_named(Op::get_attr, n.path[i].name, {object}, upto(e.span, n.path[i].span), n.path[i].span);
+    }
+    const ast::Attr& attr = n.path[last];
+    NodeId has = out_.add_named(Op::has_attr, attr.name, {object}, upto(e.span, attr.span), attr.span);
+    push(last == 0 ? has : out_.add(Op::and_, {pop(), has}, upto(e.span, attr.span), {}));
+  }
+
+  static Span upto(Span whole, Span part) {
+    if (part.valid() && part.source == whole.source) whole.end = std::max(whole.begin, part.end);
+    return whole;
+  }
+
+  void expand_is(ast::ExprId id, const ast::Is& n) {
+    if (n.in) finish_later(id), visit_all({n.object, *n.in});
+    steps_.push_back({Step::is, id});
+    visit(n.object);
+  }
+
+  void expand_call(ast::ExprId id, std::optional<ast::ExprId> object, const std::vector<ast::ExprId>& args) {
+    finish_later(id);
+    visit_all(args);
+    if (object) visit(*object);
+  }
+
+  // Cedar keeps a record's fields by name, and evaluates them in that order.
+  static std::vector<std::size_t> by_name(const ast::RecordLit& n) {
+    std::vector<std::size_t> order(n.fields.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return n.fields[a].name.name < n.fields[b].name.name; });
+    return order;
+  }
+
+  void expand_record(ast::ExprId id, const ast::RecordLit& n) {
+    finish_later(id);
+    std::vector<std::size_t> order = by_name(n);
+    for (auto i = order.rbegin(); i != order.rend(); ++i) visit(n.fields[*i].value);
+  }
+
+  void finish(ast::ExprId id) {
+    const ast::Expr& e = file_[id];
+    auto leaf = [](const auto&) { internal_error("a leaf has no operands to wait for"); };
+    std::visit(
+        Overloaded{
+            [&](const ast::BoolLit& n) { leaf(n); },
+            [&](const ast::LongLit& n) { leaf(n); },
+            [&](const ast::StringLit& n) { leaf(n); },
+            [&](const ast::EntityLit& n) { leaf(n); },
+            [&](const ast::VarExpr& n) { leaf(n); },
+            [&](const ast::SlotExpr& n) { leaf(n); },
+            [&](const ast::HasAttr& n) { leaf(n); },
+            [&](const ast::Not&) { push(out_.add(Op::not_, {pop()}, e.span, {})); },
+            [&](const ast::Negate&) { push(out_.add(Op::neg, {pop()}, e.span, {})); },
+            [&](const ast::Binary& n) { finish_binary(n, e.span); },
+            [&](const ast::If&) { push(out_.add(Op::if_, pop(3), e.span, {})); },
+            [&](const ast::Like& n) {
+              push(out_.add_like(pop(), Pattern{n.pattern.pieces}, e.span, n.pattern_span));
+            },
+            [&](const ast::Is&) { finish_is(e.span); },
+            [&](const ast::GetAttr& n) {
+              push(out_.add_named(Op::get_attr, n.attr.name, {pop()}, e.span, n.attr.span));
+            },
+            [&](const ast::MethodCall& n) { finish_method(n, e.span); },
+            [&](const ast::FunctionCall& n) { finish_function(n, e.span); },
+            [&](const ast::SetLit& n) { push(out_.add(Op::set, pop(n.elements.size()), e.span, {})); },
+            [&](const ast::RecordLit& n) { finish_record(n, e.span); },
+        },
+        e.node);
+  }
+
+  void finish_binary(const ast::Binary& n, Span span) {
+    std::vector<NodeId> args = pop(2);
+    auto add = [&](Op op) { return out_.add(op, std::move(args), span, n.op_span); };
+    auto add_negated = [&](Op op) {
+      NodeId inner = add(op);
+      return out_.add(Op::not_, {inner}, span, n.op_span);
+    };
+    switch (n.op) {
+      case ast::BinaryOp::or_: return push(add(Op::or_));
+      case ast::BinaryOp::and_: return push(add(Op::and_));
+      case ast::BinaryOp::eq: return push(add(Op::eq));
+      case ast::BinaryOp::not_eq_: return push(add_negated(Op::eq));
+      case ast::BinaryOp::less: return push(add(Op::less));
+      case ast::BinaryOp::less_eq: return push(add(Op::less_eq));
+      case ast::BinaryOp::greater: return push(add_negated(Op::less_eq));
+      case ast::BinaryOp::greater_eq: return push(add_negated(Op::less));
+      case ast::BinaryOp::in: return push(add(Op::in));
+      case ast::BinaryOp::add: return push(add(Op::add));
+      case ast::BinaryOp::sub: return push(add(Op::sub));
+      case ast::BinaryOp::mul: return push(add(Op::mul));
+    }
+  }
+
+  void finish_type_test(ast::ExprId id) {
+    const ast::Expr& e = file_[id];
+    const auto& n = std::get<ast::Is>(e.node);
+    push(out_.add_named(Op::is, n.type.text, {pop()}, n.in ? upto(e.span, n.type.span) : e.span, n.type.span));
+  }
+
+  // `x is T in e` is `x is T && x in e`; the test is ready.
+  void finish_is(Span span) {
+    std::vector<NodeId> args = pop(3);
+    NodeId in = out_.add(Op::in, {args[1], args[2]}, span, {});
+    push(out_.add(Op::and_, {args[0], in}, span, {}));
+  }
+
+  // Which names are functions and methods, and the arity of Cedar's own methods, the parser has made sure of.
+  void finish_method(const ast::MethodCall& n, Span span) {
+    std::vector<NodeId> args = pop(n.args.size() + 1);
+    if (const MethodRow* row = find_method(n.method.name)) {
+      check(row->args == n.args.size(), "methods of Cedar itself have their arguments");
+      return push(out_.add(row->op, std::move(args), span, n.method.span));
+    }
+    check(is_extension_method(n.method.name), "methods have names of Cedar");
+    push(out_.add_named(Op::call, n.method.name, std::move(args), span, n.method.span));
+  }
+
+  void finish_function(const ast::FunctionCall& n, Span span) {
+    check(is_extension_function(n.function.text), "functions have names of Cedar");
+    push(out_.add_named(Op::call, n.function.text, pop(n.args.size()), span, n.function.span));
+  }
+
+  void finish_record(const ast::RecordLit& n, Span span) {
+    std::vector<std::string> names;
+    for (std::size_t i : by_name(n)) names.push_back(n.fields[i].name.name);
+    push(out_.add_record(std::move(names), pop(n.fields.size()), span));
+  }
+
+  const ast::PolicyFile& file_;
+  Builder& out_;
+  std::vector<Step> steps_;
+  std::vector<NodeId> values_;
+};
+
+const ast::Slot* slot_of(const ast::EntityOrSlot& entity) { return std::get_if<ast::Slot>(&entity); }
+
+const ast::Slot* slot_of(const ast::Scope& scope) {
+  return std::visit(Overloaded{
+                        [](const ast::ScopeAny&) -> const ast::Slot* { return nullptr; },
+                        [](const ast::ScopeEq& s) { return slot_of(s.entity); },
+                        [](const ast::ScopeIn& s) { return slot_of(s.entity); },
+                        [](const ast::ScopeIs& s) -> const ast::Slot* { return s.in ? slot_of(*s.in) : nullptr; },
+                        [](const ast::ScopeInList&) -> const ast::Slot* { return nullptr; },
+                    },
+                    scope.constraint);
+}
+
+const ast::EntityRef& entity_of(const ast::EntityOrSlot& entity) {
+  const auto* ref = std::get_if<ast::EntityRef>(&entity);
+  check(ref != nullptr, "templates are refused before they are lowered");
+  return *ref;
+}
+
+ScopeConstraint constraint_of(const ast::Scope& scope) {
+  using Kind = ScopeConstraint::Kind;
+  return std::visit(
+      Overloaded{
+          [](const ast::ScopeAny&) { return ScopeConstraint{}; },
+          [](const ast::ScopeEq& s) { return ScopeConstraint{Kind::eq, uid_of(entity_of(s.entity)), {}}; },
+          [](const ast::ScopeIn& s) { return ScopeConstraint{Kind::in, uid_of(entity_of(s.entity)), {}}; },
+          [](const ast::ScopeIs& s) {
+            if (!s.in) return ScopeConstraint{Kind::any, {}, s.type.text};
+            return ScopeConstraint{Kind::in, uid_of(entity_of(*s.in)), s.type.text};
+          },
+          [](const ast::ScopeInList&) -> ScopeConstraint { internal_error("a list is for `action` only"); },
+      },
+      scope.constraint);
+}
+
+NodeId lower_scope(const ast::Scope& scope, Var var, Builder& out) {
+  auto variable = [&] {
+    Span span = scope.span;
+    span.end = std::min<std::uint32_t>(span.end, span.begin + static_cast<std::uint32_t>(to_text(var).size()));
+    return out.leaf(out.body().add_variable(var, span));
+  };
+  auto in = [&](const ast::EntityRef& entity) {
+    NodeId left = variable();
+    return out.add(Op::in, {left, out.add_literal(entity)}, scope.span, {});
+  };
+  return std::visit(
+      Overloaded{
+          [&](const ast::ScopeAny&) { return out.leaf(out.body().add_literal(Value(true), scope.span)); },
+          [&](const ast::ScopeEq& s) {
+            NodeId left = variable();
+            return out.add(Op::eq, {left, out.add_literal(entity_of(s.entity))}, scope.span, {});
+          },
+          [&](const ast::ScopeIn& s) { return in(entity_of(s.entity)); },
+          [&](const ast::ScopeIs& s) {
+            NodeId is = out.add_named(Op::is, s.type.text, {variable()}, scope.span, s.type.span);
+            return s.in ? out.add(Op::and_, {is, in(entity_of(*s.in))}, scope.span, {}) : is;
+          },
+          [&](const ast::ScopeInList& s) {
+            NodeId left = variable();
+            std::vector<NodeId> elements;
+            for (const ast::EntityRef& entity : s.entities) elements.push_back(out.add_literal(entity));
+            NodeId set = out.add(Op::set, std::move(elements), scope.span, {});
+            return out.add(Op::in, {left, set}, scope.span, {});
+          },
+      },
+      scope.constraint);
+}
+
+bool lower_body(const ast::PolicyFile& file, const ast::Policy& from, Body& body, Diagnostics& diagnostics) {
+  Builder out(body, diagnostics);
+  NodeId principal = lower_scope(from.principal, Var::principal, out);
+  NodeId action = lower_scope(from.action, Var::action, out);
+  NodeId resource = lower_scope(from.resource, Var::resource, out);
+  std::vector<NodeId> conditions;
+  for (const ast::Condition& condition : from.conditions) {
+    NodeId root = ExprLowering(file, out).run(condition.expr);
+    if (out.failed()) return false;
+    conditions.push_back(condition.unless ? out.add(Op::not_, {root}, condition.span, {}) : root);
+  }
+  NodeId rest = resource;
+  if (!conditions.empty()) {
+    NodeId all = out.join(Op::and_, conditions, 0, conditions.size());
+    rest = out.add(Op::and_, {resource, all}, from.span, {});
+  }
+  body.root = out.add(Op::and_, {principal, out.add(Op::and_, {action, rest}, from.span, {})}, from.span, {});
+  return !out.failed();
+}
+
+// Ids of policies, and where each was given.
+class PolicyIds {
+ public:
+  explicit PolicyIds(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
+
+  std::optional<std::string> take(const ast::Policy& policy, std::size_t position) {
+    std::string id = fmt::format("policy{}", position);
+    Span at = policy.effect_span;
+    for (const ast::Annotation& annotation : policy.annotations) {
+      if (annotation.key != "id") continue;
+      id = annotation.value.value_or("");
+      at = annotation.value_span.valid() ? annotation.value_span : annotation.span;
+      if (id.empty()) {
+        diagnostics_.report(Code::K3003, at);
+        return std::nullopt;
+      }
+    }
+    auto [entry, is_new] = taken_.emplace(id, at);
+    if (is_new) return id;
+    diagnostics_.report(Code::K3002, at, id)
+        .with_related(entry->second, fmt::format("`{}` is first used here", id));
+    return std::nullopt;
+  }
+
+ private:
+  std::map<std::string, Span> taken_;
+  Diagnostics& diagnostics_;
+};
+
+bool refuse_template(const ast::Policy& policy, Diagnostics& diagnostics) {
+  for (const ast::Scope* scope : {&policy.principal, &policy.resource}) {
+    if (const ast::Slot* slot = slot_of(*scope)) {
+      diagnostics.report(Code::K3001, slot->span).with_label("a slot");
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics) {
+  PolicyIds ids(diagnostics);
+  std::size_t position = 0;
+  for (const ast::PolicyFile& file : files) {
+    for (const ast::Policy& from : file.policies) {
+      std::optional<std::string> id = ids.take(from, position++);
+      if (refuse_template(from, diagnostics) || !id) continue;
+      Policy policy;
+      policy.id = std::move(*id);
+      policy.effect = from.effect == ast::Effect::permit ? Effect::permit : Effect::forbid;
+      for (const ast::Annotation& a : from.annotations) policy.annotations.emplace_back(a.key, a.value.value_or(""));
+      policy.principal = constraint_of(from.principal);
+      policy.resource = constraint_of(from.resource);
+      policy.span = from.span;
+      if (lower_body(file, from, policy.body, diagnostics)) module.policies.push_back(std::move(policy));
+    }
+  }
+}
+
+}  // namespace kerf

@@ -1,0 +1,25 @@
+// Published facts of one binding: values with an optional deadline on the boot clock.
+#pragma once
+#include <map>
+#include <string>
+
+#include "ir/values/value.h"
+#include "runtime/loader/manifest.h"
+
+namespace kerf::loader {
+
+inline constexpr std::uint64_t kNoDeadline = ~std::uint64_t{0};
+
+struct Fact {
+  Value value;
+  std::uint64_t until_ns = kNoDeadline;   // boot time
+};
+using Facts = std::map<std::string, Fact>;  // by NAME
+
+// `text`: a Cedar literal: 3, true, "x", ip("10.0.0.1"), Agent::"a1". It must have the type of the fact.
+LoaderResult<Value> parse_fact(const Manifest& manifest, const std::string& name, const std::string& text);
+LoaderResult<Unit> check_fact_name(const Manifest& manifest, const std::string& name);
+
+std::uint64_t boot_time_ns();
+
+}  // namespace kerf::loader

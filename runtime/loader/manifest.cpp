@@ -1,0 +1,349 @@
+// manifest.json -> Manifest. After it every size is bounded and every index is in range. The one decision: one cursor
+// that remembers the first fault and its place, so that each row reads as a plain list of its fields.
+#include "runtime/loader/manifest.h"
+
+#include <fmt/format.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/loader/digest.h"
+#include "runtime/loader/failure.h"
+
+namespace kerf::loader {
+namespace {
+
+constexpr std::uint32_t kMaxRowWords = 1024;          // 65,536 rows
+constexpr std::uint32_t kMaxSegmentWords = 1u << 20;
+constexpr std::uint64_t kMaxSlackBytes = 64u << 10;
+constexpr std::size_t kMaxListed = 1u << 20;
+constexpr std::size_t kMaxName = 4096;
+constexpr std::uint32_t kWordsPerValue = sizeof(kerf_value) / 8;
+
+class Reader {
+ public:
+  bool ok() const { return !fault_; }
+  const std::string& fault() const { return *fault_; }
+  void refuse(const std::string& where, const std::string& what) {
+    if (!fault_) fault_ = where + ": " + what;
+  }
+
+  // Exactly these keys.
+  void keys(const Json& json, const std::string& where, std::initializer_list<std::string_view> names) {
+    if (!json.is_object()) return refuse(where, "is no object");
+    std::size_t found = 0;
+    for (std::string_view name : names) {
+      if (json.contains(name)) ++found;
+      else refuse(where, fmt::format("has no `{}`", name));
+    }
+    if (ok() && found != json.size()) refuse(where, "has a key that this version does not know");
+  }
+  const Json& at(const Json& json, const char* key) const {
+    static const Json nothing;
+    auto it = ok() && json.is_object() ? json.find(key) : json.end();
+    return ok() && json.is_object() && it != json.end() ? *it : nothing;
+  }
+  std::string text(const Json& json, const char* key, const std::string& where) {
+    const Json& value = at(json, key);
+    if (value.is_string() && value.get_ref<const std::string&>().size() <= kMaxName) return value.get<std::string>();
+    refuse(where, fmt::format("`{}` is no text of at most {} bytes", key, kMaxName));
+    return {};
+  }
+  std::uint64_t number(const Json& json, const char* key, const std::string& where, std::uint64_t most) {
+    const Json& value = at(json, key);
+    if (value.is_number_integer() && (value.is_number_unsigned() || value.get<std::int64_t>() >= 0) &&
+        value.get<std::uint64_t>() <= most) {
+      return value.get<std::uint64_t>();
+    }
+    refuse(where, fmt::format("`{}` is no integer from 0 to {}", key, most));
+    return 0;
+  }
+  std::uint32_t number32(const Json& json, const char* key, const std::string& where, std::uint32_t most) {
+    return static_cast<std::uint32_t>(number(json, key, where, most));
+  }
+  bool boolean(const Json& json, const char* key, const std::string& where) {
+    const Json& value = at(json, key);
+    if (value.is_boolean()) return value.get<bool>();
+    refuse(where, fmt::format("`{}` is neither true nor false", key));
+    return false;
+  }
+  // One of these words; its index.
+  std::size_t word(const Json& json, const char* key, const std::string& where,
+                   std::initializer_list<std::string_view> words) {
+    std::string value = text(json, key, where);
+    auto it = std::find(words.begin(), words.end(), value);
+    if (it == words.end()) refuse(where, fmt::format("`{}` has the unknown value \"{}\"", key, value));
+    return it == words.end() ? 0 : static_cast<std::size_t>(it - words.begin());
+  }
+  template <class Row, class Read>
+  std::vector<Row> list(const Json& json, const char* key, const std::string& where, Read read) {
+    std::vector<Row> rows;
+    const Json& value = at(json, key);
+    if (!value.is_array() || value.size() > kMaxListed) {
+      refuse(where, fmt::format("`{}` is no list of at most {} rows", key, kMaxListed));
+      return rows;
+    }
+    for (std::size_t i = 0; i < value.size() && ok(); ++i) {
+      std::optional<Row> row = read(value[i], fmt::format("{}{}[{}]", where.empty() ? "" : where + ".", key, i));
+      if (row && ok()) rows.push_back(std::move(*row));
+    }
+    return rows;
+  }
+  std::vector<std::string> names(const Json& json, const char* key, const std::string& where) {
+    auto rows = list<std::string>(json, key, where, [&](const Json& name, const std::string& at) {
+      if (!name.is_string() || name.get_ref<const std::string&>().size() > kMaxName) refuse(at, "is no name");
+      return ok() ? std::optional(name.get<std::string>()) : std::nullopt;
+    });
+    std::set<std::string> distinct(rows.begin(), rows.end());
+    if (distinct.size() != rows.size()) refuse(where + key, "has a name twice");
+    return rows;
+  }
+
+ private:
+  std::optional<std::string> fault_;
+};
+
+bool is_hash(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::optional<gateway::Expr> read_expr(Reader& in, const Json& row, const std::string& where) {
+  if (!in.ok()) return std::nullopt;
+  auto expr = gateway::Expr::from_json(in.at(row, "expr"));
+  if (expr) return std::move(*expr);
+  in.refuse(where, "`expr`: " + expr.error().message);
+  return std::nullopt;
+}
+
+UserStage read_stage(Reader& in, const Json& row, const std::string& where) {
+  return in.word(row, "stage", where, {"bind", "publish"}) == 0 ? UserStage::bind : UserStage::publish;
+}
+
+std::uint32_t read_policy_index(Reader& in, const Json& row, const std::string& where, std::uint32_t policies) {
+  if (policies == 0) in.refuse(where, "names a policy, and there is none");
+  return in.number32(row, "policy", where, policies ? policies - 1 : 0);
+}
+
+std::optional<PredicateRow> read_predicate(Reader& in, const Json& row, const std::string& where, std::uint32_t policies) {
+  in.keys(row, where, {"expr", "stage", "policy"});
+  UserStage stage = read_stage(in, row, where);
+  std::uint32_t policy = read_policy_index(in, row, where, policies);
+  auto expr = read_expr(in, row, where);
+  if (!expr) return std::nullopt;
+  return PredicateRow{std::move(*expr), stage, policy};
+}
+
+std::optional<SlotRow> read_slot(Reader& in, const Json& row, const std::string& where, std::uint32_t policies) {
+  in.keys(row, where, {"expr", "stage", "type", "policy"});
+  UserStage stage = read_stage(in, row, where);
+  auto type = static_cast<SlotType>(in.word(row, "type", where, {"Long", "ipaddr", "Bool"}));
+  std::uint32_t policy = read_policy_index(in, row, where, policies);
+  auto expr = read_expr(in, row, where);
+  if (!expr) return std::nullopt;
+  return SlotRow{std::move(*expr), stage, type, policy};
+}
+
+std::optional<PredicateOutcome> read_requirement(Reader& in, const Json& pair, const std::string& where,
+                                                 std::size_t predicates) {
+  if (!pair.is_array() || pair.size() != 2) {
+    in.refuse(where, "is no pair of a predicate and an outcome");
+    return std::nullopt;
+  }
+  Json row = {{"predicate", pair[0]}, {"outcome", pair[1]}};
+  if (predicates == 0) in.refuse(where, "names a predicate, and there is none");
+  std::uint32_t predicate = in.number32(row, "predicate", where, predicates ? static_cast<std::uint32_t>(predicates - 1) : 0);
+  auto outcome = static_cast<gateway::Outcome>(in.word(row, "outcome", where, {"false", "true", "error"}));
+  return PredicateOutcome{predicate, outcome};
+}
+
+std::optional<ActiveRow> read_active(Reader& in, const Json& json, const std::string& where, const Environment& env) {
+  in.keys(json, where, {"row", "when"});
+  if (env.rows == 0) in.refuse(where, "is a row of an environment without rows");
+  ActiveRow row;
+  row.row = in.number32(json, "row", where, env.rows ? env.rows - 1 : 0);
+  row.when = in.list<PredicateOutcome>(json, "when", where, [&](const Json& pair, const std::string& at) {
+    return read_requirement(in, pair, at, env.predicates.size());
+  });
+  return row;
+}
+
+std::optional<FactRow> read_fact(Reader& in, const Json& json, const std::string& where) {
+  in.keys(json, where, {"name", "attribute", "type"});
+  return FactRow{in.text(json, "name", where), in.text(json, "attribute", where), in.text(json, "type", where)};
+}
+
+std::optional<ObservedRow> read_observed(Reader& in, const Json& json, const std::string& where) {
+  in.keys(json, where, {"observable", "attribute", "of"});
+  ObservedRow row{in.text(json, "observable", where), in.text(json, "attribute", where), false};
+  row.context = in.word(json, "of", where, {"resource", "context"}) == 1;
+  return row;
+}
+
+void read_layout(Reader& in, const Json& json, const std::string& where, std::uint32_t segment_words, Environment& env) {
+  env.row_words = in.number32(json, "row_words", where, kMaxRowWords);
+  env.rows = in.number32(json, "rows", where, env.row_words * 64);
+  env.summary_words = in.number32(json, "summary_words", where, kMaxRowWords);
+  env.forbid_words = in.number32(json, "forbid_words", where, env.row_words);
+  env.permit_words = in.number32(json, "permit_words", where, env.row_words - env.forbid_words);
+  env.active_offset = in.number32(json, "active_offset", where, segment_words);
+  env.values_offset = in.number32(json, "values_offset", where, segment_words);
+  std::uint32_t values = in.number32(json, "value_count", where, KERF_VALUE_SLOTS);
+  if (!in.ok()) return;
+  if (env.summary_words != (env.row_words + 63) / 64) in.refuse(where, "`summary_words` does not fit `row_words`");
+  std::uint32_t active_end = env.active_offset + env.summary_words + env.row_words;
+  std::uint32_t values_end = env.values_offset + values * kWordsPerValue;
+  if (active_end > segment_words || values_end > segment_words) in.refuse(where, "reaches past the segment");
+  bool apart = active_end <= env.values_offset || values_end <= env.active_offset || values == 0 || env.row_words == 0;
+  if (!apart) in.refuse(where, "values and rows overlap");
+}
+
+int read_errno(Reader& in, const Json& json, const std::string& where) {
+  std::string name = in.text(json, "errno", where);
+  for (int number = 1; number < 134; ++number) {
+    const char* known = ::strerrorname_np(number);
+    if (known != nullptr && name == known) return number;
+  }
+  in.refuse(where, fmt::format("`errno` has the unknown value \"{}\"", name));
+  return 0;
+}
+
+std::optional<Environment> read_environment(Reader& in, const Json& json, const std::string& where,
+                                            std::uint32_t segment_words, std::uint32_t policies) {
+  in.keys(json, where, {"principal", "action", "resource", "event", "errno", "row_words", "summary_words", "forbid_words",
+                        "permit_words", "active_offset", "values_offset", "value_count", "rows", "facts", "observed",
+                        "predicates", "slots", "active"});
+  Environment env;
+  env.principal = in.text(json, "principal", where);
+  env.resource = in.text(json, "resource", where);
+  if (!in.ok()) return std::nullopt;
+  auto action = uid_from_json(in.at(json, "action"));
+  if (!action) in.refuse(where, "`action`: " + action.error().message);
+  else env.action = *action;
+  env.event = static_cast<std::uint32_t>(in.word(json, "event", where, {event_name(KERF_EVENT_NET_CONNECT)}));
+  env.refusal_errno = read_errno(in, json, where);
+  read_layout(in, json, where, segment_words, env);
+  env.facts = in.list<FactRow>(json, "facts", where, [&](const Json& row, const std::string& at) { return read_fact(in, row, at); });
+  env.observed = in.list<ObservedRow>(json, "observed", where, [&](const Json& row, const std::string& at) { return read_observed(in, row, at); });
+  env.predicates = in.list<PredicateRow>(json, "predicates", where, [&](const Json& row, const std::string& at) { return read_predicate(in, row, at, policies); });
+  env.slots = in.list<SlotRow>(json, "slots", where, [&](const Json& row, const std::string& at) { return read_slot(in, row, at, policies); });
+  env.active = in.list<ActiveRow>(json, "active", where, [&](const Json& row, const std::string& at) { return read_active(in, row, at, env); });
+  if (in.ok() && env.slots.size() != in.number(json, "value_count", where, KERF_VALUE_SLOTS)) {
+    in.refuse(where, "`slots` and `value_count` differ");
+  }
+  std::set<std::uint32_t> rows;
+  for (const ActiveRow& row : env.active) {
+    if (!rows.insert(row.row).second) in.refuse(where, fmt::format("row {} is listed twice", row.row));
+  }
+  return env;
+}
+
+std::optional<FileRow> read_file_row(Reader& in, const Json& json, const std::string& where, bool input) {
+  if (input) in.keys(json, where, {"name", "kind", "xxh3_128", "size"});
+  else in.keys(json, where, {"name", "xxh3_128", "size"});
+  FileRow row{in.text(json, "name", where), in.text(json, "xxh3_128", where), in.number(json, "size", where, ~0ull >> 1)};
+  if (in.ok() && !is_hash(row.xxh3_128)) in.refuse(where, "`xxh3_128` is no hash");
+  return row;
+}
+
+std::optional<Feature> read_feature(Reader& in, const Json& json, const std::string& where) {
+  in.keys(json, where, {"name", "enforced", "needs", "what"});
+  return Feature{in.text(json, "name", where), in.text(json, "needs", where), in.text(json, "what", where),
+                 in.boolean(json, "enforced", where)};
+}
+
+std::optional<PolicyRow> read_policy(Reader& in, const Json& json, const std::string& where) {
+  in.keys(json, where, {"id", "effect", "source"});
+  PolicyRow row{in.text(json, "id", where), in.word(json, "effect", where, {"permit", "forbid"}) == 1};
+  const Json& source = in.at(json, "source");
+  in.keys(source, where + ".source", {"file", "begin", "end", "line", "column"});
+  in.text(source, "file", where + ".source");
+  for (const char* key : {"begin", "end", "line", "column"}) in.number(source, key, where + ".source", 0xffffffffu);
+  return row;
+}
+
+std::optional<std::string> read_principal_type(Reader& in, const Json& json, const std::string& where) {
+  in.keys(json, where, {"type"});
+  return in.text(json, "type", where);
+}
+
+void check_environments(Reader& in, const std::vector<Environment>& environments) {
+  std::set<std::pair<std::string, std::uint32_t>> seen;
+  for (const Environment& env : environments) {
+    if (!seen.emplace(env.principal, env.event).second) {
+      in.refuse("environments", fmt::format("the event {} has two actions for {}", event_name(env.event), env.principal));
+    }
+  }
+}
+
+// Room for all segments; the compiler may add slack that bounds its hooks' reads.
+void check_binding_size(Reader& in, const Manifest& manifest) {
+  std::uint64_t needed = sizeof(kerf_binding) + manifest.segment_words * 8ull * (KERF_SEGMENTS + 1);
+  if (manifest.binding_bytes < needed || manifest.binding_bytes > 2 * needed + kMaxSlackBytes) {
+    in.refuse("layout", "`binding_bytes` does not fit `segment_words`");
+  }
+}
+
+Manifest read_fields(Reader& in, const Json& json) {
+  in.keys(json, "manifest", {"format", "version", "abi", "compiler", "digest", "inputs_digest", "inputs", "outputs", "programs",
+                             "maps", "features", "principal_types", "policies", "layout", "environments"});
+  Manifest m;
+  m.compiler = in.text(json, "compiler", "");
+  m.digest = in.text(json, "digest", "");
+  m.inputs_digest = in.text(json, "inputs_digest", "");
+  if (in.ok() && !is_hash(m.inputs_digest)) in.refuse("inputs_digest", "is no hash");
+  in.list<FileRow>(json, "inputs", "", [&](const Json& row, const std::string& at) { return read_file_row(in, row, at, true); });
+  m.outputs = in.list<FileRow>(json, "outputs", "", [&](const Json& row, const std::string& at) { return read_file_row(in, row, at, false); });
+  m.programs = in.names(json, "programs", "");
+  m.maps = in.names(json, "maps", "");
+  m.features = in.list<Feature>(json, "features", "", [&](const Json& row, const std::string& at) { return read_feature(in, row, at); });
+  m.principal_types = in.list<std::string>(json, "principal_types", "", [&](const Json& row, const std::string& at) { return read_principal_type(in, row, at); });
+  m.policies = in.list<PolicyRow>(json, "policies", "", [&](const Json& row, const std::string& at) { return read_policy(in, row, at); });
+  const Json& layout = in.at(json, "layout");
+  in.keys(layout, "layout", {"segment_words", "binding_bytes"});
+  m.segment_words = in.number32(layout, "segment_words", "layout", kMaxSegmentWords);
+  m.binding_bytes = in.number32(layout, "binding_bytes", "layout", ~0u);
+  if (in.ok()) check_binding_size(in, m);
+  auto policies = static_cast<std::uint32_t>(m.policies.size());
+  m.environments = in.list<Environment>(json, "environments", "", [&](const Json& row, const std::string& at) {
+    return read_environment(in, row, at, m.segment_words, policies);
+  });
+  check_environments(in, m.environments);
+  return m;
+}
+
+// What says which reader is needed comes first: a bundle of another version is no damaged one.
+std::optional<Failure> check_version(const Json& json) {
+  if (!json.is_object() || json.value("format", Json()) != "kerf-bundle") {
+    return fail(Code::K7104, std::string("`format` is not \"kerf-bundle\""));
+  }
+  for (auto [key, ours] : {std::pair{"version", 1}, std::pair{"abi", KERF_ABI_VERSION}}) {
+    Json theirs = json.value(key, Json());
+    if (!theirs.is_number_integer()) return fail(Code::K7104, fmt::format("`{}` is no integer", key));
+    if (theirs != ours) return fail(Code::K7105, std::string(key), theirs.dump(), ours);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view event_name(std::uint32_t kind) { return kind == KERF_EVENT_NET_CONNECT ? "net.connect" : ""; }
+
+LoaderResult<Manifest> read_manifest(std::string_view text) {
+  auto json = parse_json(text);
+  if (!json) return fail(Code::K7104, json.error().message);
+  if (auto failure = check_version(*json)) return *failure;
+  Json digest = json->value("digest", Json());
+  (*json)["digest"] = "";
+  if (digest != xxh3_128(json->dump())) return fail(Code::K7107, std::string("manifest.json"));
+  (*json)["digest"] = digest;
+  Reader in;
+  Manifest manifest = read_fields(in, *json);
+  if (!in.ok()) return fail(Code::K7104, in.fault());
+  return manifest;
+}
+
+}  // namespace kerf::loader

@@ -1,0 +1,95 @@
+// manifest.json as data (docs/bundle-format.md). Everything in it is checked: a reader may index with what it finds.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/gateway/expr.h"
+#include "runtime/loader/loader.h"
+
+namespace kerf::loader {
+
+struct FileRow {
+  std::string name, xxh3_128;
+  std::uint64_t size = 0;
+};
+
+struct Feature {
+  std::string name, needs, what;
+  bool enforced = false;
+};
+
+struct PolicyRow {
+  std::string id;
+  bool forbid = false;
+};
+
+struct FactRow {
+  std::string name, attribute, type;
+};
+
+enum class UserStage { bind, publish };
+
+struct PredicateRow {
+  gateway::Expr expr;
+  UserStage stage;
+  std::uint32_t policy;
+};
+
+enum class SlotType { long_, ip, boolean };
+
+struct SlotRow {
+  gateway::Expr expr;
+  UserStage stage;
+  SlotType type;
+  std::uint32_t policy;
+};
+
+struct PredicateOutcome {
+  std::uint32_t predicate;
+  gateway::Outcome outcome;
+};
+
+struct ActiveRow {
+  std::uint32_t row;
+  std::vector<PredicateOutcome> when;
+};
+
+// How an observable reaches the Cedar request: as an attribute of the resource or of the context.
+struct ObservedRow {
+  std::string observable, attribute;
+  bool context = false;
+};
+
+struct Environment {
+  std::string principal, resource;
+  EntityUid action;
+  std::uint32_t event = 0;          // KERF_EVENT_…
+  int refusal_errno = 0;
+  std::uint32_t rows = 0, row_words = 0, summary_words = 0, forbid_words = 0, permit_words = 0;
+  std::uint32_t active_offset = 0, values_offset = 0;
+  std::vector<FactRow> facts;
+  std::vector<ObservedRow> observed;
+  std::vector<PredicateRow> predicates;
+  std::vector<SlotRow> slots;
+  std::vector<ActiveRow> active;
+};
+
+struct Manifest {
+  std::string compiler, digest, inputs_digest;
+  std::vector<FileRow> outputs;
+  std::vector<std::string> programs, maps;
+  std::vector<Feature> features;
+  std::vector<std::string> principal_types;
+  std::vector<PolicyRow> policies;
+  std::uint32_t segment_words = 0, binding_bytes = 0;
+  std::vector<Environment> environments;
+};
+
+// Checks the form, the version, the digest and every index; the files themselves are not looked at.
+LoaderResult<Manifest> read_manifest(std::string_view text);
+
+// The name of an ABI event kind, "net.connect"; empty if there is none.
+std::string_view event_name(std::uint32_t kind);
+
+}  // namespace kerf::loader

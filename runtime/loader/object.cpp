@@ -1,0 +1,165 @@
+// Object bytes -> an opened bpf_object that is what the manifest and the ABI say. The one decision: the ABI's own table
+// is the measure; the manifest can only promise the same.
+#include "runtime/loader/object.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/loader/elf.h"
+#include "runtime/loader/failure.h"
+#include "runtime/loader/files.h"
+
+namespace kerf::loader {
+namespace {
+
+constexpr std::uint32_t kMaxRingBytes = 64u << 20;
+constexpr std::uint32_t kMaxDataBytes = 64u << 20;
+
+struct MapShape {
+  const char* name;
+  bpf_map_type type;
+  std::uint32_t key_size, value_size, max_entries, flags;
+};
+
+std::vector<MapShape> map_shapes(const Manifest& manifest) {
+  auto policies = static_cast<std::uint32_t>(std::max<std::size_t>(manifest.policies.size(), 1));
+  return {
+      {"kerf_bindings", BPF_MAP_TYPE_HASH, 4, manifest.binding_bytes, KERF_MAX_BINDINGS, BPF_F_NO_PREALLOC},
+      {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0},
+      {"kerf_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), 1, 0},
+      {"kerf_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), 1, 0},
+      {"kerf_hits", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_hit), policies, 0},
+      {"kerf_selftest_in", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_in), KERF_SELFTEST_BATCH, 0},
+      {"kerf_selftest_out", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_decision), KERF_SELFTEST_BATCH, 0},
+  };
+}
+
+// Compares two sets of names; `what` is "program" or "map".
+std::optional<Failure> compare_names(Code code, const std::set<std::string>& found, const std::set<std::string>& promised) {
+  for (const std::string& name : found) {
+    if (!promised.contains(name)) return fail(code, escape_bytes(name), "is in the object, not in the manifest");
+  }
+  for (const std::string& name : promised) {
+    if (!found.contains(name)) return fail(code, escape_bytes(name), "is in the manifest, not in the object");
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> check_programs(bpf_object* object, const Manifest& manifest) {
+  std::set<std::string> found;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    std::string name = bpf_program__name(program);
+    const auto& known = known_programs();
+    auto row = std::find_if(known.begin(), known.end(), [&](const KnownProgram& k) { return name == k.name; });
+    if (row == known.end()) return fail(Code::K7202, escape_bytes(name), "is no hook of this ABI");
+    if (std::string_view(bpf_program__section_name(program)) != row->section || bpf_program__type(program) != row->type ||
+        bpf_program__expected_attach_type(program) != row->attach) {
+      return fail(Code::K7202, name, "is of another type or attaches to another hook");
+    }
+    if (!found.insert(name).second) return fail(Code::K7202, name, "is there twice");
+  }
+  if (auto failure = compare_names(Code::K7202, found, {manifest.programs.begin(), manifest.programs.end()})) return failure;
+  for (const KnownProgram& row : known_programs()) {
+    if (!found.contains(row.name)) return fail(Code::K7202, row.name, "is missing");
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> check_plain_map(bpf_map* map, const std::string& name) {
+  bool ordinary = bpf_map__pin_path(map) == nullptr && bpf_map__inner_map(map) == nullptr && bpf_map__ifindex(map) == 0 &&
+                  bpf_map__map_extra(map) == 0;
+  if (!ordinary) return fail(Code::K7203, name, "asks for pinning, inner maps or a device");
+  return std::nullopt;
+}
+
+std::optional<Failure> check_events_map(bpf_map* map) {
+  std::uint32_t bytes = bpf_map__max_entries(map);
+  bool fits = bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF && bytes >= 4096 && bytes <= kMaxRingBytes &&
+              (bytes & (bytes - 1)) == 0 && bpf_map__map_flags(map) == 0;
+  if (!fits) return fail(Code::K7203, "kerf_events", "is no ring buffer of a usable size");
+  return std::nullopt;
+}
+
+// libbpf's own maps for sections: constants only; writable data would be state that the ABI does not know.
+std::optional<Failure> check_section_map(bpf_map* map, const std::string& name) {
+  bool constants = name.ends_with(".rodata") || name.starts_with(".rodata");
+  if (!constants || bpf_map__type(map) != BPF_MAP_TYPE_ARRAY || bpf_map__value_size(map) > kMaxDataBytes) {
+    return fail(Code::K7203, escape_bytes(name), "is no section of constants");
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> check_map(bpf_map* map, const std::string& name, const std::vector<MapShape>& shapes) {
+  if (auto failure = check_plain_map(map, escape_bytes(name))) return failure;
+  if (name == "kerf_events") return check_events_map(map);
+  auto shape = std::find_if(shapes.begin(), shapes.end(), [&](const MapShape& s) { return name == s.name; });
+  if (shape == shapes.end()) return fail(Code::K7203, escape_bytes(name), "is no map of this ABI");
+  bool fits = bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&
+              bpf_map__value_size(map) == shape->value_size && bpf_map__max_entries(map) == shape->max_entries &&
+              bpf_map__map_flags(map) == shape->flags;
+  if (!fits) {
+    return fail(Code::K7203, name, fmt::format("has type {}, key {}, value {}, entries {}, flags {:#x}; expected {}, {}, {}, {}, {:#x}",
+        static_cast<int>(bpf_map__type(map)), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map),
+        bpf_map__map_flags(map), static_cast<int>(shape->type), shape->key_size, shape->value_size, shape->max_entries, shape->flags));
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> check_maps(bpf_object* object, const Manifest& manifest) {
+  std::set<std::string> found;
+  std::vector<MapShape> shapes = map_shapes(manifest);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    std::string name = bpf_map__name(map);
+    if (bpf_map__is_internal(map)) {
+      if (auto failure = check_section_map(map, name)) return failure;
+      continue;
+    }
+    if (auto failure = check_map(map, name, shapes)) return failure;
+    if (!found.insert(name).second) return fail(Code::K7203, name, "is there twice");
+  }
+  if (auto failure = compare_names(Code::K7203, found, {manifest.maps.begin(), manifest.maps.end()})) return failure;
+  for (const char* needed : {"kerf_bindings", "kerf_cgroup", "kerf_state", "kerf_counters", "kerf_hits", "kerf_events"}) {
+    if (!found.contains(needed)) return fail(Code::K7203, needed, "is missing");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const std::vector<KnownProgram>& known_programs() {
+  static const std::vector<KnownProgram> programs = {
+      {"kerf_connect4", "cgroup/connect4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT, true},
+      {"kerf_connect6", "cgroup/connect6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET6_CONNECT, true},
+      {"kerf_sendmsg4", "cgroup/sendmsg4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UDP4_SENDMSG, true},
+      {"kerf_sendmsg6", "cgroup/sendmsg6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UDP6_SENDMSG, true},
+      {"kerf_sock_create", "cgroup/sock_create", BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, true},
+      {"kerf_selftest", "syscall", BPF_PROG_TYPE_SYSCALL, static_cast<bpf_attach_type>(0), false}};
+  return programs;
+}
+
+LoaderResult<Object> open_object(const std::string& bytes, const Manifest& manifest) {
+  if (auto done = check_elf(bytes); !done) return fail(Code::K7201, done.error().message);
+  QuietLibbpf quiet;
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "kerf");
+  Object object(bpf_object__open_mem(bytes.data(), bytes.size(), &options));
+  if (!object) return fail(Code::K7201, fmt::format("libbpf cannot read it: {}", errno_text(errno)));
+  if (auto failure = check_programs(object.get(), manifest)) return *failure;
+  if (auto failure = check_maps(object.get(), manifest)) return *failure;
+  return object;
+}
+
+LoaderResult<Unit> check_object(const std::string& bytes, const Manifest& manifest) {
+  auto object = open_object(bytes, manifest);
+  if (!object) return object.error();
+  return Unit{};
+}
+
+}  // namespace kerf::loader

@@ -1,0 +1,125 @@
+// A command line -> a process in its cgroup, from birth. The one decision: where the kernel cannot create a task inside
+// a cgroup the start is refused; moving it there afterwards would leave a moment, and sockets, outside.
+#include "runtime/loader/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/sched.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "runtime/loader/failure.h"
+
+namespace kerf::loader {
+namespace {
+
+constexpr int kForwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM};
+
+sigset_t handled_set() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (int signal : kForwarded) ::sigaddset(&set, signal);
+  ::sigaddset(&set, SIGPIPE);   // events may go to a pipe whose reader left
+  return set;
+}
+
+bool is_forwarded(int signal) {
+  for (int known : kForwarded) {
+    if (known == signal) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Signals::Signals() {
+  sigset_t set = handled_set();
+  check(::pthread_sigmask(SIG_BLOCK, &set, &before_mask_) == 0, "signals can be blocked");
+  // an ignored SIGCHLD, inherited from a careless parent, would take the exit status away
+  struct sigaction plain {};
+  plain.sa_handler = SIG_DFL;
+  check(::sigaction(SIGCHLD, &plain, &before_child_) == 0, "SIGCHLD can be reset");
+  fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+Signals::~Signals() {
+  signalfd_siginfo info;
+  while (fd_.ok() && ::read(fd_.get(), &info, sizeof info) == sizeof info) {
+  }
+  ::sigaction(SIGCHLD, &before_child_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before_mask_, nullptr);
+}
+
+void Signals::forward_to(const Child& child) const {
+  signalfd_siginfo info;
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+    auto signal = static_cast<int>(info.ssi_signo);
+    bool from_terminal = info.ssi_code == SI_KERNEL;
+    if (is_forwarded(signal) && !from_terminal) ::syscall(SYS_pidfd_send_signal, child.pidfd.get(), signal, nullptr, 0);
+  }
+}
+
+int Signals::pending() const {
+  signalfd_siginfo info;
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+    if (is_forwarded(static_cast<int>(info.ssi_signo))) return static_cast<int>(info.ssi_signo);
+  }
+  return 0;
+}
+
+void Signals::restore_in_child() const {
+  ::sigaction(SIGCHLD, &before_child_, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &before_mask_, nullptr);
+}
+
+LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body) {
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_INTO_CGROUP | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  args.cgroup = static_cast<std::uint64_t>(cgroup);
+  long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid == 0) ::_exit(body());
+  if (pid < 0) return fail(Code::K7411, errno_text(errno));
+  return Child{static_cast<pid_t>(pid), Fd(pidfd)};
+}
+
+LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals) {
+  std::vector<char*> argv;
+  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::K7503, errno_text(errno));
+  Fd read_end(ends[0]), write_end(ends[1]);
+  auto child = clone_into(cgroup, [&] {
+    signals.restore_in_child();
+    ::execvp(argv[0], argv.data());
+    int error = errno;
+    [[maybe_unused]] ssize_t n = ::write(write_end.get(), &error, sizeof error);
+    return error == ENOENT ? 127 : 126;
+  });
+  if (!child) return child.error();
+  write_end.reset();
+  Started started{std::move(*child), 0};
+  int error = 0;
+  ssize_t n;
+  do n = ::read(read_end.get(), &error, sizeof error);
+  while (n < 0 && errno == EINTR);
+  if (n == sizeof error) started.exec_error = error;
+  return started;
+}
+
+int wait_status(const Child& child) {
+  siginfo_t info{};
+  int result;
+  do result = ::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED);
+  while (result != 0 && errno == EINTR);
+  if (result != 0) return 125;
+  return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+}  // namespace kerf::loader

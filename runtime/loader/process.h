@@ -1,0 +1,53 @@
+// A command born inside a cgroup, and the signals that go through to it.
+#pragma once
+#include <signal.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/loader/fd.h"
+#include "runtime/loader/loader.h"
+
+namespace kerf::loader {
+
+struct Child {
+  pid_t pid = -1;
+  Fd pidfd;
+};
+
+// Blocks the signals that we forward and gives them as a descriptor; puts everything back at the end.
+class Signals {
+ public:
+  Signals();
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  int fd() const { return fd_.get(); }
+  // Reads what has come. A signal of the terminal reached the command already (same process group); one that a process
+  // sent is passed on.
+  void forward_to(const Child& child) const;
+  int pending() const;             // a forwarded signal that came before there was a command; 0: none
+  void restore_in_child() const;   // async-signal-safe
+
+ private:
+  Fd fd_;
+  sigset_t before_mask_;
+  struct sigaction before_child_;
+};
+
+// clone3(CLONE_INTO_CGROUP): the first instruction of the child already runs in the cgroup. `body` runs in the child and
+// must be async-signal-safe; its result is the exit status.
+LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body);
+
+struct Started {
+  Child child;
+  int exec_error = 0;      // errno of execvp; the child is gone then
+};
+LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals);
+
+// Waits; 128+n if a signal ended it.
+int wait_status(const Child& child);
+
+}  // namespace kerf::loader

@@ -1,0 +1,216 @@
+// Predicates, slots and facts become bits and words exactly.
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "runtime/loader/record.h"
+#include "sample.h"
+
+using namespace kerf;
+using namespace kerf::loader;
+using namespace kerf::loader::test;
+
+namespace {
+
+LoadedBundle sample_bundle(const Json& manifest = sample_manifest(), const char* entities = kEntities) {
+  TempDir dir;
+  write_sample(dir.path(), manifest, entities);
+  auto bundle = read_bundle_data(dir.path());
+  REQUIRE_MESSAGE(bundle.ok(), (bundle.ok() ? "" : bundle.error().message));
+  return std::move(*bundle);
+}
+
+struct Record {
+  std::vector<std::uint64_t> words;
+  std::uint64_t word(std::size_t segment, std::size_t i) const { return words.at(segment * 10 + i); }
+  kerf_binding header;
+};
+
+Record decode(const std::vector<std::uint8_t>& bytes) {
+  Record record;
+  std::memcpy(&record.header, bytes.data(), sizeof record.header);
+  record.words.resize((bytes.size() - sizeof record.header) / 8);
+  std::memcpy(record.words.data(), bytes.data() + sizeof record.header, record.words.size() * 8);
+  return record;
+}
+
+LoaderResult<std::vector<std::uint8_t>> build(const LoadedBundle& bundle, const char* id, Facts facts, std::uint64_t now = 1000) {
+  return build_record(bundle, {{"Agent", id}, std::move(facts), 7, KERF_MODE_ENFORCE, now});
+}
+
+Record make(const LoadedBundle& bundle, const char* id, Facts facts, std::uint64_t now = 1000) {
+  auto bytes = build(bundle, id, std::move(facts), now);
+  REQUIRE_MESSAGE(bytes.ok(), (bytes.ok() ? "" : bytes.error().message));
+  return decode(*bytes);
+}
+
+Value number(std::int64_t n) { return Value(n); }
+constexpr std::uint64_t kTop = std::uint64_t{1} << 63;
+
+}  // namespace
+
+TEST_CASE("rows that hold, without facts") {
+  LoadedBundle bundle = sample_bundle();
+  Record r = make(bundle, "a1", {});
+  CHECK(r.header.generation == 7);
+  CHECK(r.header.segment_count == 1);
+  CHECK(r.header.segment_until_ns[0] == ~0ull);
+  CHECK(r.header.segment_until_ns[8] == ~0ull);
+  CHECK(r.header.env[KERF_EVENT_NET_CONNECT] == 1);
+  CHECK(r.header.env[1] == 0);
+  CHECK(r.word(0, 0) == 0b110);          // permit and error words; `paused` is absent: reading it errs
+  CHECK(r.word(0, 1) == 0);
+  CHECK(r.word(0, 2) == (1 | kTop));     // risk is low; row 127 always
+  CHECK(r.word(0, 3) == 2);
+}
+
+TEST_CASE("another principal, other rows") {
+  LoadedBundle bundle = sample_bundle();
+  Record r = make(bundle, "a2", {});
+  CHECK(r.word(0, 2) == kTop);
+  kerf_value limit, home;
+  std::memcpy(&limit, &r.words[4], sizeof limit);
+  std::memcpy(&home, &r.words[7], sizeof home);
+  CHECK(limit.kind == KERF_VALUE_ERROR);   // a2 has no limit: an error that takes effect where it is reached
+  CHECK(home.kind == KERF_VALUE_ERROR);
+}
+
+TEST_CASE("values") {
+  LoadedBundle bundle = sample_bundle();
+  Record r = make(bundle, "a1", {});
+  kerf_value limit, home;
+  std::memcpy(&limit, &r.words[4], sizeof limit);
+  std::memcpy(&home, &r.words[7], sizeof home);
+  CHECK(limit.kind == KERF_VALUE_LONG);
+  CHECK(limit.low == 3);
+  CHECK(home.kind == KERF_VALUE_IP4);
+  CHECK(home.low == 0x0a010000);
+  CHECK(home.high == 0);
+  CHECK(home.prefix == 16);
+}
+
+TEST_CASE("an IPv6 value and a negative Long") {
+  LoadedBundle bundle = sample_bundle(sample_manifest(), R"([{"uid":{"type":"Agent","id":"a1"},"parents":[],
+    "attrs":{"risk":"low","limit":-2,"home":{"__extn":{"fn":"ip","arg":"2001:db8::1"}}}}])");
+  Record r = make(bundle, "a1", {});
+  kerf_value limit, home;
+  std::memcpy(&limit, &r.words[4], sizeof limit);
+  std::memcpy(&home, &r.words[7], sizeof home);
+  CHECK(static_cast<std::int64_t>(limit.low) == -2);
+  CHECK(home.kind == KERF_VALUE_IP6);
+  CHECK(home.high == 0x20010db800000000ull);
+  CHECK(home.low == 1);
+  CHECK(home.prefix == 128);
+}
+
+TEST_CASE("facts switch rows on and off") {
+  LoadedBundle bundle = sample_bundle();
+  Record r = make(bundle, "a1", {{"delegation_depth", {number(3), kNoDeadline}}, {"paused", {Value(true), kNoDeadline}}});
+  CHECK(r.word(0, 0) == 0b011);
+  CHECK(r.word(0, 1) == 1);
+  CHECK(r.word(0, 2) == (3 | kTop));
+  r = make(bundle, "a1", {{"delegation_depth", {number(4), kNoDeadline}}, {"paused", {Value(false), kNoDeadline}}});
+  CHECK(r.word(0, 0) == 0b010);
+  CHECK(r.word(0, 2) == (1 | kTop));
+}
+
+TEST_CASE("deadlines make segments") {
+  LoadedBundle bundle = sample_bundle();
+  Facts facts{{"delegation_depth", {number(1), 5000}}, {"paused", {Value(true), 3000}}};
+  Record r = make(bundle, "a1", facts);
+  REQUIRE(r.header.segment_count == 3);
+  CHECK(r.header.segment_until_ns[0] == 3000);
+  CHECK(r.header.segment_until_ns[1] == 5000);
+  CHECK(r.header.segment_until_ns[2] == ~0ull);
+  CHECK(r.word(0, 1) == 1);
+  CHECK(r.word(0, 2) == (3 | kTop));
+  CHECK(r.word(1, 1) == 0);
+  CHECK(r.word(1, 2) == (3 | kTop));
+  CHECK(r.word(1, 3) == 2);
+  CHECK(r.word(2, 2) == (1 | kTop));
+  Record later = make(bundle, "a1", facts, 3000);    // the first deadline is now: that fact is gone
+  CHECK(later.header.segment_count == 2);
+  CHECK(later.word(0, 1) == 0);
+  Record same = make(bundle, "a1", {{"delegation_depth", {number(1), 5000}}, {"paused", {Value(true), 5000}}});
+  CHECK(same.header.segment_count == 2);
+}
+
+TEST_CASE("too many deadlines") {
+  Json manifest = sample_manifest();
+  Facts facts;
+  for (int i = 0; i < 9; ++i) {
+    std::string name = "f" + std::to_string(i);
+    manifest["environments"][0]["facts"].push_back({{"name", name}, {"attribute", name}, {"type", "Long"}});
+    facts.insert({name, {number(1), 2000u + static_cast<std::uint64_t>(i)}});
+  }
+  LoadedBundle bundle = sample_bundle(manifest);
+  CHECK(build(bundle, "a1", facts).error().code == "K7306");
+  facts.erase("f0");
+  auto fits = build(bundle, "a1", facts);
+  REQUIRE(fits.ok());
+  CHECK(decode(*fits).header.segment_count == 9);
+}
+
+TEST_CASE("a predicate that only the event could answer refuses the binding") {
+  for (const char* unknown : {"resource", "action"}) {
+    Json manifest = sample_manifest();
+    manifest["environments"][0]["predicates"][0]["expr"] = equal(var(unknown), var("principal"));
+    LoadedBundle bundle = sample_bundle(manifest);
+    CHECK(build(bundle, "a1", {}).error().code == "K7307");
+  }
+  Json manifest = sample_manifest();
+  manifest["environments"][0]["predicates"][0]["expr"] = has(var("context"), "depth");   // stage bind
+  CHECK(build(sample_bundle(manifest), "a1", {}).error().code == "K7307");
+}
+
+TEST_CASE("a value of another type than promised refuses the binding") {
+  Json manifest = sample_manifest();
+  manifest["environments"][0]["slots"][0]["expr"] = attr(var("principal"), "risk");
+  CHECK(build(sample_bundle(manifest), "a1", {}).error().code == "K7308");
+}
+
+TEST_CASE("principals") {
+  LoadedBundle bundle = sample_bundle();
+  CHECK(find_principal(bundle, "Agent::\"a1\"").ok());
+  auto none = find_principal(bundle, "Agent::\"a9\"");
+  CHECK(none.error().code == "K7302");
+  CHECK(none.error().help.back().find("Agent::\"a1\"") != std::string::npos);
+  CHECK(find_principal(bundle, "AgentClass::\"batch\"").error().code == "K7303");
+  for (const char* text : {"a1", "Agent::a1", "", "Agent::\"a1\" ", "Agent::\"\xff\""}) {
+    CHECK_MESSAGE(find_principal(bundle, text).error().code == "K7301", text);
+  }
+}
+
+TEST_CASE("facts as users write them") {
+  LoadedBundle bundle = sample_bundle();
+  const Manifest& m = bundle.manifest;
+  CHECK(*parse_fact(m, "delegation_depth", "-9223372036854775808") == number(INT64_MIN));
+  CHECK(*parse_fact(m, "paused", "true") == Value(true));
+  for (const char* text : {"", "deep", "3.0", "3 ", "9223372036854775808", "\"3\"", "true", "+3"}) {
+    CHECK_MESSAGE(parse_fact(m, "delegation_depth", text).error().code == "K7305", text);
+  }
+  auto wrong = parse_fact(m, "delegaton_depth", "3");
+  CHECK(wrong.error().code == "K7304");
+  CHECK(wrong.error().help.back() == "did you mean `delegation_depth`?");
+}
+
+TEST_CASE("facts of every type") {
+  auto parse = [](const char* type, const char* text) {
+    Json manifest = sample_manifest();
+    manifest["environments"][0]["facts"][0]["type"] = type;
+    auto read = read_manifest(seal(manifest));
+    REQUIRE(read.ok());
+    return parse_fact(*read, "delegation_depth", text);
+  };
+  CHECK(*parse("String", "\"a\\nb\"") == Value(std::string("a\nb")));
+  CHECK(!parse("String", "a").ok());
+  CHECK(!parse("String", "\"a\" \"b\"").ok());
+  CHECK(parse("ipaddr", "ip(\"10.0.0.1\")").ok());
+  CHECK(!parse("ipaddr", "ip(\"10.0.0.256\")").ok());
+  CHECK(!parse("ipaddr", "\"10.0.0.1\"").ok());
+  CHECK(parse("decimal", "decimal(\"1.5\")").ok());
+  CHECK(parse("datetime", "datetime(\"2026-01-01\")").ok());
+  CHECK(parse("duration", "duration(\"1h\")").ok());
+  CHECK(*parse("Agent", "Agent::\"a1\"") == Value(EntityUid{"Agent", "a1"}));
+  CHECK(!parse("Agent", "Other::\"a1\"").ok());
+}
