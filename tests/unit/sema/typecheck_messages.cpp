@@ -35,9 +35,9 @@ TEST_CASE("messages: names") {
   CHECK(out.at(Code::K3101) == "Usr");
   CHECK(has_help(*out.find(Code::K3101), "`User`"));
 
-  out = check_policy(R"(permit(principal, action == Action::"veiw", resource);)");
+  out = check_policy(R"(permit(principal, action == Action::"viw", resource);)");
   REQUIRE(out.count(Code::K3102) == 1);
-  CHECK(out.at(Code::K3102) == R"(Action::"veiw")");
+  CHECK(out.at(Code::K3102) == R"(Action::"viw")");
   CHECK(has_help(*out.find(Code::K3102), R"(Action::"view")"));
 
   out = check_condition(R"(Color::"gren" == Color::"red")");
