@@ -146,7 +146,8 @@ TEST_CASE("many quick changes of facts under load never open a gap") {
   REQUIRE(talk.reached("start"));
   std::string name = binding_of(dir / "bundle");
   talk.go("start");
-  for (int i = 0; i < 20; ++i) loader::set_fact(name, "delegation_depth", std::to_string(i), 0);
+  // some may come after the command has ended: then there is no binding to change
+  for (int i = 0; i < 20; ++i) static_cast<void>(loader::set_fact(name, "delegation_depth", std::to_string(i), 0).ok());
   RunResult result = running.finish();
   std::vector<int> answers = Dialogue::answers(talk.calls(), result.errors);
   CHECK(answers.size() == 400);

@@ -43,12 +43,12 @@ std::string compile_sample(const Listeners& listeners, const std::string& direct
 extern const char* const kAgent;
 
 struct RunRequest {
-  std::string bundle, principal = kAgent;
-  std::vector<std::string> facts;       // NAME=VALUE
-  std::vector<std::string> calls;       // made by the command
+  std::string bundle = {}, principal = kAgent;
+  std::vector<std::string> facts = {};    // NAME=VALUE
+  std::vector<std::string> calls = {};    // made by the command
   bool log_allows = false, accept_degraded = true;
-  std::string before;                   // what spoils the environment first: see main.cpp
-  std::vector<std::string> command;     // instead of calls
+  std::string before = {};                // what spoils the surroundings first: see main.cpp
+  std::vector<std::string> command = {};  // instead of calls
 };
 
 struct RunResult {
