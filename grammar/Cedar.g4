@@ -7,9 +7,8 @@ options { tokenVocab = CedarTokens; }
 policy     : annotations+=annotation* effect=word LPAREN ( items+=scopeItem ( COMMA items+=scopeItem )* COMMA? )? RPAREN
              conditions+=condition* SEMI ;
 annotation : AT key=anyWord ( LPAREN value=STRING RPAREN )? ;
-scopeItem  : variable=anyWord ( colon=COLON type=sum )? tails+=scopeTail* ;
-scopeTail  : op=( EQEQ | NOT_EQ | LESS | LESS_EQ | GREATER | GREATER_EQ | ASSIGN | IN ) value=expr
-           | op=IS type=sum ;
+scopeItem  : variable=anyWord ( colon=COLON hint=sum )? ( isTest=IS type=sum )?
+             ( op=( EQEQ | NOT_EQ | LESS | LESS_EQ | GREATER | GREATER_EQ | ASSIGN | IN ) value=expr )? ;
 condition  : kind=( WHEN | UNLESS | IDENT | IF ) LBRACE body=expr? RBRACE ;
 
 expression : body=expr EOF ;

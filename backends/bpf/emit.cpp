@@ -120,16 +120,15 @@ std::map<std::string, std::size_t> elf_sections(std::string_view elf) {
   return sections;
 }
 
-std::optional<Error> check_object(std::string_view elf, std::size_t table_bytes) {
+std::optional<Error> check_object(std::string_view elf) {
   std::map<std::string, std::size_t> sections = elf_sections(elf);
   for (const char* needed : {"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "cgroup/sock_create",
-                             "syscall", ".text", ".maps", ".rodata", ".BTF", ".BTF.ext", "license"}) {
+                             "syscall", ".text", ".maps", ".BTF", ".BTF.ext", "license"}) {
     if (sections[needed] == 0) return Error{fmt::format("kerf-codegen made an object without `{}`", needed)};
   }
   for (const char* forbidden : {".data", ".bss", ".kconfig", ".ksyms"}) {
     if (sections[forbidden] != 0) return Error{fmt::format("kerf-codegen made an object with `{}`", forbidden)};
   }
-  if (sections[".rodata"] < table_bytes) return Error{"kerf-codegen dropped tables"};
   return std::nullopt;
 }
 
@@ -141,12 +140,7 @@ Result<BpfObject> emit_bpf(const Module& module, const KernelPlan& plan, const s
   if (!layout) return layout.error();
   Result<std::string> elf = run_helper(options.helper, bpf::write_request(layout->request));
   if (!elf) return elf.error();
-  // Tables that a single environment lets the optimiser fold away are gone; the row table is always read.
-  std::size_t row_bytes = 0;
-  for (const bpf::Table& table : layout->request.tables) {
-    if (table.name == "kerf_rows") row_bytes = table.bytes.size();
-  }
-  if (auto error = check_object(*elf, row_bytes)) return *error;
+  if (auto error = check_object(*elf)) return *error;
   BpfObject object{std::move(*elf), std::move(layout->object)};
   object.layout.programs.assign(std::begin(kPrograms), std::end(kPrograms));
   object.layout.maps.assign(std::begin(kMaps), std::end(kMaps));

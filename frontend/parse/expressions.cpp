@@ -50,7 +50,7 @@ std::string describe_primary(Cedar::PrimaryContext& primary) {
   if (primary.head != nullptr) {
     return primary.tails.empty() || primary.tails.back()->part != nullptr ? "a name" : "an entity";
   }
-  if (primary.inner != nullptr) return describe(*primary.inner);
+  if (primary.inner != nullptr) return describe(*primary.inner) + " in parentheses";
   return primary.set != nullptr ? "a set" : "a record";
 }
 

@@ -24,17 +24,24 @@ bool takes_operators(std::size_t rule) {
   return false;
 }
 
+bool opens(std::size_t type) { return type == Tokens::LPAREN || type == Tokens::LBRACK || type == Tokens::LBRACE; }
+
+bool expects_only(const FirstError& error, std::size_t type) {
+  return error.expected == std::vector<std::size_t>{type};
+}
+
+// ANTLR forgets the optional parts that it has passed; they are named again here.
 std::string expected_here(const FirstError& error, const Token* before) {
-  bool after_operand = before != nullptr && ends_operand(before->getType());
-  if (error.rule == Cedar::RulePolicy && error.expected == std::vector<std::size_t>{Tokens::SEMI}) {
-    return "`when`, `unless` or `;`";
-  }
-  if (error.rule == Cedar::RuleRecordLit && error.expected.empty()) return "an attribute";
-  if (error.rule == Cedar::RulePolicy && error.expected.empty()) return "`)`";
-  if (error.expected.empty()) return "an expression";
-  bool in_scope = error.rule == Cedar::RulePolicy && before != nullptr && is_word_token(before->getType());
-  if (in_scope && error.expected.front() != Tokens::LPAREN) return "`==`, `in`, `is`, `,` or `)`";
-  return expected_text(error.expected, after_operand && takes_operators(error.rule));
+  std::size_t previous = before == nullptr ? Token::EOF : before->getType();
+  bool in_scope = error.rule == Cedar::RulePolicy && !expects_only(error, Tokens::LPAREN);
+  if (error.rule == Cedar::RulePolicy && expects_only(error, Tokens::SEMI)) return "`when`, `unless` or `;`";
+  if (in_scope && previous == Tokens::LPAREN) return "`principal`";
+  if (in_scope && is_word_token(previous)) return "`==`, `in`, `is`, `,` or `)`";
+  if (error.expected.empty()) return error.rule == Cedar::RuleRecordLit ? "an attribute" : in_scope ? "`)`" : "an expression";
+  std::string text = expected_text(error.expected, ends_operand(previous) && takes_operators(error.rule));
+  if (!opens(previous) || error.expected.size() > 1) return text;
+  if (error.rule == Cedar::RuleRecordLit) return "an attribute or " + text;
+  return takes_operators(error.rule) ? "an expression or " + text : text;
 }
 
 std::string_view help_for(TokenReader& reader, const Token& token, const Token* before) {
@@ -51,6 +58,9 @@ std::string_view help_for(TokenReader& reader, const Token& token, const Token* 
   if (previous == Tokens::LESS && touches && token.getType() == Tokens::GREATER) return "\"not equal\" is written `!=`";
   if (previous == Tokens::DOT && token.getType() == Tokens::NUMBER) return "write `decimal(\"1.5\")` for a decimal";
   if (token.getType() == Tokens::COLON && previous == Tokens::IDENT) return "an entity is written `User::\"alice\"`";
+  if (token.getType() == Tokens::LBRACE && (previous == Tokens::WHEN || previous == Tokens::UNLESS)) {
+    return "the policy before ends at its `;`; remove that one to go on with a clause";
+  }
   if (token.getType() == Tokens::SEMI) return "only the end of a policy has a `;`";
   return {};
 }
@@ -60,7 +70,7 @@ void report_syntax(TokenReader& reader, const FirstError& error, Diagnostics& di
   const Token* before = token_before(reader, token);
   std::size_t type = token.getType();
   bool starts_policy = type == Tokens::PERMIT || type == Tokens::FORBID || type == Tokens::AT || type == Token::EOF;
-  bool wants_end = error.rule == Cedar::RulePolicy && error.expected == std::vector<std::size_t>{Tokens::SEMI};
+  bool wants_end = error.rule == Cedar::RulePolicy && expects_only(error, Tokens::SEMI);
   if (wants_end && starts_policy && before != nullptr) {
     Span at = reader.span(*before);
     at.begin = at.end - 1;
@@ -115,9 +125,7 @@ class PolicyReader {
     Diagnostic& diagnostic = diagnostics_.report(Code::K1101, policy.effect_span, text);
     if (text == "allow" || text == "Permit" || text == "PERMIT") diagnostic.with_fix(policy.effect_span, "permit");
     if (text == "deny" || text == "Forbid" || text == "FORBID") diagnostic.with_fix(policy.effect_span, "forbid");
-    bool clause = text == "when" || text == "unless";
-    diagnostic.with_help(clause ? "the policy before ends at its `;`; remove that one to go on with a clause"
-                                : "write `permit` or `forbid`");
+    diagnostic.with_help("write `permit` or `forbid`");
   }
 
   void read_conditions(Cedar::PolicyContext& context, ast::Policy& policy) {

@@ -1,5 +1,7 @@
 // Schema text to a schema file, one declaration at a time. Namespaces are kept here and not in the grammar, so that a
 // wrong declaration costs only itself. Declarations outside of any namespace are gathered into the unnamed one.
+#include <algorithm>
+
 #include "CedarSchema.h"
 #include "frontend/ast/text.h"
 #include "frontend/parse/names.h"
@@ -230,15 +232,34 @@ std::string_view help_for(const TokenReader& reader, const Token& token, std::si
   return {};
 }
 
-// What a declaration may go on with; ANTLR only knows the last of it once the optional parts are passed.
-std::string expected_here(CedarSchema& parser, const FirstError& error) {
-  if (error.rule == CedarSchema::RuleItem && error.expected == std::vector<std::size_t>{Tokens::SEMI}) {
-    auto* item = dynamic_cast<CedarSchema::ItemContext*>(parser.getContext());
-    if (item != nullptr && item->act != nullptr) return "`in`, `appliesTo` or `;`";
-    if (item != nullptr && item->entity != nullptr) return "`in`, `{`, `tags` or `;`";
+bool wants_end_of_declaration(const FirstError& error) {
+  return std::find(error.expected.begin(), error.expected.end(), Tokens::SEMI) != error.expected.end();
+}
+
+std::string_view continuation(const CedarSchema::EntityDeclContext& decl) {
+  if (decl.isEnum != nullptr || decl.tags != nullptr) return "`;`";
+  if (decl.shape != nullptr) return "`tags` or `;`";
+  return decl.parents != nullptr ? "`{`, `tags` or `;`" : "`,`, `in`, `enum`, `{`, `tags` or `;`";
+}
+
+std::string_view continuation(CedarSchema::ActionDeclContext& decl) {
+  if (decl.applies != nullptr || decl.ATTRIBUTES() != nullptr) return "`;`";
+  return decl.parents != nullptr ? "`appliesTo` or `;`" : "`,`, `in`, `appliesTo` or `;`";
+}
+
+// ANTLR forgets the optional parts that it has passed; they are named again here.
+std::string expected_here(const FirstError& error) {
+  auto* item = dynamic_cast<CedarSchema::ItemContext*>(error.context);
+  if (wants_end_of_declaration(error) && item != nullptr) {
+    if (item->entity != nullptr) return std::string(continuation(*item->entity));
+    if (item->act != nullptr) return std::string(continuation(*item->act));
   }
-  if (error.expected.empty()) return "an attribute";
-  return expected_text(error.expected, false);
+  bool at_start = error.rule == CedarSchema::RuleItem && !wants_end_of_declaration(error);
+  if (at_start) return "`entity`, `action`, `type` or `namespace`";
+  bool at_end = error.expected.empty() || error.expected == std::vector<std::size_t>{Tokens::RBRACE};
+  if (error.rule == CedarSchema::RuleAppliesTo && at_end) return "`principal`, `resource`, `context` or `}`";
+  if (error.rule == CedarSchema::RuleRecord && at_end) return "an attribute or `}`";
+  return error.expected.empty() ? "something else" : expected_text(error.expected, false);
 }
 
 // Reads chunks into namespaces and recovers between them.
@@ -319,10 +340,10 @@ class FileReader {
 
   std::size_t recover(std::size_t at) {
     report();
+    error_->context = nullptr;
     parser_.getTreeTracker().reset();
     std::size_t index = std::max(error_->token->getTokenIndex(), at + 1);
-    bool missing_end = error_->expected == std::vector<std::size_t>{Tokens::SEMI} && index < end() &&
-                       starts_declaration(token(index).getType());
+    bool missing_end = wants_end_of_declaration(*error_) && index < end() && starts_declaration(token(index).getType());
     if (missing_end) return index;
     lose(reader_.open_brackets());
     return end();
@@ -331,7 +352,7 @@ class FileReader {
   void report() {
     const Token& wrong = *error_->token;
     const Token* before = token_before(reader_, wrong);
-    bool wants_end = error_->rule == CedarSchema::RuleItem && error_->expected == std::vector<std::size_t>{Tokens::SEMI};
+    bool wants_end = wants_end_of_declaration(*error_);
     if (wants_end && before != nullptr && starts_declaration(wrong.getType())) {
       Span at = reader_.span(*before);
       at.begin = at.end - 1;
@@ -346,7 +367,7 @@ class FileReader {
       }
       return;
     }
-    Diagnostic& diagnostic = diagnostics_.report(Code::K1002, reader_.span(wrong), expected_here(parser_, *error_),
+    Diagnostic& diagnostic = diagnostics_.report(Code::K1002, reader_.span(wrong), expected_here(*error_),
                                                  found_text(reader_, wrong));
     std::string_view help = help_for(reader_, wrong, error_->rule);
     bool after_namespace = before == nullptr && wrong.getType() == Tokens::SEMI;

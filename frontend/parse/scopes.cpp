@@ -85,44 +85,35 @@ ast::Scope ScopeReader::read_item(Cedar::ScopeItemContext& item, Var variable) {
     diagnostics_.report(Code::K1107, at).with_help("write `is`").with_fix(at, " is");
     return scope;
   }
-  if (item.tails.empty() || !check_tails(item, variable)) return scope;
+  bool any = item.isTest == nullptr && item.op == nullptr;
+  if (any || !check_operators(item, variable)) return scope;
   return variable == Var::action ? read_action_scope(item) : read_entity_scope(item, variable);
 }
 
 // Which operators, and in which order. What they compare with is read afterwards.
-bool ScopeReader::check_tails(Cedar::ScopeItemContext& item, Var variable) {
-  auto type = [&](std::size_t i) { return item.tails[i]->op->getType(); };
-  for (std::size_t i = 0; i < item.tails.size(); ++i) {
-    Cedar::ScopeTailContext& tail = *item.tails[i];
-    Span at = reader_.span(*tail.op);
-    const Token* inner = tail.value == nullptr ? nullptr : comparison_in(*tail.value);
-    const Token* is = type(i) == Tokens::IS ? tail.op : inner != nullptr && inner->getType() == Tokens::IS ? inner : nullptr;
-    if (variable == Var::action && is != nullptr) {
-      diagnostics_.report(Code::K1109, reader_.span(*is)).with_help("name the actions with `==` or `in`");
-      return false;
-    }
-    if (type(i) == Tokens::ASSIGN) {
-      diagnostics_.report(Code::K1120, at).with_help("equality is written `==`").with_fix(at, "==");
-      return false;
-    }
-    if (is != nullptr && is != tail.op) {
-      diagnostics_.report(Code::K1110, reader_.span(*is), reader_.text(*tail.op))
-          .with_help(fmt::format("write `{} is TYPE in ENTITY`", name_of(variable)));
-      return false;
-    }
-    if (type(i) != Tokens::EQEQ && type(i) != Tokens::IN && type(i) != Tokens::IS) {
-      diagnostics_.report(Code::K1108, at, reader_.text(at), name_of(variable))
-          .with_help("a scope tests with `==`, `in` and `is`; use a `when` clause");
-      return false;
-    }
+bool ScopeReader::check_operators(Cedar::ScopeItemContext& item, Var variable) {
+  const Token* inner = item.value == nullptr ? nullptr : comparison_in(*item.value);
+  bool late_is = inner != nullptr && inner->getType() == Tokens::IS;
+  const Token* is = item.isTest != nullptr ? item.isTest : late_is ? inner : nullptr;
+  if (variable == Var::action && is != nullptr) {
+    diagnostics_.report(Code::K1109, reader_.span(*is)).with_help("name the actions with `==` or `in`");
+    return false;
   }
-  bool is_in = item.tails.size() == 2 && type(0) == Tokens::IS && type(1) == Tokens::IN;
-  if (item.tails.size() == 1 || is_in) return true;
-  Span at = reader_.span(*item.tails[1]->op);
-  if (type(0) == Tokens::IS && item.tails.size() == 2) {
-    diagnostics_.report(Code::K1110, at, reader_.text(at)).with_help("write `is TYPE in ENTITY`");
+  if (item.op == nullptr) return true;
+  Span at = reader_.span(*item.op);
+  std::size_t op = item.op->getType();
+  if (op == Tokens::ASSIGN) {
+    diagnostics_.report(Code::K1120, at).with_help("equality is written `==`").with_fix(at, "==");
+  } else if (late_is) {
+    diagnostics_.report(Code::K1110, reader_.span(*is), reader_.text(at))
+        .with_help(fmt::format("write `{} is TYPE in ENTITY`", name_of(variable)));
+  } else if (op != Tokens::EQEQ && op != Tokens::IN) {
+    diagnostics_.report(Code::K1108, at, reader_.text(at), name_of(variable))
+        .with_help("a scope tests with `==`, `in` and `is`; use a `when` clause");
+  } else if (item.isTest != nullptr && op == Tokens::EQEQ) {
+    diagnostics_.report(Code::K1110, at, reader_.text(at)).with_help("`==` alone says it all, or write `is TYPE in ENTITY`");
   } else {
-    diagnostics_.report(Code::K1108, at, reader_.text(at), name_of(variable)).with_help("a scope has one test per variable");
+    return true;
   }
   return false;
 }
@@ -159,17 +150,16 @@ std::optional<ast::EntityOrSlot> ScopeReader::read_operand(Cedar::ExprContext& v
 
 ast::Scope ScopeReader::read_entity_scope(Cedar::ScopeItemContext& item, Var variable) {
   ast::Scope scope{ast::ScopeAny{}, reader_.span(item)};
-  Cedar::ScopeTailContext& first = *item.tails[0];
-  if (first.op->getType() != Tokens::IS) {
-    std::optional<ast::EntityOrSlot> operand = read_operand(*first.value, variable);
+  if (item.isTest == nullptr) {
+    std::optional<ast::EntityOrSlot> operand = read_operand(*item.value, variable);
     if (!operand) return scope;
-    if (first.op->getType() == Tokens::EQEQ) scope.constraint = ast::ScopeEq{std::move(*operand)};
+    if (item.op->getType() == Tokens::EQEQ) scope.constraint = ast::ScopeEq{std::move(*operand)};
     else scope.constraint = ast::ScopeIn{std::move(*operand)};
     return scope;
   }
-  std::optional<ast::Name> type = expressions_.read_type(*first.type);
+  std::optional<ast::Name> type = expressions_.read_type(*item.type);
   std::optional<ast::EntityOrSlot> in;
-  if (item.tails.size() == 2) in = read_operand(*item.tails[1]->value, variable);
+  if (item.value != nullptr) in = read_operand(*item.value, variable);
   if (type) scope.constraint = ast::ScopeIs{std::move(*type), std::move(in)};
   return scope;
 }
@@ -200,9 +190,8 @@ std::optional<ast::EntityRef> ScopeReader::read_action(Cedar::ExprContext& value
 
 ast::Scope ScopeReader::read_action_scope(Cedar::ScopeItemContext& item) {
   ast::Scope scope{ast::ScopeAny{}, reader_.span(item)};
-  Cedar::ScopeTailContext& tail = *item.tails[0];
-  bool in = tail.op->getType() == Tokens::IN;
-  Cedar::PrimaryContext* primary = lone_primary(*tail.value, true);
+  bool in = item.op->getType() == Tokens::IN;
+  Cedar::PrimaryContext* primary = lone_primary(*item.value, true);
   if (in && primary != nullptr && primary->set != nullptr) {
     ast::ScopeInList list;
     for (Cedar::ExprContext* element : primary->items) {
@@ -211,7 +200,7 @@ ast::Scope ScopeReader::read_action_scope(Cedar::ScopeItemContext& item) {
     scope.constraint = std::move(list);
     return scope;
   }
-  std::optional<ast::EntityRef> uid = read_action(*tail.value, in);
+  std::optional<ast::EntityRef> uid = read_action(*item.value, in);
   if (!uid) return scope;
   if (in) scope.constraint = ast::ScopeIn{std::move(*uid)};
   else scope.constraint = ast::ScopeEq{std::move(*uid)};

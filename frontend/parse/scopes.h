@@ -16,7 +16,7 @@ class ScopeReader {
   ast::Scope read_item(Cedar::ScopeItemContext& item, ast::Var variable);
   ast::Scope read_entity_scope(Cedar::ScopeItemContext& item, ast::Var variable);
   ast::Scope read_action_scope(Cedar::ScopeItemContext& item);
-  bool check_tails(Cedar::ScopeItemContext& item, ast::Var variable);
+  bool check_operators(Cedar::ScopeItemContext& item, ast::Var variable);
   std::optional<ast::EntityOrSlot> read_operand(Cedar::ExprContext& value, ast::Var variable);
   std::optional<ast::EntityRef> read_action(Cedar::ExprContext& value, bool list_fits);
   void report_operand(Cedar::ExprContext& value, ast::Var variable, std::string_view needed);

@@ -10,7 +10,8 @@ using antlr4::Token;
 
 void FirstError::keep(antlr4::Parser& parser, const Token* at) {
   token = at;
-  rule = parser.getContext()->getRuleIndex();
+  context = parser.getContext();
+  rule = context->getRuleIndex();
   expected.clear();
   // After a longer look ahead the expected set belongs to another token.
   if (at != parser.getCurrentToken()) return;
@@ -32,7 +33,8 @@ Token* FirstError::recoverInline(antlr4::Parser* parser) {
 }
 
 bool ends_operand(std::size_t type) {
-  return is_word_token(type) || type == Tokens::STRING || type == Tokens::NUMBER || type == Tokens::SLOT ||
+  bool keyword = type >= Tokens::IF && type <= Tokens::HAS;
+  return (is_word_token(type) && !keyword) || type == Tokens::STRING || type == Tokens::NUMBER || type == Tokens::SLOT ||
          type == Tokens::RPAREN || type == Tokens::RBRACK || type == Tokens::RBRACE;
 }
 

@@ -21,6 +21,7 @@ class FirstError : public antlr4::DefaultErrorStrategy {
   const antlr4::Token* token = nullptr;  // the first token that does not fit
   std::vector<std::size_t> expected;     // token types; empty: unknown
   std::size_t rule = 0;                  // index of the grammar rule
+  antlr4::ParserRuleContext* context = nullptr;  // its node, as far as it got; valid until the tree is dropped
 
  private:
   void keep(antlr4::Parser& parser, const antlr4::Token* at);

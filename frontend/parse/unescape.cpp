@@ -103,6 +103,10 @@ struct Reader {
     return {at.source, first, first + static_cast<std::uint32_t>(length)};
   }
 
+  void report_carriage_return(std::size_t i) {
+    diagnostics.report(Code::K1006, span(i + 1, 1)).with_fix(span(i + 1, 1), "\\r");
+  }
+
   // Length of the escape at i, or 0 after a report.
   std::size_t escape(std::size_t i, std::string_view body) {
     if (pattern && body.substr(i, 2) == "\\*") {
@@ -115,6 +119,10 @@ struct Reader {
       return escape.length;
     }
     std::string_view wrong = body.substr(i, escape.length);
+    if (wrong.ends_with('\r')) {
+      report_carriage_return(i + wrong.size() - 1);
+      return 0;
+    }
     auto& diagnostic = diagnostics.report(Code::K1005, span(i + 1, escape.length), "\\" + ast::escaped(wrong.substr(1), false));
     if (wrong == "\\*") diagnostic.with_help("`\\*` is for patterns of `like`; a star needs no escape here");
     return 0;
@@ -130,7 +138,7 @@ struct Reader {
         continue;
       }
       if (body[i] == '\r') {
-        diagnostics.report(Code::K1006, span(i + 1, 1)).with_fix(span(i + 1, 1), "\\r");
+        report_carriage_return(i);
         return false;
       }
       if (pattern && body[i] == '*') wildcard();

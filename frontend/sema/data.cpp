@@ -9,6 +9,7 @@
 #include "frontend/sema/json_text.h"
 #include "frontend/sema/read_value.h"
 #include "ir/canonical.h"
+#include "ir/values/extension.h"
 #include "ir/values/json.h"
 
 namespace kerf {

@@ -102,7 +102,6 @@ class NameChecker {
   }
 
   void action(NodeId id, const EntityUid& uid) {
-    if (!schema_types_.is_known(uid.type)) type(id, uid.type);
     Span span = body_[id].span;
     if (schema_.find_action(uid) != nullptr || !is_first(Code::K3102, span)) return;
     Diagnostic& d = diagnostics_.report(Code::K3102, span, to_text(uid));

@@ -270,8 +270,8 @@ class Resolver {
   }
 
   void resolve_applies_to(Action& action, const ast::AppliesTo& applies, const DeclaredAction& declared) {
-    action.principals = resolve_type_list(applies.principals, "principal", action, applies, declared.space);
-    action.resources = resolve_type_list(applies.resources, "resource", action, applies, declared.space);
+    action.principals = resolve_type_list(applies.principals, declared.space);
+    action.resources = resolve_type_list(applies.resources, declared.space);
     if (!applies.context) return;
     action.context = resolve_context(*applies.context, declared.space);
     const TypeKind kind = schema_.types[action.context].kind;
@@ -287,13 +287,7 @@ class Resolver {
     }
   }
 
-  std::vector<std::string> resolve_type_list(const std::vector<ast::Name>& names, std::string_view word,
-                                             const Action& action, const ast::AppliesTo& applies,
-                                             const std::string& space) {
-    if (names.empty()) {
-      diagnostics_.report(Code::K2014, applies.span, to_text(action.uid), word)
-          .with_help("`appliesTo` needs both `principal` and `resource`, with at least one entity type each");
-    }
+  std::vector<std::string> resolve_type_list(const std::vector<ast::Name>& names, const std::string& space) {
     std::set<std::string> found;
     for (const ast::Name& name : names) {
       if (auto type = entity_type(name, space)) found.insert(*type);

@@ -8,8 +8,6 @@
 namespace kerf {
 namespace {
 
-constexpr std::string_view kReserved = "__cedar";
-
 struct Builtin {
   std::string_view name;
   TypeKind kind;
@@ -32,15 +30,6 @@ std::optional<TypeKind> find_builtin(std::string_view name) {
 bool is_type_keyword(std::string_view name) {
   constexpr std::string_view keywords[] = {"Bool", "Boolean", "Entity", "Extension", "Long", "Record", "Set", "String"};
   return std::find(std::begin(keywords), std::end(keywords), name) != std::end(keywords);
-}
-
-bool has_reserved_part(std::string_view path) {
-  while (true) {
-    std::size_t end = path.find("::");
-    if (path.substr(0, end) == kReserved) return true;
-    if (end == std::string_view::npos) return false;
-    path.remove_prefix(end + 2);
-  }
 }
 
 bool is_qualified(const std::string& name) { return name.find("::") != std::string::npos; }
@@ -75,19 +64,13 @@ class Collector {
 
  private:
   void check_namespace(const ast::Name& name, std::map<std::string, Span>& seen) {
-    if (has_reserved_part(name.text)) diagnostics_.report(Code::K2001, name.span, name.text);
+    if (name.text.empty()) return;  // refused by the parser
     auto [first, inserted] = seen.emplace(name.text, name.span);
     if (!inserted) {
       diagnostics_.report(Code::K2002, name.span, name.text)
           .with_related(first->second, "first opened here")
           .with_help("put both groups of declarations into one block");
     }
-  }
-
-  bool check_name(const std::string& name, Span span) {
-    if (name != kReserved) return true;
-    diagnostics_.report(Code::K2001, span, name);
-    return false;
   }
 
   void duplicate(std::string_view what, const std::string& name, Span span, Span first) {
@@ -103,7 +86,6 @@ class Collector {
 
   void declare(const ast::EntityDecl& decl, const std::string& space) {
     for (const ast::Ident& ident : decl.names) {
-      if (!check_name(ident.text, ident.span)) continue;
       if (ident.text == "Action") {
         diagnostics_.report(Code::K2005, ident.span);
         continue;
@@ -116,7 +98,6 @@ class Collector {
 
   void declare(const ast::CommonTypeDecl& decl, const std::string& space) {
     const ast::Ident& ident = decl.name;
-    if (!check_name(ident.text, ident.span)) return;
     if (is_type_keyword(ident.text)) {
       diagnostics_.report(Code::K2006, ident.span, ident.text);
       return;

@@ -37,7 +37,7 @@ struct SchemaScope {
   std::set<std::string> action_types;  // `N::Action` of every namespace that declares an action
 };
 
-// Reports duplicates, reserved names and shadowing; what is reported is left out.
+// Reports duplicates, reserved type names and shadowing; what is reported is left out.
 SchemaScope collect_declarations(const ast::SchemaFile& file, Diagnostics& diagnostics);
 
 struct CommonTypeRef { std::string name; };

@@ -27,7 +27,10 @@ TypeId SchemaTypes::entity(const std::string& name) const {
   return found == entities_.end() ? TypeId() : found->second;
 }
 
-bool SchemaTypes::is_known(const std::string& type) const { return entities_.contains(type); }
+// Types of actions are not declared, so officially none is unknown; actions themselves are checked by their ids.
+bool SchemaTypes::is_known(const std::string& type) const {
+  return is_action_type(type) || entities_.contains(type);
+}
 
 TypeId SchemaTypes::attributes(const std::string& type) const {
   const EntityType* declared = schema_.find_type(type);

@@ -46,7 +46,7 @@ class SchemaTypes {
   const Schema& schema() const { return schema_; }
   Types& types() const { return types_; }
   TypeId entity(const std::string& name) const;             // not valid: not declared
-  bool is_known(const std::string& type) const;             // entity types, and types of declared actions
+  bool is_known(const std::string& type) const;             // as a name in a policy
   TypeId attributes(const std::string& type) const;         // not valid for action types: they have none
   bool can_be_in(const std::string& lower, const std::string& upper) const;
 

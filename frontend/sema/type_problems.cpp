@@ -243,8 +243,20 @@ class Reporter {
 
 }  // namespace
 
-std::string show_type(const Types& types, TypeId type) {
-  return is_boolean(types[type].kind) ? "Bool" : types.text(type);
+std::string show_type(const Types& types, TypeId id) {
+  const Type& type = types[id];
+  if (is_boolean(type.kind)) return "Bool";
+  if (type.kind == TypeKind::set) return fmt::format("Set<{}>", show_type(types, type.element));
+  if (type.kind != TypeKind::record) return types.text(id);
+  constexpr std::size_t kShown = 12;
+  std::string text;
+  std::size_t shown = 0;
+  for (const auto& [name, attr] : type.attrs) {
+    if (shown++ == kShown) return "{" + text + ", …}";
+    text += fmt::format("{}{}{}: {}", text.empty() ? "" : ", ", is_identifier(name) ? name : quote(name),
+                        attr.required ? "" : "?", show_type(types, attr.type));
+  }
+  return "{" + text + "}";
 }
 
 std::string show_environment(const RequestEnv& env) {

@@ -199,17 +199,24 @@ Result<Decimal> read_decimal(std::string_view text) {
   std::string_view whole = digits.substr(0, dot);
   std::string_view fraction = digits.substr(dot + 1);
   if (whole.empty() || fraction.empty() || !all_digits(whole) || !all_digits(fraction)) return malformed;
-  if (fraction.size() > 4) return Error{fmt::format("too many digits after the decimal in `{}`", text)};
-  std::string scaled(whole);
-  scaled += fraction;
-  scaled.append(4 - fraction.size(), '0');
   std::int64_t value = 0;
-  for (char c : scaled) {
-    std::int64_t digit = negative ? -(c - '0') : c - '0';
-    if (__builtin_mul_overflow(value, std::int64_t{10}, &value) || __builtin_add_overflow(value, digit, &value)) {
-      return overflow;
+  auto append = [&](std::string_view more) {
+    for (char c : more) {
+      std::int64_t digit = negative ? -(c - '0') : c - '0';
+      if (__builtin_mul_overflow(value, std::int64_t{10}, &value)) return false;
+      if (__builtin_add_overflow(value, digit, &value)) return false;
     }
-  }
+    return true;
+  };
+  // The official order: a whole part that is too large is told before a fraction that is too long.
+  const std::int64_t scale = 10000;
+  std::int64_t scaled = 0;
+  if (!append(whole) || __builtin_mul_overflow(value, scale, &scaled)) return overflow;
+  if (fraction.size() > 4) return Error{fmt::format("too many digits after the decimal in `{}`", text)};
+  value = 0;
+  append(fraction);
+  for (std::size_t i = fraction.size(); i < 4; ++i) value *= 10;
+  if (__builtin_add_overflow(scaled, value, &value)) return overflow;
   return Decimal{value};
 }
 

@@ -15,9 +15,9 @@ enum kerf_group { KERF_GROUP_FORBID, KERF_GROUP_PERMIT, KERF_GROUP_ERROR };
 /* a < b as 1 or 0, without a branch: the verifier follows both sides of a branch. */
 static __always_inline __u64 less(__u64 a, __u64 b)
 {
-	__u64 borrow = ((~a & b) | ((~a | b) & (a - b))) >> 63;
+	__u64 borrow = (~a & b) | ((~a | b) & (a - b));
 	OPAQUE(borrow);
-	return borrow;
+	return borrow >> 63;
 }
 
 /* Index of the lowest bit that is set, by de Bruijn multiplication. */
@@ -54,9 +54,9 @@ static __always_inline __u32 search32(__u32 keys, __u32 depth, __u32 ranks, __u3
 		__u64 at = keys + node;
 		if (!WITHIN(at, kerf_keys32_count))
 			return KERF_NOWHERE;
-		__u64 below = ((__u64)key - kerf_keys32[at]) >> 63;
-		OPAQUE(below);
-		node = node * 2 + (below ^ 1);
+		__u64 difference = (__u64)key - kerf_keys32[at];
+		OPAQUE(difference);
+		node = node * 2 + (difference >> 63 ^ 1);
 	}
 	__u64 rank = ranks + node - (1ull << (depth & 31));
 	return WITHIN(rank, kerf_ranks_count) ? kerf_ranks[rank] : KERF_NOWHERE;
@@ -76,9 +76,9 @@ static __always_inline __u32 search128(__u32 keys, __u32 depth, __u32 ranks, __u
 		__u64 key_high = kerf_keys128[at];
 		__u64 borrow = less(low, kerf_keys128[at + 1]);
 		__u64 difference = high - key_high - borrow;
-		__u64 below = ((~high & key_high) | (~(high ^ key_high) & difference)) >> 63;
+		__u64 below = (~high & key_high) | (~(high ^ key_high) & difference);
 		OPAQUE(below);
-		node = node * 2 + (below ^ 1);
+		node = node * 2 + (below >> 63 ^ 1);
 	}
 	__u64 rank = ranks + node - (1ull << (depth & 31));
 	return WITHIN(rank, kerf_ranks_count) ? kerf_ranks[rank] : KERF_NOWHERE;
@@ -170,6 +170,7 @@ static __always_inline void record_policy(struct kerf_walk *walk, __u32 policy)
 /* The rows of one word that hold but for their code conditions. Not 0: refuse. */
 __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf_values *values, __u64 bits, __u32 word)
 {
+	asm volatile("" : : "r"(values));   /* an argument that is not used would not be passed */
 	if (!walk || (kerf_has_code && !values))
 		return 1;
 	__u32 group = word < walk->forbid_end ? KERF_GROUP_FORBID :

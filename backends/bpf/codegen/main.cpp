@@ -63,11 +63,6 @@ Result<std::string> generate(const CodegenRequest& request) {
   (*module)->setDataLayout(machine->createDataLayout());
   if (auto failure = specialise_glue(**module, *machine, request)) return *failure;
   if (auto failure = define_conditions(**module, request)) return *failure;
-  if (const char* path = std::getenv("KERF_CODEGEN_DUMP")) {
-    std::error_code ignored;
-    llvm::raw_fd_ostream out(path, ignored);
-    (*module)->print(out, nullptr);
-  }
   Result<std::string> object = write_object(**module, *machine);
   if (!complaints.empty()) return Error{complaints};
   return object;

@@ -56,9 +56,8 @@ std::size_t replace_array_length(llvm::Module& module, std::uint64_t mark, std::
     auto* range = llvm::dyn_cast<llvm::DISubrange>(array->getElements()[0]);
     auto* count = range ? llvm::dyn_cast_if_present<llvm::ConstantInt*>(range->getCount()) : nullptr;
     if (!count || count->getZExtValue() != mark) continue;
-    llvm::LLVMContext& context = module.getContext();
-    auto* wanted = llvm::DISubrange::get(context, static_cast<std::int64_t>(length));
-    array->replaceElements(llvm::MDTuple::get(context, {wanted}));
+    auto* wanted = llvm::DISubrange::get(module.getContext(), static_cast<std::int64_t>(length));
+    llvm::cast<llvm::MDNode>(array->getRawElements())->replaceOperandWith(0, wanted);
     ++replaced;
   }
   return replaced;
@@ -98,6 +97,11 @@ std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& 
   if (replace_array_length(module, KERF_BINDING_BYTES_MARK, request.binding_bytes) != 1 ||
       replace_array_length(module, KERF_POLICY_COUNT_MARK, request.policy_count) != 1) {
     return Error{"the glue's maps have no lengths to replace"};
+  }
+  // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone.
+  for (llvm::GlobalVariable& variable : module.globals()) {
+    if (variable.isConstant()) variable.eraseMetadata(llvm::LLVMContext::MD_dbg);
+    if (variable.isConstant() && !variable.hasSection()) variable.setSection(".rodata");
   }
   llvm::internalizeModule(module, is_kept);
   std::string complaint;

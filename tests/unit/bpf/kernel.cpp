@@ -40,7 +40,7 @@ std::string binding_record(const Program& program, const BpfLayout& layout, cons
   record->mode = binding.mode;
   record->segment_count = static_cast<std::uint32_t>(binding.segments.size());
   record->env[KERF_EVENT_NET_CONNECT] = binding.applicable ? static_cast<std::uint32_t>(binding.env) + 1 : 0;
-  for (std::uint64_t& until : record->segment_until_ns) until = ~std::uint64_t{0};
+  for (__u64& until : record->segment_until_ns) until = ~std::uint64_t{0};
   for (std::size_t s = 0; s < binding.segments.size(); ++s) {
     const Segment& segment = binding.segments[s];
     record->segment_until_ns[s] = segment.until_ns;

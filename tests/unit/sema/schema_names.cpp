@@ -40,8 +40,6 @@ TEST_CASE("Action is an entity type where actions are declared") {
 
 TEST_CASE("every name error has its code and marks the name") {
   struct { const char* text; const char* code; const char* marked; } cases[] = {
-      {"namespace A::__cedar { entity U; }", "K2001", "A::__cedar"},
-      {"entity __cedar;", "K2001", "__cedar"},
       {"namespace A { entity U; } namespace A { entity V; }", "K2002", "A"},
       {"entity U; entity V, U;", "K2003", "U"},
       {"type T = Long; type T = String;", "K2003", "T"},

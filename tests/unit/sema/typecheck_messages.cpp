@@ -74,6 +74,15 @@ TEST_CASE("messages: wrong types") {
   CHECK(out.at(Code::K3106) == "==");
   CHECK(out.find(Code::K3106)->related.size() == 2);
 
+  out = check_condition(R"({a: true, "b c": [false]} == principal.home)");
+  CHECK(out.find(Code::K3106)->message ==
+        "{a: Bool, \"b c\": Set<Bool>} and {city: String, zip?: String} are not compatible");
+
+  // Names of action types are never unknown, the actions are.
+  out = check_condition(R"(action == Nope::Action::"view" || principal is Nope::Action)");
+  CHECK(out.count(Code::K3101) == 0);
+  CHECK(out.count(Code::K3102) == 1);
+
   out = check_condition(R"([1, 2, "a"].contains(1))");
   CHECK(out.at(Code::K3106) == "\"a\"");
 }

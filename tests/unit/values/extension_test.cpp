@@ -1,3 +1,5 @@
+#include <limits>
+
 #include <doctest/doctest.h>
 
 #include <limits>
@@ -127,4 +129,11 @@ TEST_CASE("calls check their name, number and types of arguments, in that order"
   CHECK(!is_extension_function("isIpv4"));
   CHECK(is_extension_method("isIpv4"));
   CHECK(!is_extension_method("contains"));
+}
+
+TEST_CASE("decimal: a whole part that is too large is told before a fraction that is too long") {
+  CHECK(read_decimal("-77579118838073192.44225").error().message == "overflow when converting to decimal");
+  CHECK(read_decimal("7.44225").error().message == "too many digits after the decimal in `7.44225`");
+  CHECK(read_decimal("922337203685477.5808").error().message == "overflow when converting to decimal");
+  CHECK(read_decimal("-922337203685477.5808")->ten_thousandths == std::numeric_limits<std::int64_t>::min());
 }
