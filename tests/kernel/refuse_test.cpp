@@ -264,9 +264,9 @@ TEST_CASE("objects that are not what the manifest says") {
     CHECK(failure(loader::read_bundle(bent.seal())) == "K7201");
   }
   SUBCASE("another section name, same length") {
-    std::size_t at = bent.object.find("cgroup/connect4");
+    std::size_t at = bent.object.rfind("cgroup/connect4");
     REQUIRE(at != std::string::npos);
-    bent.object.replace(at, 15, "kprobe/do_exit1");
+    for (; at != std::string::npos; at = bent.object.rfind("cgroup/connect4")) bent.object.replace(at, 15, "kprobe/do_exit1");
     CHECK(failure(loader::read_bundle(bent.seal())) == "K7201");
   }
   SUBCASE("hooks exchanged") {
@@ -321,7 +321,7 @@ TEST_CASE("damaged objects with right hashes never bring the loader down") {
   REQUIRE(bundle.ok());
   std::mt19937 random(20261121);
   int refused = 0;
-  constexpr int kRounds = 3000;
+  constexpr int kRounds = 1000;
   for (int round = 0; round < kRounds; ++round) {
     std::string object = bundle->object;
     int edits = 1 + static_cast<int>(random() % 4);

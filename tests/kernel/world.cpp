@@ -41,7 +41,8 @@ std::string slurp(const std::string& path) {
 
 // A dual-stack socket: it answers 127.0.0.1, 127.0.0.2, ::1 and mapped addresses alike.
 int open_listener(int type, int& port) {
-  int fd = ::socket(AF_INET6, type | SOCK_CLOEXEC, 0), off = 0;
+  int fd = ::socket(AF_INET6, type | SOCK_CLOEXEC, 0), off = 0, on = 1;
+  ::setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
   ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   sockaddr_in6 any{};
   any.sin6_family = AF_INET6;
@@ -53,18 +54,28 @@ int open_listener(int type, int& port) {
   return fd;
 }
 
+// The answer leaves from the address that was asked, or a connected client would not take it.
+void echo_datagram(int fd) {
+  char byte, control[256];
+  sockaddr_storage from{};
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof from;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  if (::recvmsg(fd, &message, MSG_DONTWAIT) == 1) ::sendmsg(fd, &message, MSG_DONTWAIT);
+}
+
 void echo_one(int fd) {
   char byte;
-  sockaddr_storage from{};
-  socklen_t size = sizeof from;
   int connection = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
-  if (connection >= 0) {
-    pollfd ready{connection, POLLIN, 0};
-    if (::poll(&ready, 1, 1000) == 1 && ::recv(connection, &byte, 1, 0) == 1) ::send(connection, &byte, 1, MSG_NOSIGNAL);
-    ::close(connection);
-  } else if (::recvfrom(fd, &byte, 1, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &size) == 1) {
-    ::sendto(fd, &byte, 1, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), size);
-  }
+  if (connection < 0) return echo_datagram(fd);
+  pollfd ready{connection, POLLIN, 0};
+  if (::poll(&ready, 1, 1000) == 1 && ::recv(connection, &byte, 1, 0) == 1) ::send(connection, &byte, 1, MSG_NOSIGNAL);
+  ::close(connection);
 }
 
 [[noreturn]] void serve(const std::vector<int>& fds) {
