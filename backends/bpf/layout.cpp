@@ -226,19 +226,27 @@ void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   request.tables.push_back(table_of("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end())));
 }
 
+std::uint32_t most_in_a_word(const EnvLayout& layout) {
+  std::vector<std::uint32_t> count(layout.row_words);
+  for (std::uint32_t row : layout.row_of) ++count[row / 64];
+  return count.empty() ? 0 : *std::max_element(count.begin(), count.end());
+}
+
 void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& layout, std::uint32_t binding_words) {
-  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0;
+  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0;
   for (std::size_t i = 0; i < layout.envs.size(); ++i) {
     const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
     depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
     depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
     blocks = std::max(blocks, layout.envs[i].summary_words);
     words = std::max(words, std::min<std::uint32_t>(layout.envs[i].row_words, 64));
+    word_rows = std::max(word_rows, most_in_a_word(layout.envs[i]));
   }
   request.tables.push_back(number_of("kerf_depth32_max", depth32));
   request.tables.push_back(number_of("kerf_depth128_max", depth128));
   request.tables.push_back(number_of("kerf_blocks_max", blocks));
   request.tables.push_back(number_of("kerf_block_words_max", words));
+  request.tables.push_back(number_of("kerf_word_rows_max", word_rows));
   request.tables.push_back(number_of("kerf_segment_words", layout.segment_words));
   request.tables.push_back(number_of("kerf_binding_words", binding_words));
   request.tables.push_back(number_of("kerf_policy_count", request.policy_count));

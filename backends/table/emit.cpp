@@ -160,7 +160,7 @@ class EnvironmentWriter {
   std::string group(const Scope& principal, const Scope& resource, const std::vector<Placed>& policies) {
     std::vector<std::string> rows, exprs;
     for (const Placed& placed : policies) {
-      if (auto paths = placed.rest.paths(kMaxTablePaths, can_error_)) {
+      if (auto paths = few_paths(placed.rest)) {
         add_rows(placed.policy, *paths, rows);
       } else {
         exprs.push_back("{\"policy\":" + std::to_string(placed.policy.index) +
@@ -169,6 +169,12 @@ class EnvironmentWriter {
     }
     return "{\n          \"principal\": " + text_of(principal) + ", \"resource\": " + text_of(resource) +
            ",\n          \"rows\": " + lines(rows, 10) + ",\n          \"exprs\": " + lines(exprs, 10) + "\n        }";
+  }
+
+  // Every question can fail, so a formula of many nodes has many paths: no need to walk them to know.
+  std::optional<std::vector<Path>> few_paths(const Formula& formula) const {
+    if (formula.nodes.size() > 4 * kMaxTablePaths) return std::nullopt;
+    return formula.paths(kMaxTablePaths, can_error_);
   }
 
   void add_rows(PolicyId policy, const std::vector<Path>& paths, std::vector<std::string>& rows) {

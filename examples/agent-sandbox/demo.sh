@@ -35,7 +35,7 @@ expect 2 "$kerf" authorize --table "$work/bundle" --request-json requests/transf
 
 say "4. The kernel decides connections."
 if [ "$(id -u)" -ne 0 ]; then echo "This part needs root: run the demo as root to see it."; exit 0; fi
-perl -MSocket -e '
+perl -MSocket=:all -e '
   for (["127.0.0.1", 18080], ["127.0.0.1", 18081], ["::1", 18443]) {
     my ($host, $port) = @$_;
     my $six = $host =~ /:/;

@@ -79,7 +79,12 @@ std::string escaped(std::string_view text, bool in_pattern) {
   return out;
 }
 
-std::string quoted(std::string_view text) { return '"' + escaped(text, false) + '"'; }
+std::string quoted(std::string_view text) {
+  std::string out = escaped(text, false);
+  out.insert(out.begin(), '"');
+  out += '"';
+  return out;
+}
 
 namespace {
 

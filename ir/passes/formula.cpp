@@ -115,16 +115,18 @@ std::optional<std::vector<Path>> residual_paths(Residuals& residuals, Residuals:
   std::vector<Requirement> when;
   std::vector<Branch> stack{{root, 0, {}}};
   const std::uint64_t budget = residuals.work() + max_work;
+  std::uint64_t written = 0;    // requirements; memory, so they count four times
   while (!stack.empty()) {
     Branch branch = stack.back();
     stack.pop_back();
-    if (residuals.work() > budget) return std::nullopt;
+    if (residuals.work() + 4 * written > budget) return std::nullopt;
     when.resize(branch.depth > 0 ? branch.depth - 1 : 0);
     if (branch.depth > 0) when.push_back(branch.last);
     if (auto outcome = residuals.outcome(branch.rest)) {
       if (*outcome == Outcome::false_) continue;
       if (paths.size() == limit) return std::nullopt;
       paths.push_back({when, *outcome});
+      written += when.size();
       continue;
     }
     Residuals::Id asked = residuals.asked_node(branch.rest);

@@ -26,13 +26,16 @@ Request request_of(const RequestEnv& env) {
   return Request{{env.principal, ""}, env.action, {env.resource, std::string(kOtherId)}, {}};
 }
 
+// `resource.a` or `context.a`; with the origins of one observable, that observable.
+bool reads_variable(const Body& body, NodeId id) {
+  return body[id].op == Op::get_attr && body[body.arg(id, 0)].op == Op::variable;
+}
+
 // The leaf with the observed attribute read from the context instead, under the name "observed".
 Body observed_from_context(const PolicyInEnv& policy, NodeId leaf, Origins observed) {
   return rewrite(*policy.body, leaf, policy.analysis->folded, [&](NodeId id, Body& to) -> std::optional<NodeId> {
     const Body& body = *policy.body;
-    bool reads = body[id].op == Op::get_attr && is_resource(body, body.arg(id, 0)) &&
-                 policy.analysis->origins[id.index] == observed;
-    if (!reads) return std::nullopt;
+    if (!reads_variable(body, id) || policy.analysis->origins[id.index] != observed) return std::nullopt;
     NodeId context = to.add_variable(Var::context, body[id].span);
     return to.add_named(Op::get_attr, "observed", {context}, body[id].span);
   });
@@ -46,7 +49,7 @@ void visit_tree(const PolicyInEnv& policy, NodeId root, const Visit& visit) {
     NodeId id = open.back();
     open.pop_back();
     visit(id);
-    if (policy.analysis->folded.value(id)) continue;
+    if (policy.analysis->folded.known(id)) continue;
     for (NodeId arg : policy.body->args(id)) open.push_back(arg);
   }
 }
@@ -77,10 +80,10 @@ void add_built_in_ranges(std::set<AddressKey>& starts) {
 // Only constants may bring addresses in: data read through a computed entity or a computed text could hide one.
 bool hides_addresses(const PolicyInEnv& policy, NodeId id) {
   const Body& body = *policy.body;
-  if (policy.analysis->folded.value(id)) return false;
+  if (policy.analysis->folded.known(id)) return false;
   auto reads_entity = [&] {
     NodeId object = body.arg(id, 0);
-    return policy.analysis->types[object.index].kind != TypeKind::record && !is_resource(body, object);
+    return policy.analysis->types[object.index].kind != TypeKind::record && !reads_variable(body, id);
   };
   switch (body[id].op) {
     case Op::get_attr: return reads_entity();
@@ -128,7 +131,7 @@ std::optional<std::vector<std::int64_t>> compared_longs(const PolicyInEnv& polic
           if (const std::int64_t* number = element.as_long()) longs.push_back(*number);
         }
       }
-    } else if (body[arg].op != Op::get_attr || !is_resource(body, body.arg(arg, 0))) {
+    } else if (!reads_variable(body, arg)) {
       return std::nullopt;
     }
   }

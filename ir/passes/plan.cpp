@@ -25,7 +25,7 @@ constexpr std::uint32_t kPortAtoms = 1u << 28;
 constexpr std::uint32_t kEndpointAtoms = 2u << 28;
 constexpr std::uint32_t kPredicateAtoms = 3u << 28;
 constexpr std::uint32_t kCodeAtoms = 4u << 28;
-constexpr std::uint64_t kMaxWork = 50'000'000;   // formula nodes visited for one policy
+constexpr std::uint64_t kMaxWork = 100'000'000;   // formula nodes visited for one policy
 
 template <class Map>
 std::uint32_t atom_number(std::vector<Map>& atoms, std::unordered_multimap<std::uint64_t, std::uint32_t>& index,
@@ -357,6 +357,10 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
     }
   }
   return plan;
+}
+
+bool EndpointSet::holds(const EndpointKey& key) const {
+  return std::binary_search(listed.begin(), listed.end(), key) != others;
 }
 
 Json userspace_expr(const Module& module, const KernelEnv& env, PolicyId policy, NodeId node) {

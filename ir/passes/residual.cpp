@@ -70,6 +70,7 @@ Residuals::Id Residuals::negation(Id operand) {
 Residuals::Id Residuals::chain(Kind kind, Id first, Id second) {
   const Id neutral = constant(kind == Kind::and_ ? Outcome::true_ : Outcome::false_);
   const Id deciding = constant(kind == Kind::and_ ? Outcome::false_ : Outcome::true_);
+  if (second == neutral) return first;
   std::vector<Id> operands;   // those of `first`, taken off its chain
   while (nodes_[first].kind == kind) {
     operands.push_back(nodes_[first].a);

@@ -130,13 +130,15 @@ static __always_inline int open_block(struct dimension *d, __u32 class, __u32 ba
 	return 1;
 }
 
-/* All ones where a table index is wrong: too many rows, and kerf_rows refuses those that do not exist. */
-static __always_inline __u64 row_word(const struct dimension *d, __u32 word)
+/* Where a block's row word lies in kerf_words; chosen by arithmetic, as a branch would double the verifier's work. */
+static __always_inline __u64 row_word_at(const struct dimension *d, __u32 word)
 {
 	__u64 own = d->words + count_bits(d->own & ((1ull << (word & 63)) - 1));
-	__u64 at = (d->own >> (word & 63)) & 1 ? own : d->base + word;
+	__u64 base = d->base + word;
+	__u64 mask = d->own >> (word & 63) & 1;
 
-	return WITHIN(at, kerf_words_count) ? kerf_words[at] : ~0ull;
+	OPAQUE(mask);
+	return base ^ ((own ^ base) & -mask);
 }
 
 static __always_inline void count_hit(const struct kerf_walk *walk, __u32 policy)
@@ -179,7 +181,7 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 		return 0;
 	FORGET(walk->group) = group;
 #pragma clang loop unroll(disable)
-	for (__u32 turn = 0; turn < 64; turn++) {
+	for (__u32 turn = 0; turn < kerf_word_rows_max; turn++) {
 		if (!bits)
 			return 0;
 		__u64 at = (FORGET(walk->rows) + (__u64)word * 64 + lowest_bit(bits)) * 2;
@@ -257,7 +259,11 @@ static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_b
 			at = active + block * 64 + word;
 			if (!WITHIN(at, kerf_binding_words))
 				return 1;
-			__u64 bits = binding->words[at] & row_word(&a, word) & row_word(&p, word) & row_word(&e, word);
+			__u64 a_at = row_word_at(&a, word), p_at = row_word_at(&p, word), e_at = row_word_at(&e, word);
+			if (!WITHIN(a_at, kerf_words_count) || !WITHIN(p_at, kerf_words_count) ||
+			    !WITHIN(e_at, kerf_words_count))
+				return 1;
+			__u64 bits = binding->words[at] & kerf_words[a_at] & kerf_words[p_at] & kerf_words[e_at];
 			if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
 				return 1;
 		}

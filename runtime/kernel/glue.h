@@ -106,6 +106,7 @@ extern const __u32 kerf_depth32_max;
 extern const __u32 kerf_depth128_max;
 extern const __u32 kerf_blocks_max;       /* of one environment */
 extern const __u32 kerf_block_words_max;  /* words used in one block, at most 64 */
+extern const __u32 kerf_word_rows_max;    /* rows in one word, at most 64 */
 extern const __u32 kerf_segment_words;
 extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
 extern const __u32 kerf_policy_count;

@@ -167,6 +167,17 @@ std::string Generator::gateway_atom() {
   }
 }
 
+// Overflows, or reaches for an entity that is gone, for many requests.
+std::string Generator::error_prone(bool kernel) {
+  static const std::vector<std::string> everywhere = {"principal.level * 9223372036854775807 != 7",
+                                                      "principal.level - 9223372036854775807 < 0 - principal.level"};
+  static const std::vector<std::string> at_hook = {"resource.port * 9223372036854775807 != 1", "context.uid + 9223372036854775807 > 0",
+                                                   "0 - resource.port * 9000000000000000000 < context.uid"};
+  static const std::vector<std::string> at_gateway = {"context.n * 9223372036854775807 != 1", "resource.owner.level < 100",
+                                                      "context.n + 9223372036854775806 > 0"};
+  return chance(25) ? one_of(everywhere) : one_of(kernel ? at_hook : at_gateway);
+}
+
 std::string Generator::combine(int depth, bool kernel) {
   if (depth == 0 || chance(30)) return "(" + (kernel ? kernel_atom() : gateway_atom()) + ")";
   std::string a = combine(depth - 1, kernel);
@@ -194,8 +205,9 @@ std::string Generator::policy(bool kernel) {
     action += chance(40) ? " in Action::\"anything\"" : chance(50) ? " == Action::\"invoke\"" : " in [Action::\"invoke\", Action::\"list\"]";
     if (chance(20)) resource += fmt::format(" in ToolSet::\"{}\"", one_of(kSets));
   }
-  std::string text = fmt::format("{} ({}, {}, {})", chance(65) ? "permit" : "forbid", principal, action, resource);
-  if (chance(85)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), kernel));
+  std::string text = fmt::format("{} ({}, {}, {})", chance(75) ? "permit" : "forbid", principal, action, resource);
+  if (chance(18)) text += "\nwhen { " + error_prone(kernel) + " }";
+  if (chance(70)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), kernel));
   if (chance(25)) text += fmt::format("\nwhen {{ {} }}", combine(1, kernel));
   return text + ";\n";
 }

@@ -40,6 +40,7 @@ class Generator {
   std::string endpoint_atom();
   std::string code_atom();
   std::string gateway_atom();
+  std::string error_prone(bool kernel);
   std::string combine(int depth, bool kernel);
   std::string policy(bool kernel);
   std::string entities_json();

@@ -25,6 +25,11 @@ Result<std::string> strip(llvm::StringRef object) {
 }  // namespace
 
 Result<std::string> write_object(llvm::Module& module, llvm::TargetMachine& machine) {
+  // The optimiser lets equal constants merge, and mergeable ones would get sections `.rodata` of their own; libbpf and
+  // our loader know exactly one.
+  for (llvm::GlobalVariable& global : module.globals()) {
+    if (global.isConstant()) global.setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::None);
+  }
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream out(bytes);
   llvm::legacy::PassManager passes;

@@ -280,3 +280,29 @@ TEST_CASE("10,000 policies: emitted, read and decided in near linear time") {
   CHECK(emit_ms < 10000);
   CHECK(read_ms < 10000);
 }
+
+TEST_CASE("conditions with exponentially many ways cost no more than their size") {
+  std::string policies;
+  for (int i = 0; i < 1000; ++i) {
+    std::string condition;
+    for (int j = 0; j < 12; ++j) {
+      condition += j ? " && (" : "(";
+      for (int k = 0; k < 5; ++k) condition += (k ? " || context.a" : "context.a") + std::to_string((i + j * 5 + k) % 200);
+      condition += ")";
+    }
+    policies += "permit(principal, action, resource) when { " + condition + " };\n";
+  }
+  Program program;
+  lower(program, kSchema, {policies});
+  REQUIRE(!program.diagnostics.has_errors());
+  const auto start = std::chrono::steady_clock::now();
+  gateway::Table table = table_of(program);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+  MESSAGE("emit and read " << ms << " ms");
+  CHECK(ms < 20000);
+  ValueRecord context;
+  for (int i = 0; i < 200; ++i) context.emplace("a" + std::to_string(i), Value(i % 5 == 0));
+  context.erase("a7");
+  CHECK(decide_by_table(table, request(context), program.module.entities) ==
+        decide_by_reference(program.module, request(context), program.module.entities));
+}

@@ -1,5 +1,3 @@
-#include <limits>
-
 #include <doctest/doctest.h>
 
 #include <limits>

@@ -1,0 +1,263 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+#include "ir/passes/address_set.h"
+#include "ir/passes/plan.h"
+#include "tests/unit/passes/fixture.h"
+
+using namespace kerf;
+using namespace kerf::test;
+
+namespace {
+
+template <class Condition>
+KernelPlan plan_one(Module& module, Diagnostics& diagnostics, Condition condition) {
+  module.policies.push_back(small_policy("p", Effect::permit, condition));
+  REQUIRE(!verify(module));
+  return plan_kernel(module, diagnostics);
+}
+
+// The codes of the errors for one policy.
+template <class Condition>
+std::vector<std::string> refused(Condition condition) {
+  Module module = small_module();
+  Diagnostics diagnostics;
+  plan_one(module, diagnostics, condition);
+  std::vector<std::string> codes;
+  for (const Diagnostic& d : diagnostics.all()) codes.emplace_back(catalogue_row(d.code).name);
+  return codes;
+}
+
+using Codes = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("pairs of address and port need one row each") {
+  Module module = small_module();
+  Diagnostics diagnostics;
+  auto pairs = [](Build& b) {
+    NodeId any = b.no();
+    for (int i = 0; i < 300; ++i) {
+      std::string address = "10.0." + std::to_string(i / 200) + "." + std::to_string(i % 200);
+      NodeId pair = b.op(Op::and_, {b.op(Op::eq, {attr(b, Var::resource, "ip"), b.lit(ip(address.c_str()))}),
+                                    b.op(Op::eq, {attr(b, Var::resource, "port"), b.num(1000 + i)})});
+      any = b.op(Op::or_, {any, pair});
+    }
+    return any;
+  };
+  KernelPlan plan = plan_one(module, diagnostics, pairs);
+  REQUIRE(!diagnostics.has_errors());
+  CHECK(plan.envs.at(0).rows.size() == 300);
+}
+
+TEST_CASE("a plan prints predicates, slots, code and rows") {
+  Module module = small_module();
+  Diagnostics diagnostics;
+  auto condition = [](Build& b) {
+    NodeId near = in_range(b, attr(b, Var::resource, "ip"), "10.0.0.0/8");
+    NodeId port = b.op(Op::eq, {attr(b, Var::resource, "port"), b.num(443)});
+    NodeId team = b.op(Op::in, {b.var(Var::principal), b.uid("Team::\"red\"")});
+    NodeId low = b.op(Op::less, {attr(b, Var::context, "uid"), attr(b, Var::principal, "level")});
+    return b.op(Op::and_, {team, b.op(Op::and_, {near, b.op(Op::and_, {port, low})})});
+  };
+  KernelPlan plan = plan_one(module, diagnostics, condition);
+  REQUIRE(!diagnostics.has_errors());
+  CHECK(print_plan(module, plan) ==
+        "environment Agent, Action::\"connect\", Dest: net.connect, refused with ECONNREFUSED\n"
+        "  predicate 0 at bind: principal in Team::\"red\"\n"
+        "  slot 0 at bind: principal.level\n"
+        "  code 0: context.uid < principal.level; slot 0 is principal.level\n"
+        "  row p true: address 10.0.0.0/8; port 443; predicate 0 true; code 0 true\n");
+}
+
+TEST_CASE("what userspace evaluates names neither the action nor the resource") {
+  Module module = small_module();
+  Diagnostics diagnostics;
+  auto condition = [](Build& b) {
+    NodeId chosen = b.op(Op::if_, {b.named(Op::is, "Dest", {b.var(Var::resource)}), attr(b, Var::principal, "level"),
+                                   attr(b, Var::context, "ticket")});
+    NodeId action = b.op(Op::set, {b.var(Var::action)});
+    NodeId mine = b.op(Op::contains, {action, b.op(Op::if_, {attr(b, Var::principal, "admin"), b.var(Var::action),
+                                                             b.uid("Action::\"call\"")})});
+    return b.op(Op::and_, {mine, b.op(Op::eq, {chosen, b.num(3)})});
+  };
+  KernelPlan plan = plan_one(module, diagnostics, condition);
+  REQUIRE(!diagnostics.has_errors());
+  REQUIRE(!plan.envs.at(0).predicates.empty());
+  for (const Predicate& p : plan.envs[0].predicates) {
+    std::string text = userspace_expr(module, plan.envs[0], p.policy, p.node).dump();
+    CHECK(text.find("\"resource\"") == std::string::npos);
+    CHECK(text.find("\"Var\":\"action\"") == std::string::npos);
+    CHECK(text.find("ticket") == std::string::npos);
+  }
+}
+
+TEST_CASE("equal conditions of different policies are one predicate") {
+  Module module = small_module();
+  for (int i = 0; i < 3; ++i) {
+    module.policies.push_back(small_policy("p" + std::to_string(i), Effect::permit,
+                                           [](Build& b) { return attr(b, Var::principal, "admin"); }));
+  }
+  Diagnostics diagnostics;
+  KernelPlan plan = plan_kernel(module, diagnostics);
+  CHECK(plan.envs.at(0).predicates.size() == 1);
+  CHECK(plan.envs.at(0).rows.size() == 3);
+}
+
+TEST_CASE("a group of endpoints is a list, its negation all but the list") {
+  Module module = small_module();
+  auto in_zone = [](Build& b) { return b.op(Op::in, {b.var(Var::resource), b.uid("Zone::\"outer\"")}); };
+  module.policies.push_back(small_policy("in", Effect::permit, in_zone));
+  module.policies.push_back(small_policy("out", Effect::forbid, [&](Build& b) { return b.op(Op::not_, {in_zone(b)}); }));
+  Diagnostics diagnostics;
+  KernelPlan plan = plan_kernel(module, diagnostics);
+  REQUIRE(plan.envs.at(0).rows.size() == 2);
+  const EndpointSet& inside = *plan.envs[0].rows[0].endpoint;
+  const EndpointSet& outside = *plan.envs[0].rows[1].endpoint;
+  CHECK(inside.listed.size() == 2);
+  CHECK(!inside.others);
+  CHECK(outside.listed == inside.listed);
+  CHECK(outside.others);
+  for (const EndpointKey& key : inside.listed) {
+    CHECK(inside.holds(key));
+    CHECK(!outside.holds(key));
+  }
+  CHECK(outside.holds({false, {9, 9, 9, 9}, 1}));
+}
+
+TEST_CASE("the kernel refuses what only the gateway knows") {
+  auto ticket = [](Build& b) { return b.op(Op::eq, {attr(b, Var::context, "ticket"), b.num(1)}); };
+  CHECK(refused(ticket) == Codes{"K5001"});
+  // … unless evaluation cannot reach it.
+  CHECK(refused([&](Build& b) { return b.op(Op::and_, {b.no(), ticket(b)}); }).empty());
+  CHECK(refused([](Build& b) { return b.op(Op::eq, {b.var(Var::context), b.body.add_record({}, {}, {})}); }) ==
+        Codes{"K5002"});
+}
+
+TEST_CASE("host names and data of other endpoints are refused") {
+  CHECK(refused([](Build& b) { return has(b, Var::resource, "host"); }) == Codes{"K5003"});
+  CHECK(refused([](Build& b) { return b.op(Op::in, {b.var(Var::resource), b.uid("Host::\"example.com\"")}); }) ==
+        Codes{"K5003"});
+  CHECK(refused([](Build& b) {
+          NodeId port = b.named(Op::get_attr, "port", {b.uid("Dest::\"10.1.2.3:443\"")});
+          return b.op(Op::eq, {port, b.num(443)});
+        }) == Codes{"K5004"});
+  CHECK(refused([](Build& b) {
+          return b.op(Op::in, {b.uid("Dest::\"10.1.2.3:443\""), b.uid("Zone::\"z\"")});
+        }) == Codes{"K5004"});
+}
+
+TEST_CASE("conditions that mix what cannot be mixed are refused") {
+  CHECK(refused([](Build& b) {
+          return b.op(Op::less, {attr(b, Var::resource, "cost"), attr(b, Var::context, "uid")});
+        }) == Codes{"K5005"});
+  CHECK(refused([](Build& b) {
+          return b.op(Op::contains, {attr(b, Var::principal, "ports"), attr(b, Var::resource, "port")});
+        }) == Codes{"K5006"});
+  CHECK(refused([](Build& b) { return b.op(Op::in, {b.var(Var::resource), attr(b, Var::principal, "owner")}); }) ==
+        Codes{"K5006"});
+  CHECK(refused([](Build& b) {
+          NodeId both = b.op(Op::set, {attr(b, Var::resource, "port"), attr(b, Var::context, "uid")});
+          return b.op(Op::contains, {both, b.num(0)});
+        }) == Codes{"K5007"});
+  CHECK(refused([](Build& b) {
+          NodeId loop = b.named(Op::call, "isLoopback", {attr(b, Var::resource, "ip")});
+          NodeId who = b.op(Op::if_, {loop, b.uid("User::\"u\""), b.uid("User::\"missing\"")});
+          return b.op(Op::eq, {attr(b, Var::resource, "ip"), b.named(Op::get_attr, "net", {who})});
+        }) == Codes{"K5009"});
+}
+
+TEST_CASE("annotations that ask for approximation are errors, never ignored") {
+  for (const char* key : {"residual", "on_error"}) {
+    Module module = small_module();
+    module.policies.push_back(small_policy("p", Effect::permit, [](Build& b) { return b.yes(); }));
+    module.policies[0].annotations.emplace_back(key, "floor");
+    Diagnostics diagnostics;
+    plan_kernel(module, diagnostics);
+    REQUIRE(diagnostics.error_count() == 1);
+    CHECK(diagnostics.all()[0].code == Code::K5008);
+  }
+}
+
+TEST_CASE("limits name the policy") {
+  auto many_rows = [](Build& b) {
+    NodeId any = b.no();
+    for (int i = 0; i < 14; ++i) {
+      NodeId bound = b.op(Op::eq, {attr(b, Var::principal, "level"), b.num(i)});
+      any = b.op(Op::or_, {any, b.op(Op::and_, {bound, b.op(Op::eq, {attr(b, Var::context, "uid"), b.num(i)})})});
+    }
+    return any;
+  };
+  CHECK(refused(many_rows) == Codes{"K8050"});
+  auto many_slots = [](Build& b) {
+    NodeId all = b.yes();
+    for (int i = 0; i < 17; ++i) {
+      NodeId value = b.op(Op::add, {attr(b, Var::principal, "level"), b.num(i)});
+      all = b.op(Op::and_, {all, b.op(Op::less, {value, attr(b, Var::context, "uid")})});
+    }
+    return all;
+  };
+  CHECK(refused(many_slots) == Codes{"K8052"});
+}
+
+TEST_CASE("an environment has a bounded number of rows") {
+  Module module = small_module();
+  for (int p = 0; p < 33; ++p) {   // each the parity of twelve comparisons: 2,048 rows
+    module.policies.push_back(small_policy("p" + std::to_string(p), Effect::permit, [&](Build& b) {
+      NodeId parity = b.op(Op::less, {attr(b, Var::context, "uid"), b.num(0)});
+      for (int i = 1; i < 12; ++i) {
+        parity = b.op(Op::eq, {b.op(Op::less, {attr(b, Var::context, "uid"), b.num(i)}), parity});
+      }
+      return parity;
+    }));
+  }
+  Diagnostics diagnostics;
+  plan_kernel(module, diagnostics);
+  REQUIRE(diagnostics.error_count() == 1);
+  CHECK(diagnostics.all()[0].code == Code::K8051);
+}
+
+TEST_CASE("address sets join neighbours, keep families apart and print") {
+  AddressSet set;
+  auto add = [&](const char* first, const char* last) {
+    add_range(set, address_key(*ip(first).as_ip()), next_address(address_key(*ip(last).as_ip())));
+  };
+  add("10.0.0.0", "10.0.0.127");
+  add("10.0.0.128", "10.0.0.255");
+  add("192.0.2.1", "192.0.2.9");
+  add("255.255.255.255", "255.255.255.255");
+  add("::", "::ffff");
+  add("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+  CHECK(to_text(set) == "10.0.0.0/24, 192.0.2.1-192.0.2.9, 255.255.255.255, ::/112, "
+                        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+  CHECK(contains(set, *ip("10.0.0.77").as_ip()));
+  CHECK(contains(set, *ip("255.255.255.255").as_ip()));
+  CHECK(!contains(set, *ip("192.0.2.10").as_ip()));
+  CHECK(!contains(set, *ip("a00::").as_ip()));
+  AddressSet all;
+  add_range(all, kFirstAddress, std::nullopt);
+  CHECK(to_text(all) == "0.0.0.0/0, ::/0");
+}
+
+TEST_CASE("ten thousand policies with their own address, port and principal") {
+  Module module = small_module();
+  for (int i = 0; i < 10000; ++i) {
+    std::string range = "10." + std::to_string(i / 256) + "." + std::to_string(i % 256) + ".0/24";
+    std::string agent = "Agent::\"agent" + std::to_string(i) + "\"";
+    module.policies.push_back(small_policy("p" + std::to_string(i), Effect::permit, [&](Build& b) {
+      NodeId near = in_range(b, attr(b, Var::resource, "ip"), range.c_str());
+      NodeId port = b.op(Op::eq, {attr(b, Var::resource, "port"), b.num(i)});
+      NodeId who = b.op(Op::eq, {b.var(Var::principal), b.uid(agent.c_str())});
+      return b.op(Op::and_, {who, b.op(Op::and_, {near, port})});
+    }));
+  }
+  Diagnostics diagnostics;
+  auto begin = std::chrono::steady_clock::now();
+  KernelPlan plan = plan_kernel(module, diagnostics);
+  auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
+  MESSAGE("planned 10,000 policies in " << ms << " ms");
+  CHECK(!diagnostics.has_errors());
+  CHECK(plan.envs.at(0).rows.size() == 10000);
+  CHECK(ms < 60000);
+}
