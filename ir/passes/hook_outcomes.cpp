@@ -49,7 +49,7 @@ void visit_tree(const PolicyInEnv& policy, NodeId root, const Visit& visit) {
     NodeId id = open.back();
     open.pop_back();
     visit(id);
-    if (policy.analysis->folded.value(id)) continue;
+    if (policy.analysis->folded.known(id)) continue;
     for (NodeId arg : policy.body->args(id)) open.push_back(arg);
   }
 }
@@ -80,7 +80,7 @@ void add_built_in_ranges(std::set<AddressKey>& starts) {
 // Only constants may bring addresses in: data read through a computed entity or a computed text could hide one.
 bool hides_addresses(const PolicyInEnv& policy, NodeId id) {
   const Body& body = *policy.body;
-  if (policy.analysis->folded.value(id)) return false;
+  if (policy.analysis->folded.known(id)) return false;
   auto reads_entity = [&] {
     NodeId object = body.arg(id, 0);
     return policy.analysis->types[object.index].kind != TypeKind::record && !reads_variable(body, id);
