@@ -129,6 +129,27 @@ TEST_CASE("allowed calls are events only on request") {
   CHECK(logged.events[0]["determining"] == Json({"ports"}));
 }
 
+TEST_CASE("an event with more policies than a record holds is completed by the table") {
+  if (!can_enforce()) return;
+  Listeners listeners;
+  TempDir dir;
+  std::string policies;
+  Json expected = Json::array();
+  for (int i = 0; i < 12; ++i) {
+    policies += "@id(\"f" + std::to_string(i) + "\") forbid(principal, action == Action::\"connect\", resource) when {\n"
+                "  context has delegation_depth && context.delegation_depth > " + std::to_string(i) + " };\n";
+    if (i < 10) expected.push_back("f" + std::to_string(i));
+  }
+  std::string problem = compile_with_sample_schema(policies, dir / "bundle");
+  REQUIRE_MESSAGE(problem.empty(), problem);
+  std::string call = "tcp 127.0.0.1 " + std::to_string(listeners.tcp_allowed);
+  RunResult result = run_kerf({.bundle = dir / "bundle", .facts = {"delegation_depth=10"}, .calls = {call}});
+  REQUIRE(result.events.size() == 1);
+  CHECK(result.events[0]["policies_complete"] == true);
+  CHECK(result.events[0]["determining_count"] == 10);
+  CHECK(result.events[0]["determining"] == expected);
+}
+
 TEST_CASE("cgroups made later inside are enforced too") {
   if (!can_enforce()) return;
   Listeners listeners;

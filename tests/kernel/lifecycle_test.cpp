@@ -223,6 +223,25 @@ TEST_CASE("counters and hits in the status") {
   running.finish();
 }
 
+TEST_CASE("with two bindings a change must name its own") {
+  if (!can_enforce()) return;
+  Listeners listeners;
+  TempDir dir;
+  REQUIRE(compile_sample(listeners, dir / "bundle") == "");
+  Dialogue one, two;
+  one.pause("up");
+  two.pause("up");
+  Running first({.bundle = dir / "bundle", .calls = one.calls()}, one.dir());
+  Running second({.bundle = dir / "bundle", .calls = two.calls()}, two.dir());
+  REQUIRE(one.reached("up"));
+  REQUIRE(two.reached("up"));
+  CHECK(code_of(loader::set_fact("", "delegation_depth", "1", 0)) == "K7601");
+  one.go("up");
+  two.go("up");
+  CHECK(first.finish().status == 0);
+  CHECK(second.finish().status == 0);
+}
+
 TEST_CASE("status of the command") {
   if (!can_enforce()) return;
   Listeners listeners;

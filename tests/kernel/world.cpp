@@ -190,7 +190,11 @@ std::string compile_sample(const Listeners& l, const std::string& directory) {
            << "  resource.port == " << l.tcp_fact << " && context has delegation_depth && context.delegation_depth <= 3 };\n"
            << "@id(\"second\") forbid(principal, action == Action::\"connect\", resource)\n"
            << "when { resource.ip == ip(\"127.0.0.2\") };\n";
-  return compile(policies.str(), kSchema, kEntities, directory);
+  return compile_with_sample_schema(policies.str(), directory);
+}
+
+std::string compile_with_sample_schema(const std::string& policies, const std::string& directory) {
+  return compile(policies, kSchema, kEntities, directory);
 }
 
 Running::Running(const RunRequest& request, const TempDir& dir) : dir_(dir) {

@@ -40,6 +40,7 @@ std::string compile(const std::string& policies, const std::string& schema, cons
 
 // The policies of most cases: ports of `listeners` are permitted, 127.0.0.2 is forbidden, tcp_fact needs a fact.
 std::string compile_sample(const Listeners& listeners, const std::string& directory);
+std::string compile_with_sample_schema(const std::string& policies, const std::string& directory);
 extern const char* const kAgent;
 
 struct RunRequest {
