@@ -16,7 +16,8 @@ declare -A may=(
   [runtime/gateway]="ir/base ir/values"
   [runtime/loader]="ir/base ir/values runtime/abi runtime/gateway"
   [backends/table]="ir/base ir/values ir ir/passes"
-  [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi"
+  # embeds the glue, and shares the layout of its tables
+  [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi runtime/kernel"
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
   [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/parse frontend/sema backends backends/table backends/bpf"
   [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/loader"

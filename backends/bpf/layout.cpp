@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint32_t kNoPolicy = 0xffffffffu;
 constexpr std::size_t kMinElements = 4;
 constexpr std::uint32_t kValueWords = sizeof(kerf_value) / 8;
+constexpr std::uint32_t kSlackWords = 64;
 
 std::int32_t errno_number(std::string_view name) {
   struct Row { std::string_view name; std::int32_t number; };
@@ -303,8 +304,9 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
     return Error{fmt::format("{} different conditions need instructions at the hook, the limit is {}",
                              result.request.conditions.size(), kMaxConditions)};
   }
-  // The slack lets the hook hand all value slots to generated code, wherever the values of the last segment begin.
-  std::uint32_t words = (KERF_SEGMENTS + 1) * result.object.segment_words + KERF_VALUE_SLOTS * kValueWords;
+  // The slack lets a hook hand on a whole block of active words, or all value slots, wherever in the last segment.
+  static_assert(kSlackWords >= 64 && kSlackWords >= KERF_VALUE_SLOTS * kValueWords);
+  std::uint32_t words = (KERF_SEGMENTS + 1) * result.object.segment_words + kSlackWords;
   result.object.binding_bytes = static_cast<std::uint32_t>(sizeof(kerf_binding)) + words * 8;
   result.request.binding_bytes = result.object.binding_bytes;
   result.request.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));

@@ -141,4 +141,38 @@ std::optional<std::vector<Path>> residual_paths(Residuals& residuals, Residuals:
   return paths;
 }
 
+// Each node's set of possible outcomes, as bits; atoms are taken to be independent of each other.
+bool Formula::can_hold(const std::vector<bool>& can_error) const {
+  auto bit = [](Outcome outcome) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(outcome)); };
+  const std::uint8_t f = bit(Outcome::false_), t = bit(Outcome::true_), e = bit(Outcome::error);
+  std::vector<std::uint8_t> possible(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    auto arg = [&](std::size_t k) { return possible[node.args[k]]; };
+    // The first operand that is not `neutral` decides; `stop` ends the chain with itself.
+    auto chain = [&](std::uint8_t neutral, std::uint8_t stop) {
+      std::uint8_t result = 0;
+      bool reached = true;
+      for (std::size_t k = 0; k < node.args.size() && reached; ++k) {
+        result |= arg(k) & static_cast<std::uint8_t>(stop | e);
+        reached = (arg(k) & neutral) != 0;
+      }
+      return static_cast<std::uint8_t>(result | (reached ? neutral : 0));
+    };
+    switch (node.kind) {
+      case Kind::constant: possible[i] = bit(node.constant); break;
+      case Kind::atom: possible[i] = static_cast<std::uint8_t>(f | t | (can_error[node.atom] ? e : 0)); break;
+      case Kind::not_:
+        possible[i] = static_cast<std::uint8_t>((arg(0) & e) | (arg(0) & f ? t : 0) | (arg(0) & t ? f : 0));
+        break;
+      case Kind::and_: possible[i] = chain(t, f); break;
+      case Kind::or_: possible[i] = chain(f, t); break;
+      case Kind::if_:
+        possible[i] = static_cast<std::uint8_t>((arg(0) & e) | (arg(0) & t ? arg(1) : 0) | (arg(0) & f ? arg(2) : 0));
+        break;
+    }
+  }
+  return (possible[root] & (t | e)) != 0;
+}
+
 }  // namespace kerf

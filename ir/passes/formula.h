@@ -40,6 +40,8 @@ class Formula {
 
   // `outcomes[atom]`.
   Outcome evaluate(const std::vector<Outcome>& outcomes) const;
+  // Whether some outcomes of the atoms make it true or error.
+  bool can_hold(const std::vector<bool>& can_error) const;
   // Nothing if there are more than `limit` paths. `can_error[atom]`: false drops its error branch.
   std::optional<std::vector<Path>> paths(std::size_t limit, const std::vector<bool>& can_error) const;
 };

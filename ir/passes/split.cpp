@@ -5,7 +5,7 @@
 #include <set>
 
 #include "ir/base/check.h"
-#include "ir/passes/fold.h"
+#include "ir/passes/atoms.h"
 
 namespace kerf {
 
@@ -74,8 +74,14 @@ class StageReport {
   std::vector<StagedExpr> exprs_;
 };
 
-bool can_apply(const Module& module, const Policy& policy, const RequestEnv& env, FoldWith with) {
-  return fold(module, policy.body, env, with).outcome(policy.body.root) != Outcome::false_;
+// By policy: whether some request of the environment satisfies it or makes it err. Relies on validated policies.
+std::vector<bool> applicable(const Module& module, std::size_t environment) {
+  std::vector<bool> result(module.policies.size());
+  const EnvironmentAtoms cut = cut_atoms(module, environment);
+  std::vector<bool> can_error;
+  for (const Atom& atom : cut.atoms) can_error.push_back(atom.can_error);
+  for (const PolicyFormula& policy : cut.policies) result[policy.policy.index] = policy.formula.can_hold(can_error);
+  return result;
 }
 
 std::string_view layer_text(Layer layer) {
@@ -120,13 +126,15 @@ Json entry_to_json(const Module& module, const Sources& sources, const SplitEntr
 Split split(const Module& module, const KernelPlan& plan) {
   std::vector<std::optional<KernelEventId>> events(module.environments.size());
   for (const KernelEnv& env : plan.envs) events[env.environment] = env.event;
+  std::vector<std::vector<bool>> applies;
+  for (std::size_t e = 0; e < module.environments.size(); ++e) applies.push_back(applicable(module, e));
   Split result;
   for (std::size_t p = 0; p < module.policies.size(); ++p) {
     const Policy& policy = module.policies[p];
     for (std::size_t e = 0; e < module.environments.size(); ++e) {
       const RequestEnv& env = module.environments[e];
       SplitEntry entry{PolicyId(p), e, events[e] ? Layer::kernel : Layer::gateway, events[e], true, {}};
-      if (!can_apply(module, policy, env, events[e] ? FoldWith::kernel : FoldWith::request_types)) {
+      if (!applies[e][p]) {
         entry.layer = Layer::none;
       } else if (events[e]) {
         entry.exprs = StageReport(module, policy, env).run();

@@ -1,5 +1,5 @@
 // The split report for people: a table for logs, boxes for a terminal. Both fit 100 columns; what does not fit is cut
-// with an ellipsis, never wrapped. Columns count Unicode scalar values.
+// with an ellipsis, but for the expressions of a picture, which are wrapped. Columns count Unicode scalar values.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -104,6 +104,33 @@ std::string_view stage_colour(Stage stage) {
   internal_error("stage");
 }
 
+// Lines of at most `width` columns, broken at spaces where there are some.
+std::vector<std::string> wrap(const std::string& text, std::size_t width) {
+  std::vector<std::string> lines(1);
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    std::size_t end = std::min(text.find(' ', begin), text.size());
+    std::string word = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (!lines.back().empty() && columns(lines.back()) + 1 + columns(word) > width) lines.emplace_back();
+    lines.back() += (lines.back().empty() ? "" : " ") + word;
+  }
+  return lines;
+}
+
+// What is decided at which stage; the parts that compiling decided (`action == …`) are in the table and the JSON.
+void draw_exprs(Picture& picture, const SplitEntry& entry) {
+  for (const StagedExpr& expr : entry.exprs) {
+    if (expr.stage == Stage::compile) continue;
+    std::string label = fmt::format("{}", to_text(expr.stage));
+    for (const std::string& line : wrap(expr.text, kWidth - 18)) {
+      picture.line(fmt::format("  {:<9} {}", label, line), stage_colour(expr.stage));
+      label.clear();
+    }
+    picture.line(fmt::format("  {:<9}   {}", "", expr.reason), "2");
+  }
+}
+
 void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry) {
   const RequestEnv& env = module.environments[entry.environment];
   if (entry.layer == Layer::gateway) {
@@ -112,10 +139,7 @@ void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry)
   }
   picture.line(fmt::format("KERNEL    {}  ·  {}  ·  {}", request_text(env), kernel_event(*entry.event).text,
                            entry.exact ? "exact" : "approximate"), "1;32");
-  for (const StagedExpr& expr : entry.exprs) {
-    picture.line(fmt::format("  {:<8}  {}  {}", to_text(expr.stage), fit(expr.text, 44), expr.reason),
-                 stage_colour(expr.stage));
-  }
+  draw_exprs(picture, entry);
 }
 
 }  // namespace

@@ -206,24 +206,62 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 	return bits != 0;
 }
 
+/* The words of one block in which some row can hold. Not 0: refuse. */
+__attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct kerf_values *values,
+					      struct kerf_active_block *active, __u64 summary, __u32 block)
+{
+	struct dimension a, p, e;
+
+	asm volatile("" : : "r"(values));   /* an argument that is not used would not be passed */
+	if (!walk || !active || (kerf_has_code && !values))
+		return 1;
+	if (!open_block(&a, walk->address, walk->address_base, block) ||
+	    !open_block(&p, walk->port, walk->port_base, block) || !open_block(&e, walk->peer, walk->peer_base, block))
+		return 1;
+	summary &= a.nonzero & p.nonzero & e.nonzero;
+#pragma clang loop unroll(disable)
+	for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
+		if (!summary)
+			return 0;
+		__u64 word = lowest_bit(summary);
+		summary &= summary - 1;
+		__u64 a_at = row_word_at(&a, word), p_at = row_word_at(&p, word), e_at = row_word_at(&e, word);
+		if (!WITHIN(a_at, kerf_words_count) || !WITHIN(p_at, kerf_words_count) ||
+		    !WITHIN(e_at, kerf_words_count) || !WITHIN(word, 64))
+			return 1;
+		__u64 bits = active->word[word] & kerf_words[a_at] & kerf_words[p_at] & kerf_words[e_at];
+		if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
+			return 1;
+	}
+	return summary != 0;
+}
+
+static __always_inline void classify(struct kerf_walk *walk, __u32 env)
+{
+	const struct kerf_net_event *net = &walk->net;
+
+	if (net->v6) {
+		walk->address = search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),
+					  ENV(env, KERF_ENV_IP6_RANKS), net->address_high, net->address_low);
+		walk->address_base = ENV(env, KERF_ENV_IP6_BASE);
+	} else {
+		walk->address = search32(ENV(env, KERF_ENV_IP4_KEYS), ENV(env, KERF_ENV_IP4_DEPTH),
+					 ENV(env, KERF_ENV_IP4_RANKS), net->address_low);
+		walk->address_base = ENV(env, KERF_ENV_IP4_BASE);
+	}
+	walk->port = search32(ENV(env, KERF_ENV_PORT_KEYS), ENV(env, KERF_ENV_PORT_DEPTH), ENV(env, KERF_ENV_PORT_RANKS),
+			      net->port);
+	walk->port_base = ENV(env, KERF_ENV_PORT_BASE);
+	walk->peer = find_peer(env, net);
+	walk->peer_base = ENV(env, KERF_ENV_PEER_BASE);
+}
+
 /* `segment`: where the binding's segment begins in its words. Not 0: refuse. */
 static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_binding *binding, __u64 segment, __u32 env)
 {
-	const struct kerf_net_event *net = &walk->net;
-	__u32 address, address_base, port, peer;
 	struct kerf_values *values = 0;
 
-	if (net->v6) {
-		address = search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH), ENV(env, KERF_ENV_IP6_RANKS),
-				    net->address_high, net->address_low);
-		address_base = ENV(env, KERF_ENV_IP6_BASE);
-	} else {
-		address = search32(ENV(env, KERF_ENV_IP4_KEYS), ENV(env, KERF_ENV_IP4_DEPTH), ENV(env, KERF_ENV_IP4_RANKS),
-				   net->address_low);
-		address_base = ENV(env, KERF_ENV_IP4_BASE);
-	}
-	port = search32(ENV(env, KERF_ENV_PORT_KEYS), ENV(env, KERF_ENV_PORT_DEPTH), ENV(env, KERF_ENV_PORT_RANKS), net->port);
-	peer = find_peer(env, net);
+	classify(walk, env);
 	if (kerf_has_code) {
 		__u64 at = segment + ENV(env, KERF_ENV_VALUES);
 		if (!WITHIN(at, kerf_binding_words - sizeof(*values) / 8 + 1))
@@ -235,39 +273,13 @@ static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_b
 
 #pragma clang loop unroll(disable)
 	for (__u32 block = 0; block < kerf_blocks_max; block++) {
-		struct dimension a, p, e;
-
 		if (block >= ENV(env, KERF_ENV_BLOCKS))
 			break;
-		__u64 at = summary + block;
-		if (!WITHIN(at, kerf_binding_words))
+		__u64 at = summary + block, words_at = active + block * 64;
+		if (!WITHIN(at, kerf_binding_words) || !WITHIN(words_at, kerf_binding_words - 63))
 			return 1;
-		__u64 left = binding->words[at];
-		if (!left)
-			continue;
-		if (!open_block(&a, address, address_base, block) ||
-		    !open_block(&p, port, ENV(env, KERF_ENV_PORT_BASE), block) ||
-		    !open_block(&e, peer, ENV(env, KERF_ENV_PEER_BASE), block))
-			return 1;
-		left &= a.nonzero & p.nonzero & e.nonzero;
-#pragma clang loop unroll(disable)
-		for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
-			if (!left)
-				break;
-			__u32 word = lowest_bit(left);
-			left &= left - 1;
-			at = active + block * 64 + word;
-			if (!WITHIN(at, kerf_binding_words))
-				return 1;
-			__u64 a_at = row_word_at(&a, word), p_at = row_word_at(&p, word), e_at = row_word_at(&e, word);
-			if (!WITHIN(a_at, kerf_words_count) || !WITHIN(p_at, kerf_words_count) ||
-			    !WITHIN(e_at, kerf_words_count))
-				return 1;
-			__u64 bits = binding->words[at] & kerf_words[a_at] & kerf_words[p_at] & kerf_words[e_at];
-			if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
-				return 1;
-		}
-		if (left)
+		__u64 words = binding->words[at];
+		if (words && kerf_walk_block(walk, values, (struct kerf_active_block *)&binding->words[words_at], words, block))
 			return 1;
 	}
 	return 0;

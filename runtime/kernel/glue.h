@@ -116,6 +116,11 @@ struct kerf_values {
 	struct kerf_value value[KERF_VALUE_SLOTS];
 };
 
+/* The active words of one block; a binding has slack behind its last segment, so all 64 can be read. */
+struct kerf_active_block {
+	__u64 word[64];
+};
+
 /* One event on its way through the decision; lives on the caller's stack. */
 struct kerf_walk {
 	struct kerf_net_event net;
@@ -128,6 +133,9 @@ struct kerf_walk {
 	__u32 forbid_end;
 	__u32 permit_end;
 	__u32 group;                      /* enum kerf_group */
+	__u32 address, address_base;      /* class and base bitmap in each dimension */
+	__u32 port, port_base;
+	__u32 peer, peer_base;
 };
 
 _Static_assert(__builtin_offsetof(struct kerf_walk, net) == 0, "generated code reads the event at the walk's address");

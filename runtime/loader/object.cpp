@@ -1,5 +1,6 @@
 // Object bytes -> an opened bpf_object that is what the manifest and the ABI say. The one decision: the ABI's own table
-// is the measure; the manifest can only promise the same.
+// is the measure; the manifest can only promise the same. Debian's libbpf crashes on some damaged objects, so a child
+// process opens an object first, and only what it survived is opened here.
 #include "runtime/loader/object.h"
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "runtime/loader/elf.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
+#include "runtime/loader/trial.h"
 
 namespace kerf::loader {
 namespace {
@@ -157,9 +159,17 @@ LoaderResult<Object> open_object(const std::string& bytes, const Manifest& manif
 }
 
 LoaderResult<Unit> check_object(const std::string& bytes, const Manifest& manifest) {
-  auto object = open_object(bytes, manifest);
-  if (!object) return object.error();
-  return Unit{};
+  auto verdict = in_child([&] {
+    auto object = open_object(bytes, manifest);
+    return object ? std::string() : object.error().code + object.error().message;
+  });
+  if (!verdict) return fail(Code::K7201, verdict.error().message);
+  if (verdict->empty()) return Unit{};
+  constexpr std::size_t kCodeSize = 5;   // "K7201"
+  auto code = find_code(verdict->substr(0, kCodeSize));
+  check(code.has_value(), "the trial ends with a code of the catalogue");
+  const CatalogueRow& row = catalogue_row(*code);
+  return Failure{std::string(row.name), verdict->substr(kCodeSize), {std::string(row.cure)}};
 }
 
 }  // namespace kerf::loader

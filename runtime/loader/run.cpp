@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "runtime/loader/cgroup.h"
 #include "runtime/loader/event_json.h"
@@ -163,7 +164,8 @@ LoaderResult<Armed> arm(const Host& host, const Binding& binding, const Prepared
 State first_state(const Host& host, const Binding& binding, const Prepared& prepared, const RunOptions& options) {
   State state;
   state.name = binding.name();
-  state.bundle_dir = options.bundle_dir;
+  std::error_code error;
+  state.bundle_dir = std::filesystem::absolute(options.bundle_dir, error).lexically_normal().string();
   state.bundle_digest = prepared.bundle.manifest.digest;
   state.principal = to_text(prepared.principal);
   state.cgroup = binding.cgroup();

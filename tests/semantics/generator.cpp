@@ -316,8 +316,13 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   GeneratedProgram program;
   program.schema = kSchema;
   program.entities = entities_json();
-  std::size_t policies = 2 + pick(7);   // at most KERF_EVENT_POLICIES, so that events name them all
+  std::size_t policies = 2 + pick(4);   // with the three below at most KERF_EVENT_POLICIES, so that events name them all
   for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
+  if (chance(35)) program.policies += "permit (principal, action, resource);\n";
+  if (chance(30)) program.policies += fmt::format("{} (principal, action == Action::\"connect\", resource) when {{ {} }};\n",
+                                                  chance(70) ? "permit" : "forbid", error_prone(true));
+  if (chance(40)) program.policies += fmt::format("{} (principal, action in Action::\"anything\", resource) when {{ {} }};\n",
+                                                  chance(70) ? "permit" : "forbid", error_prone(false));
   for (std::size_t i = 0; i < events; ++i) program.events.push_back(event());
   for (std::size_t i = 0; i < requests; ++i) program.requests.push_back(request());
   return program;

@@ -67,7 +67,10 @@ bool is_kept(const llvm::GlobalValue& value) {
   if (value.isDeclaration()) return true;
   if (value.hasSection() && value.getSection() != ".rodata") return true;   // programs, maps, licence
   // Global functions: each is verified once on its own.
-  return value.getName() == "kerf_decide" || value.getName() == "kerf_walk_word" || value.getName() == "kerf_selftest_one";
+  for (llvm::StringRef name : {"kerf_decide", "kerf_walk_block", "kerf_walk_word", "kerf_selftest_one"}) {
+    if (value.getName() == name) return true;
+  }
+  return false;
 }
 
 void optimise(llvm::Module& module, llvm::TargetMachine& machine) {

@@ -1,0 +1,155 @@
+// Text -> a system call and its errno. The one decision: a call counts as good only when the listener answered, so
+// that "allowed" and "silently dropped" differ.
+#include "calls.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace kerf::test {
+namespace {
+
+constexpr int kAnswerMs = 2000;
+
+struct Target {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  int family = AF_INET;
+  const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Target target(const std::string& address, int port) {
+  Target t;
+  if (address.find(':') != std::string::npos) {
+    sockaddr_in6 in{};
+    in.sin6_family = AF_INET6;
+    in.sin6_port = htons(static_cast<std::uint16_t>(port));
+    ::inet_pton(AF_INET6, address.c_str(), &in.sin6_addr);
+    std::memcpy(&t.storage, &in, sizeof in);
+    t.size = sizeof in;
+    t.family = AF_INET6;
+    return t;
+  }
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_port = htons(static_cast<std::uint16_t>(port));
+  ::inet_pton(AF_INET, address.c_str(), &in.sin_addr);
+  std::memcpy(&t.storage, &in, sizeof in);
+  t.size = sizeof in;
+  return t;
+}
+
+class Socket {
+ public:
+  Socket(int family, int type, int protocol = 0) : fd(::socket(family, type | SOCK_CLOEXEC, protocol)), error(fd < 0 ? errno : 0) {}
+  ~Socket() {
+    if (fd >= 0) ::close(fd);
+  }
+  const int fd;
+  const int error;
+};
+
+int answer(int fd) {
+  pollfd ready{fd, POLLIN, 0};
+  if (::poll(&ready, 1, kAnswerMs) != 1) return ETIMEDOUT;
+  char byte;
+  ssize_t n = ::recv(fd, &byte, 1, 0);
+  return n > 0 ? 0 : n == 0 ? EPIPE : errno;
+}
+
+int tcp(const Target& to, bool fast_open) {
+  Socket s(to.family, SOCK_STREAM);
+  if (s.error) return s.error;
+  if (fast_open) return ::sendto(s.fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, to.raw(), to.size) < 0 ? errno : answer(s.fd);
+  if (::connect(s.fd, to.raw(), to.size) != 0) return errno;
+  if (::send(s.fd, "x", 1, MSG_NOSIGNAL) != 1) return errno;
+  return answer(s.fd);
+}
+
+enum class Send { to, message, connected };
+
+int udp(const Target& to, Send how) {
+  Socket s(to.family, SOCK_DGRAM);
+  if (s.error) return s.error;
+  char byte = 'x';
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_name = const_cast<sockaddr*>(to.raw());
+  message.msg_namelen = to.size;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  ssize_t sent = 1;
+  switch (how) {
+    case Send::to: sent = ::sendto(s.fd, &byte, 1, 0, to.raw(), to.size); break;
+    case Send::message: sent = ::sendmsg(s.fd, &message, 0); break;
+    case Send::connected:
+      if (::connect(s.fd, to.raw(), to.size) != 0) return errno;
+      sent = ::send(s.fd, &byte, 1, 0);
+      break;
+  }
+  return sent != 1 ? errno : answer(s.fd);
+}
+
+int only_socket(int family, int type, int protocol) { return Socket(family, type, protocol).error; }
+
+// Makes a cgroup below our own and goes there.
+int nest(const std::string& mount) {
+  std::ifstream self("/proc/self/cgroup");
+  std::string line, own;
+  while (std::getline(self, line)) {
+    if (line.starts_with("0::")) own = line.substr(3);
+  }
+  std::string path = mount + own + "/nested";
+  if (::mkdir(path.c_str(), 0755) != 0) return errno;
+  std::ofstream procs(path + "/cgroup.procs");
+  procs << "0" << std::flush;
+  return procs.good() ? 0 : EIO;
+}
+
+int wait_for(const std::string& path) {
+  for (int waited = 0; waited < 20000; waited += 10) {
+    if (::access(path.c_str(), F_OK) == 0) return 0;
+    ::usleep(10000);
+  }
+  return ETIMEDOUT;
+}
+
+}  // namespace
+
+int perform(const std::string& call) {
+  std::istringstream words(call);
+  std::string kind, where;
+  int port = 0;
+  words >> kind >> where >> port;
+  if (kind == "tcp") return tcp(target(where, port), false);
+  if (kind == "tfo") return tcp(target(where, port), true);
+  if (kind == "udp") return udp(target(where, port), Send::to);
+  if (kind == "udp-msg") return udp(target(where, port), Send::message);
+  if (kind == "udp-connect") return udp(target(where, port), Send::connected);
+  if (kind == "raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+  if (kind == "raw6") return only_socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+  if (kind == "udp-raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+  if (kind == "unix") return only_socket(AF_UNIX, SOCK_STREAM, 0);
+  if (kind == "nest") return nest(where);
+  if (kind == "touch") return std::ofstream(where).good() ? 0 : EIO;
+  if (kind == "wait") return wait_for(where);
+  return ENOSYS;
+}
+
+int perform_all(const std::string& out, const std::vector<std::string>& calls) {
+  std::ofstream file(out);
+  for (const std::string& call : calls) file << perform(call) << "\n" << std::flush;
+  return file.good() ? 0 : 99;
+}
+
+}  // namespace kerf::test
