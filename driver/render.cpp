@@ -36,23 +36,31 @@ const char* severity_colour(Severity severity) {
   internal_error("severity");
 }
 
-// Printable form of a piece of source, and its width in columns.
+// Two or three bytes of UTF-8 that a terminal obeys instead of showing: C1 controls and bidirectional controls.
+std::size_t hidden_character(std::string_view text) {
+  auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  if (byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) < 0xa0) return 2;
+  bool embedding = byte(1) == 0x80 && ((byte(2) >= 0xaa && byte(2) <= 0xae) || byte(2) == 0x8e || byte(2) == 0x8f);
+  bool isolate = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+  return byte(0) == 0xe2 && (embedding || isolate) ? 3 : 0;
+}
+
+std::string escaped_bytes(std::string_view text) {
+  std::string out;
+  for (char c : text) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  return out;
+}
+
+// Printable form of a piece of source.
 std::string printable(std::string_view text) {
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size();) {
     auto b = static_cast<unsigned char>(text[i]);
-    bool bidi_or_c1 = (b == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) ||
-                      (b == 0xe2 && i + 2 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
-                       static_cast<unsigned char>(text[i + 1]) <= 0x81 &&
-                       ((static_cast<unsigned char>(text[i + 2]) >= 0xaa && static_cast<unsigned char>(text[i + 2]) <= 0xae) ||
-                        (static_cast<unsigned char>(text[i + 2]) >= 0xa6 && static_cast<unsigned char>(text[i + 2]) <= 0xa9)));
-    if (b == '\t') {
-      out += "    ";
-    } else if (b < 0x20 || b == 0x7f || bidi_or_c1) {
-      out += fmt::format("\\x{:02x}", b);
-    } else {
-      out += text[i];
-    }
+    std::size_t hidden = b < 0x20 || b == 0x7f ? 1 : hidden_character(text.substr(i));
+    if (b == '\t') out += "    ";
+    else if (hidden != 0) out += escaped_bytes(text.substr(i, hidden));
+    else out += text[i];
+    i += std::max<std::size_t>(hidden, 1);
   }
   return out;
 }

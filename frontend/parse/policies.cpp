@@ -77,7 +77,7 @@ void report_syntax(TokenReader& reader, const FirstError& error, Diagnostics& di
     diagnostics.report(Code::K1011, at, "policy").with_fix({at.source, at.end, at.end}, ";");
     return;
   }
-  if (type == Tokens::IF && before != nullptr && !ends_operand(before->getType())) {
+  if (type == Tokens::IF && before != nullptr && before->getType() != Tokens::IS && !ends_operand(before->getType())) {
     diagnostics.report(Code::K1140, reader.span(token)).with_help("put parentheses around the `if`");
     return;
   }

@@ -1,6 +1,7 @@
 #include "ir/base/diagnostic.h"
 
 #include <algorithm>
+#include <utility>
 #include <tuple>
 
 #include "ir/base/check.h"
@@ -55,15 +56,15 @@ std::optional<std::string> closest(std::string_view word, const std::vector<std:
   std::optional<std::string> best;
   std::size_t best_distance = 3;
   for (const std::string& candidate : candidates) {
-    std::vector<std::size_t> row(candidate.size() + 1);
+    std::vector<std::size_t> before, above, row(candidate.size() + 1);
     for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
     for (std::size_t i = 1; i <= word.size(); ++i) {
-      std::size_t diagonal = row[0];
+      before = std::exchange(above, row);
       row[0] = i;
       for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        std::size_t above = row[j];
-        row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (word[i - 1] != candidate[j - 1])});
-        diagonal = above;
+        row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (word[i - 1] != candidate[j - 1])});
+        bool swapped = i > 1 && j > 1 && word[i - 1] == candidate[j - 2] && word[i - 2] == candidate[j - 1];
+        if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
       }
     }
     if (row.back() < best_distance && row.back() * 2 < std::max(word.size(), candidate.size())) {

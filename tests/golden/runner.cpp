@@ -4,8 +4,12 @@
 //   === run                                              a shell script, run in a directory with these files; `kerf`
 //                                                        is the command under test
 //   === expect diagnostics|ast|ir|plan|split|table|picture|split-table   === expect stdout|stderr|exit   the outputs
-// UPDATE_GOLDEN=1 rewrites the expectations. A name starts with bad_ if and only if there is an error diagnostic.
+//   === needs bpf                                        skipped, with a line that says so, where bpf() is not permitted
+// Policies without a schema are only parsed. UPDATE_GOLDEN=1 rewrites the expectations. A name starts with bad_ if and
+// only if there is an error diagnostic.
 #include <fmt/core.h>
+#include <linux/bpf.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +21,7 @@
 
 #include "driver/pipeline.h"
 #include "driver/render.h"
+#include "frontend/parse/parse.h"
 
 namespace {
 
@@ -65,6 +70,22 @@ std::string with_newline(std::string text) {
   return text;
 }
 
+bool has_section(const std::vector<Section>& sections, const std::string& head) {
+  return std::any_of(sections.begin(), sections.end(), [&](const Section& s) { return s.head == head; });
+}
+
+Output run_parser(const ProgramText& text) {
+  Sources sources;
+  Diagnostics diagnostics;
+  for (const InputFile& file : text.policies) parse_policies(sources, sources.add(file.name, file.text), diagnostics);
+  diagnostics.sort();
+  Output output;
+  output.failed = diagnostics.has_errors();
+  output.texts["diagnostics"] = render(sources, diagnostics, ErrorFormat::human, false);
+  output.texts["ast"] = print_stage(Program{}, text, "ast").value_or("");
+  return output;
+}
+
 Output run_pipeline(const std::vector<Section>& sections) {
   ProgramText text;
   for (const Section& s : sections) {
@@ -74,6 +95,7 @@ Output run_pipeline(const std::vector<Section>& sections) {
     if (s.head == "entities") text.entities = InputFile{"entities.json", s.body};
   }
   std::sort(text.policies.begin(), text.policies.end(), [](auto& a, auto& b) { return a.name < b.name; });
+  if (!text.schema) return run_parser(text);
   Program program = check_program(text);
   Output output;
   output.failed = program.diagnostics.has_errors();
@@ -93,12 +115,14 @@ Output run_script(const std::vector<Section>& sections, const std::string& kerf)
   std::string pattern = (fs::temp_directory_path() / "kerf-golden-XXXXXX").string();
   Output output;
   if (::mkdtemp(pattern.data()) == nullptr) return output;
-  fs::path directory = pattern;
+  fs::path base = pattern, directory = base / "work";
+  fs::create_directory(directory);
   for (const Section& s : sections) {
     if (s.head.rfind("file ", 0) == 0) std::ofstream(directory / argument(s.head), std::ios::binary) << s.body;
-    if (s.head == "run") std::ofstream(directory / ".run.sh") << s.body;
+    if (s.head == "run") std::ofstream(base / "run.sh") << s.body;
   }
-  std::string command = fmt::format("cd '{}' && kerf() {{ '{}' \"$@\"; }} && export NO_COLOR=1 && . ./.run.sh >.stdout 2>.stderr </dev/null",
+  std::string command = fmt::format("cd '{}' && kerf() {{ '{}' \"$@\"; }} && export NO_COLOR=1 LC_ALL=C && "
+                                    ". ../run.sh >../stdout 2>../stderr </dev/null",
                                     directory.string(), kerf);
   std::string quoted = "bash -c " + ("'" + [&] {
     std::string q;
@@ -108,22 +132,42 @@ Output run_script(const std::vector<Section>& sections, const std::string& kerf)
   int status = std::system(quoted.c_str());
   output.texts["exit"] = fmt::format("{}\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
   auto shown = [&](const char* name) {
-    std::string text = read_file(directory / name);
-    for (std::size_t at; (at = text.find(pattern)) != std::string::npos;) text.replace(at, pattern.size(), "TMP");
+    std::string text = read_file(base / name), path = directory.string();
+    for (std::size_t at; (at = text.find(path)) != std::string::npos;) text.replace(at, path.size(), "TMP");
     return text;
   };
-  output.texts["stdout"] = shown(".stdout");
-  output.texts["stderr"] = shown(".stderr");
+  output.texts["stdout"] = shown("stdout");
+  output.texts["stderr"] = shown("stderr");
   output.failed = output.texts["stderr"].find("error[K") != std::string::npos;
   std::error_code ignored;
-  fs::remove_all(directory, ignored);
+  fs::remove_all(base, ignored);
   return output;
+}
+
+bool bpf_permitted() {
+  union bpf_attr attr = {};
+  attr.map_type = BPF_MAP_TYPE_ARRAY;
+  attr.key_size = attr.value_size = 4;
+  attr.max_entries = 1;
+  long fd = ::syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof attr);
+  if (fd >= 0) ::close(static_cast<int>(fd));
+  return fd >= 0;
+}
+
+// The feature of `=== needs FEATURE` that this machine does not have; empty if it has all.
+std::string missing_feature(const fs::path& path) {
+  for (const Section& s : read_sections(path)) {
+    if (s.head.rfind("needs ", 0) != 0) continue;
+    std::string feature = argument(s.head);
+    if (feature != "bpf") return feature + " (unknown)";
+    if (!bpf_permitted()) return feature;
+  }
+  return {};
 }
 
 bool check_file(const fs::path& path, const std::string& kerf, bool update) {
   std::vector<Section> sections = read_sections(path);
-  bool script = std::any_of(sections.begin(), sections.end(), [](const Section& s) { return s.head == "run"; });
-  Output output = script ? run_script(sections, kerf) : run_pipeline(sections);
+  Output output = has_section(sections, "run") ? run_script(sections, kerf) : run_pipeline(sections);
   bool good = true;
   std::string name = path.filename().string();
   bool bad_name = name.rfind("bad_", 0) == 0;
@@ -186,11 +230,17 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::string(argv[1]) == "--codes") return check_codes(argv[2]);
   if (argc != 3) return 64;
   bool update = std::getenv("UPDATE_GOLDEN") != nullptr;
-  int failed = 0, total = 0;
+  std::string kerf = fs::absolute(argv[2]).string();
+  int failed = 0, total = 0, skipped = 0;
   for (const fs::path& path : test_files(argv[1])) {
     ++total;
-    if (!check_file(path, argv[2], update)) ++failed;
+    if (std::string feature = missing_feature(path); !feature.empty()) {
+      fmt::print("SKIP {}: needs {}\n", path.filename().string(), feature);
+      ++skipped;
+    } else if (!check_file(path, kerf, update)) {
+      ++failed;
+    }
   }
-  fmt::print("{} golden files, {} failed\n", total, failed);
+  fmt::print("{} golden files, {} failed, {} skipped\n", total, failed, skipped);
   return failed == 0 && total > 0 ? 0 : 1;
 }
