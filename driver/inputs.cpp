@@ -84,6 +84,14 @@ fs::path common_directory(const std::vector<std::string>& paths) {
 
 }  // namespace
 
+std::optional<InputFile> read_file(const std::string& path, Diagnostics& diagnostics) {
+  std::vector<InputFile> files;
+  std::string name = path == "-" ? "<stdin>" : fs::path(path).filename().generic_string();
+  read_one(path, std::move(name), files, diagnostics);   // reading a directory fails by itself
+  if (files.empty()) return std::nullopt;
+  return std::move(files.front());
+}
+
 std::vector<InputFile> read_files(const std::vector<std::string>& paths, Diagnostics& diagnostics) {
   std::vector<std::string> expanded = expand(paths, diagnostics);
   fs::path common = common_directory(expanded);

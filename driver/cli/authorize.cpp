@@ -28,8 +28,7 @@ void fail(Globals& globals, const std::string& message, std::vector<std::string>
 
 std::optional<std::string> read_text(Globals& globals, const std::string& path) {
   Diagnostics diagnostics;
-  std::vector<InputFile> files = read_files({path}, diagnostics);
-  if (!diagnostics.has_errors() && !files.empty()) return std::move(files.front().text);
+  if (std::optional<InputFile> file = read_file(path, diagnostics)) return std::move(file->text);
   print_diagnostics(globals, Sources{}, diagnostics);
   globals.exit = kFailure;
   return std::nullopt;

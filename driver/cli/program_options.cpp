@@ -43,10 +43,7 @@ std::optional<ProgramText> load(Globals& globals, const ProgramOptions& options)
   ProgramText text;
   text.policies = read_files(options.policies, diagnostics);
   auto one = [&](const std::string& path) -> std::optional<InputFile> {
-    if (path.empty()) return std::nullopt;
-    std::vector<InputFile> files = read_files({path}, diagnostics);
-    if (files.empty()) return std::nullopt;
-    return std::move(files.front());
+    return path.empty() ? std::nullopt : read_file(path, diagnostics);
   };
   text.schema = one(options.schema);
   text.entities = one(options.entities);

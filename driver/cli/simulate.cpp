@@ -28,16 +28,16 @@ void simulate(Globals& globals, const ProgramOptions& options, const std::string
   if (!loaded) return;
   const Module& module = loaded->program.module;
   Diagnostics diagnostics;
-  std::vector<InputFile> files = read_files({event_path}, diagnostics);
-  if (diagnostics.has_errors() || files.empty()) {
+  std::optional<InputFile> file = read_file(event_path, diagnostics);
+  if (!file) {
     print_diagnostics(globals, Sources{}, diagnostics);
     globals.exit = kFailure;
     return;
   }
-  Result<Json> json = parse_json(files.front().text);
-  if (!json) return fail(globals, fmt::format("{}: {}", files.front().name, json.error().message));
+  Result<Json> json = parse_json(file->text);
+  if (!json) return fail(globals, fmt::format("{}: {}", file->name, json.error().message));
   Result<KernelEventData> event = event_from_json(module.schema, *json);
-  if (!event) return fail(globals, fmt::format("{}: {}", files.front().name, event.error().message));
+  if (!event) return fail(globals, fmt::format("{}: {}", file->name, event.error().message));
   Result<Materialised> materialised = materialise(module, *event);
   if (!materialised) return fail(globals, materialised.error().message);
   Result<gateway::Table> table = gateway::Table::read(emit_table(module, loaded->program.sources));
