@@ -1,15 +1,16 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup build demo test
+.PHONY: setup configure demo test
 
 setup:
 	scripts/setup.sh
 
-build: setup
+configure: setup
 	cmake --preset release
-	cmake --build --preset release
 
-demo: build
+demo: configure
+	cmake --build --preset release --target kerf kerf-codegen
 	examples/agent-sandbox/demo.sh
 
-test: build
+test: configure
+	cmake --build --preset release
 	scripts/test.sh

@@ -102,6 +102,16 @@ std::string place(const Sources& sources, Span span) {
   return fmt::format("{}:{}:{}", printable(sources.name(span.source)), at.line, at.column);
 }
 
+// Some texts have lines of their own, such as what the kernel says of a program.
+std::string indented(std::string_view text, std::size_t columns) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  std::string out;
+  for (std::size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1)) {
+    out += printable(text.substr(0, end)) + "\n" + std::string(columns, ' ');
+  }
+  return out + printable(text);
+}
+
 std::string human(const Sources& sources, const Diagnostic& d, const Style& style) {
   const CatalogueRow& row = catalogue_row(d.code);
   const char* colour = severity_colour(d.severity);
@@ -123,9 +133,11 @@ std::string human(const Sources& sources, const Diagnostic& d, const Style& styl
     out += fmt::format("{}{} {}\n", pad, style.paint("1;34", ":::"), place(sources, label.span));
     frame(sources, label.span, printable(label.text), '-', "1;34", gutter, style, out);
   }
-  for (const std::string& note : d.notes) out += fmt::format("{} {} note: {}\n", pad, style.paint("1;34", "="), printable(note));
+  for (const std::string& note : d.notes) {
+    out += fmt::format("{} {} note: {}\n", pad, style.paint("1;34", "="), indented(note, gutter + 9));
+  }
   for (const std::string& help : d.help) {
-    out += fmt::format("{} {} {} {}\n", pad, style.paint("1;34", "="), style.paint("1;32", "help:"), printable(help));
+    out += fmt::format("{} {} {} {}\n", pad, style.paint("1;34", "="), style.paint("1;32", "help:"), indented(help, gutter + 9));
   }
   return out + "\n";
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Same bytes from two folders, two runs, and whatever order the files are named in; and no path of this machine in any
-# of them. KERF is the command under test; KERF_BUILD its build directory.
+# Same bytes from two folders, two runs, two build directories, and whatever order the files are named in; and no path
+# of this machine in any of them. KERF is the command under test; KERF_BUILD its build directory.
 set -euo pipefail
 kerf=${KERF:?}
 example=$(cd "$(dirname "$0")/../examples/agent-sandbox" && pwd)
@@ -19,4 +19,12 @@ for secret in "$work" "$(cd "$(dirname "$0")/.." && pwd)" "${KERF_BUILD:?}"; do
   if grep -rqF "$secret" "$work/one"; then echo "determinism: the bundle contains the path $secret"; exit 1; fi
 done
 [ "$(ls "$work/one" | tr '\n' ' ')" = "entities.json manifest.json policy.bpf.o split.json table.json " ]
-echo "determinism: 3 compiles, same bytes"
+
+# What the build puts into the objects is the glue's bitcode: build it once more from a copy of the sources elsewhere.
+root=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$work/copy/source"
+cp -r "$root/CMakeLists.txt" "$root/runtime" "$work/copy/source"
+cmake -S "$work/copy/source" -B "$work/copy/build" -DKERF_ONLY="runtime/abi;runtime/kernel" >"$work/cmake.log" 2>&1 &&
+  cmake --build "$work/copy/build" --target kerf_glue >>"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
+cmp "$work/copy/build/runtime/kernel/kerf.bc" "$KERF_BUILD/runtime/kernel/kerf.bc"
+echo "determinism: 3 compiles and 2 builds, same bytes"

@@ -83,7 +83,8 @@ Result<int> spawn_and_wait(const std::string& helper, int in, int out, int err) 
 }
 
 Result<std::string> run_helper(const std::string& helper, std::string_view request) {
-  if (helper.empty() || helper[0] != '/') return Error{"kerf-codegen: its path must be absolute"};
+  if (helper.empty()) return Error{"kerf-codegen is neither beside kerf nor in ../libexec/kerf"};
+  if (helper[0] != '/') return Error{"kerf-codegen: its path must be absolute"};
   AnonymousFile in("kerf-codegen-in"), out("kerf-codegen-out"), err("kerf-codegen-err");
   if (in.fd() < 0 || out.fd() < 0 || err.fd() < 0 || !in.write(request)) return failed("temporary memory", errno);
   Result<int> status = spawn_and_wait(helper, in.fd(), out.fd(), err.fd());

@@ -25,6 +25,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    std::vector<std::string> unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
+    if (error.get_exit_code() != 0 && !unknown.empty()) {
+      fmt::print(stderr, "`{}` is no command\nRun with --help for more information.\n", unknown.front());
+      return kUsage;
+    }
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (std::fflush(stdout) != 0 && globals.exit == kOk) return kFailure;

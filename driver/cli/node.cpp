@@ -65,7 +65,7 @@ void add_run(CLI::App& app, Globals& globals) {
   run->add_flag("--log-allows", options->log_allows, "write events for allowed calls too");
   run->add_option("--allow-degraded", options->allow_degraded, "accept that these features are not enforced")
       ->delimiter(',')->type_name("NAME,…");
-  run->add_option("command", options->command, "the command and its arguments, after --")->required()->type_name("COMMAND");
+  run->add_option("command", options->command, "the command and its arguments, after --")->type_name("COMMAND");
   run->positionals_at_end();
   run->callback([&globals, options, facts] {
     for (const std::string& fact : *facts) options->facts.push_back(split_fact(fact));

@@ -323,7 +323,7 @@ std::optional<Value> ValueReader::call(JsonId function, JsonId args, bool list, 
     for (JsonId child = json_[args].first; child.valid(); child = json_[child].next) ids.push_back(child);
   }
   if (ids.size() != signature->count) {
-    report(Code::K6014, json_.span(args), name, signature->count, ids.size());
+    report(Code::K6014, json_.span(args), name, signature->count, signature->count == 1 ? "" : "s", ids.size());
     return std::nullopt;
   }
   std::vector<Value> values;

@@ -29,7 +29,8 @@ LoaderResult<std::string> choose(const Host& host, const std::string& wanted) {
   }
   if (names.size() == 1) return names.front();
   Failure failure = fail(Code::K7601, names.size());
-  return names.empty() ? failure : with_help(failure, fmt::format("bindings: {}", fmt::join(names, ", ")));
+  if (names.empty()) return with_help(failure, "nothing is bound on this machine");
+  return with_help(failure, fmt::format("bindings: {}", fmt::join(names, ", ")));
 }
 
 void drop_expired(Facts& facts, std::uint64_t now_ns) {

@@ -108,7 +108,7 @@ int run_steps(const Targets& targets, int report) {
 
 LoaderResult<Results> run_in_cgroup(int cgroup, const Targets& targets) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::K7408, "the probe", errno_text(errno));
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::K7408, "the cgroup", errno_text(errno));
   Fd read_end(ends[0]), write_end(ends[1]);
   auto child = clone_into(cgroup, [&] { return run_steps(targets, write_end.get()); });
   if (!child) return child.error();
@@ -119,7 +119,7 @@ LoaderResult<Results> run_in_cgroup(int cgroup, const Targets& targets) {
   answered = answered && ::read(read_end.get(), results.data(), sizeof results) == sizeof results;
   if (!answered) ::syscall(SYS_pidfd_send_signal, child->pidfd.get(), SIGKILL, nullptr, 0);
   wait_status(*child);
-  if (!answered) return fail(Code::K7408, "the probe", "it gave no answer");
+  if (!answered) return fail(Code::K7408, "the cgroup", "it gave no answer");
   return results;
 }
 
@@ -146,7 +146,7 @@ LoaderResult<Unit> judge(const Results& results, const std::array<int, kSteps>& 
 LoaderResult<Unit> probe(int cgroup, const Maps& maps) {
   std::uint16_t tcp = 0, udp = 0;
   Fd listener = answering_socket(SOCK_STREAM, tcp), receiver = answering_socket(SOCK_DGRAM, udp);
-  if (!listener.ok() || !receiver.ok()) return fail(Code::K7408, "the probe", "no socket could be opened on 127.0.0.1");
+  if (!listener.ok() || !receiver.ok()) return fail(Code::K7408, "the cgroup", "no socket could be opened on 127.0.0.1");
   std::array<int, kSteps> events{};
   auto ring = EventRing::open(maps.events.get(), [&](const kerf_event_record& event) { ++events[step_of(event)]; });
   if (!ring) return ring.error();

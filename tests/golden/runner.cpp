@@ -4,6 +4,8 @@
 //   === run                                              a shell script, run in a directory with these files; `kerf`
 //                                                        is the command under test
 //   === expect diagnostics|ast|ir|plan|split|table|picture|split-table   === expect stdout|stderr|exit   the outputs
+//                                                        ($KERF is its path); `seal DIR` makes the hashes of a changed
+//                                                        bundle right again
 //   === needs bpf                                        skipped, with a line that says so, where bpf() is not permitted
 // Policies without a schema are only parsed. UPDATE_GOLDEN=1 rewrites the expectations. A name starts with bad_ if and
 // only if there is an error diagnostic.
@@ -111,6 +113,21 @@ Output run_pipeline(const std::vector<Section>& sections) {
   return output;
 }
 
+// The hashes of a bundle after somebody changed its files: what an attacker would do.
+int seal(const fs::path& bundle) {
+  auto manifest = parse_json(read_file(bundle / "manifest.json"));
+  if (!manifest) return 1;
+  for (Json& row : (*manifest)["outputs"]) {
+    std::string bytes = read_file(bundle / row.at("name").get<std::string>());
+    row["xxh3_128"] = xxh3_128(bytes);
+    row["size"] = bytes.size();
+  }
+  (*manifest)["digest"] = "";
+  (*manifest)["digest"] = xxh3_128(manifest->dump());
+  std::ofstream(bundle / "manifest.json", std::ios::binary | std::ios::trunc) << pretty_json(*manifest);
+  return 0;
+}
+
 Output run_script(const std::vector<Section>& sections, const std::string& kerf) {
   std::string pattern = (fs::temp_directory_path() / "kerf-golden-XXXXXX").string();
   Output output;
@@ -121,9 +138,9 @@ Output run_script(const std::vector<Section>& sections, const std::string& kerf)
     if (s.head.rfind("file ", 0) == 0) std::ofstream(directory / argument(s.head), std::ios::binary) << s.body;
     if (s.head == "run") std::ofstream(base / "run.sh") << s.body;
   }
-  std::string command = fmt::format("cd '{}' && kerf() {{ '{}' \"$@\"; }} && export NO_COLOR=1 LC_ALL=C && "
-                                    ". ../run.sh >../stdout 2>../stderr </dev/null",
-                                    directory.string(), kerf);
+  std::string command = fmt::format("cd '{}' && export KERF='{}' NO_COLOR=1 LC_ALL=C && kerf() {{ \"$KERF\" \"$@\"; }} && "
+                                    "seal() {{ '{}' --seal \"$1\"; }} && . ../run.sh >../stdout 2>../stderr </dev/null",
+                                    directory.string(), kerf, fs::read_symlink("/proc/self/exe").string());
   std::string quoted = "bash -c " + ("'" + [&] {
     std::string q;
     for (char c : command) q += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -206,7 +223,20 @@ std::vector<fs::path> test_files(const fs::path& directory) {
   return files;
 }
 
-// Every code of the catalogue is in the expected output of some golden.
+// Codes that no script provokes on every machine, with the unit test that does.
+struct UnitTested {
+  std::string_view code, test;
+};
+constexpr UnitTested kUnitTested[] = {
+    {"K5004", "host names and data of other endpoints are refused"},   // K4102 comes first unless the caller is the library
+    {"K7406", "a hook that somebody else holds exclusively"},
+    {"K7408", "without a record everything is refused; with one, the policies decide"},
+    {"K7411", "surroundings that cannot enforce"},
+    {"K7503", "no room for another pipe"},
+    {"K7604", "without a record everything is refused; with one, the policies decide"},
+};
+
+// Every code of the catalogue is in the expected output of some golden, or its unit test is named above.
 int check_codes(const fs::path& directory) {
   std::string all;
   for (const fs::path& path : test_files(directory)) {
@@ -216,7 +246,8 @@ int check_codes(const fs::path& directory) {
   }
   int missing = 0;
   for (const CatalogueRow& row : catalogue()) {
-    if (all.find(fmt::format("[{}]", row.name)) != std::string::npos) continue;
+    bool unit = std::any_of(std::begin(kUnitTested), std::end(kUnitTested), [&](const UnitTested& u) { return u.code == row.name; });
+    if (unit || all.find(fmt::format("[{}]", row.name)) != std::string::npos) continue;
     fmt::print("no golden shows {}: {}\n", row.name, row.message);
     ++missing;
   }
@@ -228,6 +259,7 @@ int check_codes(const fs::path& directory) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string(argv[1]) == "--codes") return check_codes(argv[2]);
+  if (argc == 3 && std::string(argv[1]) == "--seal") return seal(argv[2]);
   if (argc != 3) return 64;
   bool update = std::getenv("UPDATE_GOLDEN") != nullptr;
   std::string kerf = fs::absolute(argv[2]).string();
