@@ -33,8 +33,8 @@ enum kerf_reason {
 	KERF_REASON_GUARD = 6,
 	KERF_REASON_QUARANTINE = 7,
 	KERF_REASON_INTERNAL = 8,             /* a bound inside the decision was hit; always refuses */
-	KERF_REASON_NO_ADDRESS = 9,           /* 0.0.0.0 from a socket bound to an address: the kernel sends that to the
-						 bound address, or to loopback if it is no unicast one; refused */
+	KERF_REASON_NO_ADDRESS = 9,           /* 0.0.0.0 in a datagram, or from a socket bound to an address or device:
+						 the kernel may send that elsewhere than to loopback; refused */
 };
 
 /* Bits of an outcome, as in ir/eval.h. */

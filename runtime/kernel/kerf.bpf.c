@@ -70,13 +70,23 @@ static __always_inline int govern(struct kerf_walk *walk, int unclear)
 	return passes ? 1 : refuse_with(walk->refusal_errno);
 }
 
-/* connect() to 0.0.0.0 goes to the address that the socket is bound to, if that is a unicast one, else to loopback. */
-static __always_inline int govern4(struct kerf_walk *walk, __u32 address, __u32 source)
+/* 0.0.0.0 goes to the address that the socket is bound to, else to the one of the device that it is bound to, else to
+ * loopback. Datagrams name a device also where no hook sees it (IP_UNICAST_IF, IP_PKTINFO). */
+static __always_inline int govern4(struct kerf_walk *walk, __u32 address, const struct bpf_sock *sk)
 {
+	int loopback = walk->net.protocol != PROTO_UDP && walk->net.protocol != PROTO_UDPLITE && sk &&
+		       !sk->src_ip4 && !sk->bound_dev_if;
+
 	walk->net.v6 = 0;
 	walk->net.address_high = 0;
 	walk->net.address_low = address ? address : LOOPBACK4;
-	return govern(walk, !address && source);
+	return govern(walk, !address && !loopback);
+}
+
+/* A socket that is bound to a mapped address takes :: for 127.0.0.1. */
+static __always_inline int bound_to_mapped(const struct bpf_sock *sk)
+{
+	return sk && !(sk->src_ip6[0] | sk->src_ip6[1]) && bpf_ntohl(sk->src_ip6[2]) == 0xffff;
 }
 
 static __always_inline int govern6(struct bpf_sock_addr *ctx, struct kerf_walk *walk)
@@ -84,14 +94,12 @@ static __always_inline int govern6(struct bpf_sock_addr *ctx, struct kerf_walk *
 	__u32 w0 = bpf_ntohl(ctx->user_ip6[0]), w1 = bpf_ntohl(ctx->user_ip6[1]);
 	__u32 w2 = bpf_ntohl(ctx->user_ip6[2]), w3 = bpf_ntohl(ctx->user_ip6[3]);
 	struct bpf_sock *sk = ctx->sk;
-	__u32 source = sk ? sk->src_ip4 : 0, source2 = sk ? bpf_ntohl(sk->src_ip6[2]) : 0;
 
 	if (!(w0 | w1) && w2 == 0xffff)
-		return govern4(walk, w3, source);
+		return govern4(walk, w3, sk);
 	if (!(w0 | w1 | w2 | w3)) {
-		/* A socket that is bound to a mapped address takes :: for 127.0.0.1. */
-		if (source2 == 0xffff)
-			return govern4(walk, LOOPBACK4, 0);
+		if (bound_to_mapped(sk))
+			return govern4(walk, LOOPBACK4, sk);
 		w3 = 1;
 	}
 	walk->net.v6 = 1;
@@ -110,10 +118,9 @@ SEC("cgroup/connect4")
 int kerf_connect4(struct bpf_sock_addr *ctx)
 {
 	struct kerf_walk walk = {};
-	struct bpf_sock *sk = ctx->sk;
 
 	fill_socket(ctx, &walk);
-	return govern4(&walk, bpf_ntohl(ctx->user_ip4), sk ? sk->src_ip4 : 0);
+	return govern4(&walk, bpf_ntohl(ctx->user_ip4), ctx->sk);
 }
 
 SEC("cgroup/sendmsg4")
@@ -122,7 +129,7 @@ int kerf_sendmsg4(struct bpf_sock_addr *ctx)
 	struct kerf_walk walk = {};
 
 	fill_socket(ctx, &walk);
-	return govern4(&walk, bpf_ntohl(ctx->user_ip4), ctx->msg_src_ip4);
+	return govern4(&walk, bpf_ntohl(ctx->user_ip4), ctx->sk);
 }
 
 SEC("cgroup/connect6")

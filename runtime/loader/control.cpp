@@ -124,6 +124,7 @@ LoaderResult<bool> collect(const Host& host, const std::string& name) {
   std::optional<Fd> life;
   if (has_directory(state_directory(host, name))) {
     auto held = lock(host, name, LockKind::life, false);
+    if (!held && !has_directory(state_directory(host, name))) return false;   // its kerf run has just removed it
     if (!held) return held.error();
     if (!*held) return false;   // its kerf run is at work
     life = std::move(*held);
@@ -168,12 +169,14 @@ LoaderResult<std::vector<std::string>> gc() {
   if (!has_directory(host->states)) return removed;
   auto all = lock_all(*host);
   if (!all) return all.error();
+  std::optional<Failure> first;
   for (const std::string& name : all_names(*host)) {
     auto gone = collect(*host, name);
-    if (!gone) return gone.error();
-    if (*gone) removed.push_back(name);
+    if (gone && *gone) removed.push_back(name);
+    if (!gone && !first) first = gone.error();   // the others are collected all the same
   }
-  return removed;
+  if (!first) return removed;
+  return removed.empty() ? *first : with_help(*first, fmt::format("removed: {}", fmt::join(removed, ", ")));
 }
 
 }  // namespace kerf::loader

@@ -18,6 +18,7 @@ namespace kerf::loader {
 namespace {
 
 constexpr std::size_t kMaxBuffered = 8u << 20;
+constexpr int kPortion = 256;   // events, then signals and the end of the command are looked at
 
 }  // namespace
 
@@ -25,12 +26,13 @@ struct EventRing::State {
   ring_buffer* ring = nullptr;
   Handler handler;
   std::uint64_t malformed = 0;
+  int portion = 0;
 
   static int on_sample(void* context, void* bytes, std::size_t size) {
     auto& state = *static_cast<State*>(context);
     if (auto event = read_event(bytes, size)) state.handler(*event);
     else ++state.malformed;
-    return 0;
+    return ++state.portion < kPortion ? 0 : -ECANCELED;   // this event is taken, the next one is not
   }
   ~State() { ring_buffer__free(ring); }
 };
@@ -49,7 +51,10 @@ LoaderResult<EventRing> EventRing::open(int ring_map, Handler handler) {
 }
 
 int EventRing::fd() const { return ring_buffer__epoll_fd(state_->ring); }
-void EventRing::drain() { ring_buffer__consume(state_->ring); }
+bool EventRing::drain() {
+  state_->portion = 0;
+  return ring_buffer__consume(state_->ring) < 0;
+}
 std::uint64_t EventRing::malformed() const { return state_->malformed; }
 
 LoaderResult<EventSink> EventSink::open(const std::string& path) {
@@ -83,10 +88,11 @@ void EventSink::flush() {
   std::size_t done = 0;
   while (done < buffer_.size()) {
     pollfd room{fd_, POLLOUT, 0};
-    if (!regular_ && (::poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT))) break;
+    if (!regular_ && ::poll(&room, 1, 0) != 1) break;
+    bool gone = !regular_ && !(room.revents & POLLOUT);   // an error alone: waiting would be for ever
     // stderr is shared and may block; with room for PIPE_BUF bytes it does not
     std::size_t size = std::min<std::size_t>(buffer_.size() - done, regular_ ? buffer_.size() : PIPE_BUF);
-    ssize_t n = ::write(fd_, buffer_.data() + done, size);
+    ssize_t n = gone ? 0 : ::write(fd_, buffer_.data() + done, size);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       if (n < 0 && errno == EAGAIN) break;

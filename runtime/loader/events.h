@@ -19,7 +19,7 @@ class EventRing {
   // The handler is called from drain() only.
   static LoaderResult<EventRing> open(int ring_map, Handler handler);
   int fd() const;              // readable when there is something
-  void drain();
+  bool drain();                // takes what is there, in portions: true if it stopped before the end
   std::uint64_t malformed() const;
 
   EventRing(EventRing&&) noexcept;

@@ -23,6 +23,7 @@ sigset_t handled_set() {
   ::sigemptyset(&set);
   for (int signal : kForwarded) ::sigaddset(&set, signal);
   ::sigaddset(&set, SIGPIPE);   // events may go to a pipe whose reader left
+  ::sigaddset(&set, SIGXFSZ);   // or to a file that may not grow
   return set;
 }
 

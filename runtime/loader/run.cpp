@@ -2,6 +2,7 @@
 // policies say. Before: nothing of ours in the kernel. After: nothing of ours, unless tasks of the command live on: then
 // their enforcement does too. The one decision: the cgroup refuses everything first, the probe proves it, and only then
 // the record comes into force and the command is born inside.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -24,6 +25,15 @@
 
 namespace kerf::loader {
 namespace {
+
+constexpr std::uint64_t kLastEventsNs = 1'000'000'000;
+
+// A closed standard descriptor would be given to the next file that is opened, and messages would end in that.
+void keep_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  }
+}
 
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {
@@ -216,7 +226,9 @@ LoaderResult<int> run_command(const Host& host, const Prepared& prepared, const 
   if (started->exec_error != 0) say("cannot run `{}`: {}", escape_bytes(options.command[0]), errno_text(started->exec_error));
   attend(started->child, signals, options.events_file.empty() ? nullptr : &*ring, sink);
   int status = wait_status(started->child);
-  if (!options.events_file.empty()) ring->drain();
+  std::uint64_t until_ns = boot_time_ns() + kLastEventsNs;   // tasks that live on may make events without end
+  while (!options.events_file.empty() && ring->drain() && boot_time_ns() < until_ns) {
+  }
   sink.finish(1000);
   std::uint64_t lost = read_counters(armed.maps).events_lost + sink.dropped() + ring->malformed();
   if (lost != 0 && !options.events_file.empty()) say("{} events lost", lost);
@@ -232,6 +244,7 @@ void say_what_holds(const Manifest& manifest, const State& state) {
 }  // namespace
 
 LoaderResult<int> run(const RunOptions& options) {
+  keep_standard_descriptors();
   auto prepared = prepare(options);
   if (!prepared) return prepared.error();
   auto sink = EventSink::open(options.events_file);

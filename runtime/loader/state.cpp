@@ -136,7 +136,10 @@ LoaderResult<State> state_from_json(const Json& json, const std::string& name) {
 }
 
 LoaderResult<Unit> write_state(const Host& host, const State& state) {
-  auto done = replace_file(state_directory(host, state.name) + "/state.json", state_to_json(state).dump(2) + "\n");
+  std::string text = state_to_json(state).dump(2) + "\n";
+  // what could not be read back would leave a binding whose facts nobody can withdraw
+  if (text.size() > kMaxStateBytes) return fail(Code::K7407, fmt::format("the state of {} is larger than {} bytes: too many or too long facts", state.name, kMaxStateBytes));
+  auto done = replace_file(state_directory(host, state.name) + "/state.json", text);
   if (!done) return fail(Code::K7407, done.error().message);
   return Unit{};
 }

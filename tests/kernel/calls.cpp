@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -116,6 +117,16 @@ int nest(const std::string& mount) {
   return procs.good() ? 0 : EIO;
 }
 
+// Connects as fast as it can, for 20 seconds.
+int flood(const Target& to) {
+  time_t until = ::time(nullptr) + 20;
+  while (::time(nullptr) < until) {
+    Socket s(to.family, SOCK_STREAM);
+    for (int i = 0; i < 1000; ++i) ::connect(s.fd, to.raw(), to.size);
+  }
+  return 0;
+}
+
 int wait_for(const std::string& path) {
   for (int waited = 0; waited < 20000; waited += 10) {
     if (::access(path.c_str(), F_OK) == 0) return 0;
@@ -140,6 +151,7 @@ int perform(const std::string& call) {
   if (kind == "raw6") return only_socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
   if (kind == "udp-raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
   if (kind == "unix") return only_socket(AF_UNIX, SOCK_STREAM, 0);
+  if (kind == "flood") return flood(target(where, port));
   if (kind == "nest") return nest(where);
   if (kind == "touch") return std::ofstream(where).good() ? 0 : EIO;
   if (kind == "wait") return wait_for(where);

@@ -268,6 +268,23 @@ TEST_CASE("a signal to kerf goes to the command") {
   CHECK(running.finish().status == 42);
 }
 
+TEST_CASE("a command that makes events without end is still signalled") {
+  if (!can_enforce()) return;
+  Listeners listeners;
+  TempDir dir;
+  REQUIRE(compile_sample(listeners, dir / "bundle") == "");
+  Dialogue dialogue;
+  dialogue.ask("touch " + (dialogue.dir() / "start.reached"));
+  dialogue.ask("flood 127.0.0.1 " + std::to_string(listeners.tcp_refused));
+  Running running({.bundle = dir / "bundle", .calls = dialogue.calls()}, dialogue.dir());
+  REQUIRE(dialogue.reached("start"));
+  ::usleep(500'000);
+  time_t begin = ::time(nullptr);
+  ::kill(running.pid(), SIGTERM);
+  CHECK(running.finish().status == 128 + SIGTERM);
+  CHECK(::time(nullptr) - begin < 10);
+}
+
 TEST_CASE("tasks that outlive the command stay enforced") {
   if (!can_enforce()) return;
   Listeners listeners;

@@ -79,13 +79,25 @@ sockaddr_in6 address_in6(const char* text, std::uint16_t port) {
 }
 
 template <class A>
-int connect_to(int type, const A& address, const char* bound = nullptr) {
+int connect_to(int type, const A& address, const char* bound = nullptr, const char* device = nullptr) {
   int fd = socket(reinterpret_cast<const sockaddr&>(address).sa_family, type, 0);
   if (fd < 0) return errno;
+  if (device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, static_cast<socklen_t>(strlen(device)))) return errno;
   if (bound) {
     sockaddr_in from = address_in(bound, 0);
     if (bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from)) return errno;
   }
+  int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) ? errno : 0;
+  close(fd);
+  return result;
+}
+
+// `bound` need not be an address of this machine.
+int connect_from6(int type, const sockaddr_in6& address, const char* bound) {
+  int fd = socket(AF_INET6, type, 0), on = 1;
+  sockaddr_in6 from = address_in6(bound, 0);
+  if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on)) return errno;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from)) return errno;
   int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) ? errno : 0;
   close(fd);
   return result;
@@ -98,6 +110,11 @@ int send_to(const A& address) {
   int result = sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ? errno : 0;
   close(fd);
   return result;
+}
+
+int keep(void* into, void* data, std::size_t) {
+  static_cast<std::vector<kerf_event_record>*>(into)->push_back(*static_cast<kerf_event_record*>(data));
+  return 0;
 }
 
 std::uint16_t listen_anywhere(int& fd, int& udp) {
@@ -156,11 +173,13 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
       CHECK(inside(cgroup, [&] { return connect_to(type, here); }) == 0);
       CHECK(inside(cgroup, [&] { return connect_to(type, here6); }) == 0);
       CHECK(inside(cgroup, [&] { return connect_to(type, mapped); }) == 0);
-      CHECK(inside(cgroup, [&] { return connect_to(type, zero); }) == 0);
       CHECK(inside(cgroup, [&] { return connect_to(type, any6); }) == 0);
-      CHECK(inside(cgroup, [&] { return connect_to(type, mapped_zero); }) == 0);
       CHECK(inside(cgroup, [&] { return connect_to(type, there); }) == ECONNREFUSED);
       CHECK(inside(cgroup, [&] { return connect_to(type, mapped_there); }) == ECONNREFUSED);
+    }
+    for (int to_zero : {inside(cgroup, [&] { return connect_to(SOCK_STREAM, zero); }),
+                        inside(cgroup, [&] { return connect_to(SOCK_STREAM, mapped_zero); })}) {
+      CHECK(to_zero == 0);
     }
     CHECK(inside(cgroup, [&] { return send_to(here); }) == 0);
     CHECK(inside(cgroup, [&] { return send_to(here6); }) == 0);
@@ -173,6 +192,32 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     CHECK(inside(cgroup, [&] { return connect_to(SOCK_STREAM, zero, "127.0.0.2"); }) == ECONNREFUSED);
     CHECK(inside(cgroup, [&] { return connect_to(SOCK_STREAM, zero, "127.0.0.1"); }) == ECONNREFUSED);
     CHECK(inside(cgroup, [&] { return connect_to(SOCK_STREAM, here, "127.0.0.1"); }) == 0);
+    CHECK(inside(cgroup, [&] { return connect_to(SOCK_STREAM, zero, nullptr, "lo"); }) == ECONNREFUSED);
+    CHECK(inside(cgroup, [&] { return connect_to(SOCK_STREAM, mapped_zero, nullptr, "lo"); }) == ECONNREFUSED);
+    CHECK(inside(cgroup, [&] { return connect_to(SOCK_STREAM, here, nullptr, "lo"); }) == 0);
+  }
+  SUBCASE("0.0.0.0 for datagrams, which can name a device unseen") {
+    CHECK(inside(cgroup, [&] { return connect_to(SOCK_DGRAM, zero); }) == ECONNREFUSED);
+    CHECK(inside(cgroup, [&] { return connect_to(SOCK_DGRAM, mapped_zero); }) == ECONNREFUSED);
+    CHECK(inside(cgroup, [&] { return send_to(zero); }) == ECONNREFUSED);
+    CHECK(inside(cgroup, [&] { return send_to(mapped_zero); }) == ECONNREFUSED);
+  }
+  SUBCASE(":: from a socket bound to an address that resembles a mapped one") {
+    std::vector<kerf_event_record> records;
+    ring_buffer* ring = ring_buffer__new((*loaded)->map("kerf_events"), keep, &records, nullptr);
+    REQUIRE(ring != nullptr);
+    kerf_state state{7, 1};
+    std::uint32_t key = 0;
+    bpf_map_update_elem((*loaded)->map("kerf_state"), &key, &state, BPF_ANY);
+    inside(cgroup, [&] { return connect_from6(SOCK_DGRAM, any6, "fd00::ffff:0:1"); });
+    inside(cgroup, [&] { return connect_from6(SOCK_DGRAM, any6, "::ffff:127.0.0.1"); });
+    ring_buffer__consume(ring);
+    ring_buffer__free(ring);
+    REQUIRE(records.size() == 2);
+    CHECK(records[0].net.v6 == 1);        // the kernel takes ::1
+    CHECK(records[0].net.address_low == 1);
+    CHECK(records[1].net.v6 == 0);        // and here 127.0.0.1
+    CHECK(records[1].net.address_low == 0x7f000001);
   }
   SUBCASE("sockets that the hooks do not see") {
     CHECK(inside(cgroup, [] { return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) < 0 ? errno : 0; }) == EPERM);
@@ -193,10 +238,6 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
   }
   SUBCASE("events of denials, and of allows on request") {
     std::vector<kerf_event_record> records;
-    auto keep = [](void* into, void* data, std::size_t) {
-      static_cast<std::vector<kerf_event_record>*>(into)->push_back(*static_cast<kerf_event_record*>(data));
-      return 0;
-    };
     ring_buffer* ring = ring_buffer__new((*loaded)->map("kerf_events"), keep, &records, nullptr);
     REQUIRE(ring != nullptr);
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, here); });

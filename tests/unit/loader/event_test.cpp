@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -10,8 +11,10 @@
 #include "runtime/loader/cgroup.h"
 #include "runtime/loader/event_json.h"
 #include "runtime/loader/events.h"
+#include "runtime/loader/facts.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/host.h"
+#include "runtime/loader/process.h"
 #include "runtime/loader/state.h"
 #include "sample.h"
 
@@ -178,6 +181,32 @@ TEST_CASE("the sink writes lines, and never waits for a reader") {
     REQUIRE(!sink.ok());
     CHECK(sink.error().code == "K7502");
   }
+  SUBCASE("a FIFO whose reader left while it was full") {
+    REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
+    int reader = ::open((dir / "fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    Signals signals;   // SIGPIPE
+    auto sink = EventSink::open(dir / "fifo");
+    REQUIRE(sink.ok());
+    for (int i = 0; i < 200; ++i) sink->line(std::string(999, 'x'));
+    CHECK(sink->waiting_fd() >= 0);
+    ::close(reader);
+    sink->flush();
+    CHECK(sink->waiting_fd() < 0);   // nothing to wait for: poll() would return at once, for ever
+    CHECK(sink->dropped() > 0);
+  }
+  SUBCASE("a file that may not grow") {
+    Signals signals;   // SIGXFSZ
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    auto sink = EventSink::open(dir / "events");
+    REQUIRE(sink.ok());
+    rlimit none{0, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &none);
+    sink->line("x");
+    sink->finish(0);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    CHECK(sink->dropped() == 1);
+  }
   SUBCASE("a FIFO whose reader sleeps loses lines, counted") {
     REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
     int reader = ::open((dir / "fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -194,6 +223,19 @@ TEST_CASE("the sink writes lines, and never waits for a reader") {
     CHECK(got < 20000u * 1000u);
     ::close(reader);
   }
+}
+
+TEST_CASE("a state that could not be read back is not written") {
+  TempDir dir;
+  Host host;
+  host.states = dir.path();
+  State state;
+  state.name = "r0123456789";
+  REQUIRE(::mkdir(state_directory(host, state.name).c_str(), 0700) == 0);
+  CHECK(write_state(host, state).ok());
+  state.facts.emplace("note", Fact{Value(std::string(2u << 20, 'x')), kNoDeadline});
+  CHECK(!write_state(host, state).ok());
+  CHECK(read_state(host, state.name).ok());
 }
 
 TEST_CASE("mounts") {
