@@ -106,39 +106,34 @@ static __always_inline __u32 find_peer(__u32 env, const struct kerf_net_event *n
 	return entry[KERF_PEER_CLASS];
 }
 
-/* One dimension at one block. */
-struct dimension {
-	__u64 nonzero;
-	__u64 own;
-	__u64 words;
-	__u64 base;
-};
-
-static __always_inline int open_block(struct dimension *d, __u32 class, __u32 base, __u32 block)
+/* Where the entry of a class's block begins in kerf_blocks, which is all that is kept of it: 6.1 counts the stack of
+ * every call on the way in steps of 32 bytes, and 512 is all there is. */
+static __always_inline __u64 block_entry(__u32 class, __u32 block)
 {
 	__u64 at = (__u64)class + block;
 
-	if (!WITHIN(at, kerf_class_blocks_count))
-		return 0;
-	__u64 entry = kerf_class_blocks[at];
-	if (!WITHIN(entry, kerf_blocks_count - (KERF_BLOCK_FIELDS - 1)))
-		return 0;
-	d->nonzero = kerf_blocks[entry + KERF_BLOCK_NONZERO];
-	d->own = kerf_blocks[entry + KERF_BLOCK_OWN];
-	d->words = kerf_blocks[entry + KERF_BLOCK_WORDS];
-	d->base = (__u64)base + block * 64;
-	return 1;
+	return WITHIN(at, kerf_class_blocks_count) ? kerf_class_blocks[at] : KERF_NOWHERE;
 }
 
-/* Where a block's row word lies in kerf_words; chosen by arithmetic, as a branch would double the verifier's work. */
-static __always_inline __u64 row_word_at(const struct dimension *d, __u32 word)
+#define BLOCK_WITHIN(entry) WITHIN(entry, kerf_blocks_count - (KERF_BLOCK_FIELDS - 1))
+
+/* The row's word is the class's own or its dimension's base; chosen by arithmetic, as a branch would double the
+ * verifier's work. 0: a bound was hit. */
+static __always_inline int and_row_word(__u64 *bits, __u64 entry, __u64 base, __u32 word)
 {
-	__u64 own = d->words + count_bits(d->own & ((1ull << (word & 63)) - 1));
-	__u64 base = d->base + word;
-	__u64 mask = d->own >> (word & 63) & 1;
+	if (!BLOCK_WITHIN(entry))
+		return 0;
+	__u64 owned = kerf_blocks[entry + KERF_BLOCK_OWN];
+	__u64 own = kerf_blocks[entry + KERF_BLOCK_WORDS] + count_bits(owned & ((1ull << (word & 63)) - 1));
+	__u64 mask = owned >> (word & 63) & 1;
 
 	OPAQUE(mask);
-	return base ^ ((own ^ base) & -mask);
+	base += word;
+	__u64 at = base ^ ((own ^ base) & -mask);
+	if (!WITHIN(at, kerf_words_count))
+		return 0;
+	*bits &= kerf_words[at];
+	return 1;
 }
 
 static __always_inline void count_hit(const struct kerf_walk *walk, __u32 policy)
@@ -210,26 +205,27 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct kerf_values *values,
 					      struct kerf_active_block *active, __u64 summary, __u32 block)
 {
-	struct dimension a, p, e;
-
 	asm volatile("" : : "r"(values));   /* an argument that is not used would not be passed */
 	if (!walk || !active || (kerf_has_code && !values))
 		return 1;
-	if (!open_block(&a, walk->address, walk->address_base, block) ||
-	    !open_block(&p, walk->port, walk->port_base, block) || !open_block(&e, walk->peer, walk->peer_base, block))
+	__u64 a = block_entry(walk->address, block), p = block_entry(walk->port, block), e = block_entry(walk->peer, block);
+	if (!BLOCK_WITHIN(a) || !BLOCK_WITHIN(p) || !BLOCK_WITHIN(e))
 		return 1;
-	summary &= a.nonzero & p.nonzero & e.nonzero;
+	summary &= kerf_blocks[a + KERF_BLOCK_NONZERO] & kerf_blocks[p + KERF_BLOCK_NONZERO] &
+		   kerf_blocks[e + KERF_BLOCK_NONZERO];
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
 		if (!summary)
 			return 0;
 		__u64 word = lowest_bit(summary);
 		summary &= summary - 1;
-		__u64 a_at = row_word_at(&a, word), p_at = row_word_at(&p, word), e_at = row_word_at(&e, word);
-		if (!WITHIN(a_at, kerf_words_count) || !WITHIN(p_at, kerf_words_count) ||
-		    !WITHIN(e_at, kerf_words_count) || !WITHIN(word, 64))
+		if (!WITHIN(word, 64))
 			return 1;
-		__u64 bits = active->word[word] & kerf_words[a_at] & kerf_words[p_at] & kerf_words[e_at];
+		__u64 bits = active->word[word];
+		if (!and_row_word(&bits, a, FORGET(walk->address_base) + block * 64, word) ||
+		    !and_row_word(&bits, p, FORGET(walk->port_base) + block * 64, word) ||
+		    !and_row_word(&bits, e, FORGET(walk->peer_base) + block * 64, word))
+			return 1;
 		if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
 			return 1;
 	}

@@ -171,17 +171,15 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index)
 	struct kerf_walk walk = {};
 	__u32 key = index;
 	const struct kerf_selftest_in *in = bpf_map_lookup_elem(&kerf_selftest_in, &key);
-	struct kerf_decision *out = bpf_map_lookup_elem(&kerf_selftest_out, &key);
 
-	if (!in || !out)
+	if (!in)
 		return 1;
 	walk.net = in->net;
 	if (kerf_decide(&walk, in->binding)) {
 		walk.decision.verdict = KERF_VERDICT_DENY;
 		walk.decision.reason = KERF_REASON_INTERNAL;
 	}
-	*out = walk.decision;
-	return 0;
+	return bpf_map_update_elem(&kerf_selftest_out, &key, &walk.decision, BPF_ANY) != 0;
 }
 
 /* Decides a batch of events as the hooks would, for tests. A loader leaves it out. */

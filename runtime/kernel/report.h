@@ -35,17 +35,15 @@ static __always_inline int logs_allows(void)
 	return state && state->log_allows;
 }
 
-/* `refusal_errno`: 0 if the call goes on. */
-static __always_inline void report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno)
+/* A function of its own, so that its stack does not lie below that of the decision. Not 0: the event is lost. */
+__attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno)
 {
+	if (!walk)
+		return 1;
 	struct kerf_event_record *record = bpf_ringbuf_reserve(&kerf_events, sizeof(*record), 0);
 
-	if (!record) {
-		struct kerf_counters *c = counters();
-		if (c)
-			__sync_fetch_and_add(&c->events_lost, 1);
-		return;
-	}
+	if (!record)
+		return 1;
 	__u64 uid_gid = bpf_get_current_uid_gid(), pid_tgid = bpf_get_current_pid_tgid();
 	record->version = KERF_ABI_VERSION;
 	record->kind = KERF_EVENT_NET_CONNECT;
@@ -68,6 +66,17 @@ static __always_inline void report(const struct kerf_walk *walk, __u32 binding, 
 	record->payload_size = 0;
 	record->reserved1 = 0;
 	bpf_ringbuf_submit(record, 0);
+	return 0;
+}
+
+/* `refusal_errno`: 0 if the call goes on. */
+static __always_inline void report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno)
+{
+	if (!kerf_report(walk, binding, refusal_errno))
+		return;
+	struct kerf_counters *c = counters();
+	if (c)
+		__sync_fetch_and_add(&c->events_lost, 1);
 }
 
 #endif

