@@ -137,7 +137,6 @@ class ActionScope {
     switch_on(body, action);
   }
 
-  bool has_unknown() const { return unknown_; }
   bool admits(const EntityUid& action) const {
     if (any_) return true;
     if (unknown_) return false;
@@ -182,11 +181,6 @@ bool admits(const ScopeConstraint& scope, const std::string& type, const SchemaT
   internal_error("unknown scope constraint");
 }
 
-bool has_unknown(const ScopeConstraint& scope, const SchemaTypes& schema_types) {
-  if (scope.type && !schema_types.is_known(*scope.type)) return true;
-  return scope.kind != ScopeConstraint::Kind::any && !schema_types.is_known(scope.uid.type);
-}
-
 // `== Group::"g"` where `in` was meant.
 bool in_would_help(const ScopeConstraint& scope, const std::string& type, const SchemaTypes& schema_types) {
   return scope.kind == ScopeConstraint::Kind::eq && scope.uid.type != type &&
@@ -212,8 +206,6 @@ bool check_application(const Policy& policy, const Module& module, const SchemaT
     principal_in = principal_in || in_would_help(policy.principal, env.principal, schema_types);
     resource_in = resource_in || in_would_help(policy.resource, env.resource, schema_types);
   }
-  // check_names has said why.
-  if (actions.has_unknown() || has_unknown(policy.principal, schema_types) || has_unknown(policy.resource, schema_types)) return false;
   Span span = body[body.arg(body.root, 0)].span;
   NodeId last = body.arg(body.arg(body.root, 1), 1);
   if (body[last].op == Op::and_ && body[last].span == policy.span) last = body.arg(last, 0);

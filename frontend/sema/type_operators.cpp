@@ -133,12 +133,12 @@ BodyTyper::Answer BodyTyper::tag(NodeId id) {
     TypeId type = !tagged ? singleton(false) : holds(id) ? singleton(true) : simple(TypeKind::boolean);
     return {type, ok, {capability_[id.index]}};
   }
-  if (!tagged) {
-    problems_->push_back(NoTags{id});
+  if (!holds(id)) {
+    problems_->push_back(UnsafeTag{id});
     return {TypeId(), false, {}};
   }
-  if (holds(id)) return {*declared->tags, ok, {}};
-  problems_->push_back(UnsafeTag{id});
+  if (tagged) return {*declared->tags, ok, {}};
+  problems_->push_back(NoTags{id});
   return {TypeId(), false, {}};
 }
 
