@@ -117,8 +117,17 @@ static __always_inline __u64 block_entry(__u32 class, __u32 block)
 
 #define BLOCK_WITHIN(entry) WITHIN(entry, kerf_blocks_count - (KERF_BLOCK_FIELDS - 1))
 
+/* These test the entry anew each time: 6.1 forgets what it knew of a value that was on the stack. 0: a bound was hit. */
+static __always_inline int and_nonzero(__u64 *summary, __u64 entry)
+{
+	if (!BLOCK_WITHIN(entry))
+		return 0;
+	*summary &= kerf_blocks[entry + KERF_BLOCK_NONZERO];
+	return 1;
+}
+
 /* The row's word is the class's own or its dimension's base; chosen by arithmetic, as a branch would double the
- * verifier's work. 0: a bound was hit. */
+ * verifier's work. */
 static __always_inline int and_row_word(__u64 *bits, __u64 entry, __u64 base, __u32 word)
 {
 	if (!BLOCK_WITHIN(entry))
@@ -209,10 +218,8 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 	if (!walk || !active || (kerf_has_code && !values))
 		return 1;
 	__u64 a = block_entry(walk->address, block), p = block_entry(walk->port, block), e = block_entry(walk->peer, block);
-	if (!BLOCK_WITHIN(a) || !BLOCK_WITHIN(p) || !BLOCK_WITHIN(e))
+	if (!and_nonzero(&summary, a) || !and_nonzero(&summary, p) || !and_nonzero(&summary, e))
 		return 1;
-	summary &= kerf_blocks[a + KERF_BLOCK_NONZERO] & kerf_blocks[p + KERF_BLOCK_NONZERO] &
-		   kerf_blocks[e + KERF_BLOCK_NONZERO];
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
 		if (!summary)
