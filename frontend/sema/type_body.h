@@ -28,12 +28,11 @@ struct IncompatibleTypes { NodeId node, first_node, second_node; TypeId first, s
 struct MissingAttr { NodeId node; };
 struct UnsafeAttr { NodeId node; };
 struct UnsafeTag { NodeId node; };
-struct NoTags { NodeId node; };
 struct WrongArity { NodeId node; std::size_t expected, actual; };
 struct BadArgument { NodeId node; };
 struct NonLiteralArgument { NodeId node; };
 struct EmptySet { NodeId node; };
-using TypeProblem = std::variant<UnexpectedType, IncompatibleTypes, MissingAttr, UnsafeAttr, UnsafeTag, NoTags,
+using TypeProblem = std::variant<UnexpectedType, IncompatibleTypes, MissingAttr, UnsafeAttr, UnsafeTag,
                                  WrongArity, BadArgument, NonLiteralArgument, EmptySet>;
 
 bool is_action_type(std::string_view type);   // `Action` or `…::Action`

@@ -133,12 +133,9 @@ BodyTyper::Answer BodyTyper::tag(NodeId id) {
     TypeId type = !tagged ? singleton(false) : holds(id) ? singleton(true) : simple(TypeKind::boolean);
     return {type, ok, {capability_[id.index]}};
   }
-  if (!holds(id)) {
-    problems_->push_back(UnsafeTag{id});
-    return {TypeId(), false, {}};
-  }
-  if (tagged) return {*declared->tags, ok, {}};
-  problems_->push_back(NoTags{id});
+  // a test of a type without tags is false, so nothing that it guards is typed
+  if (tagged && holds(id)) return {*declared->tags, ok, {}};
+  problems_->push_back(UnsafeTag{id});
   return {TypeId(), false, {}};
 }
 

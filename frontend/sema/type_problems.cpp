@@ -181,14 +181,6 @@ class Reporter {
         .with_help(fmt::format("test for it first: `{}.hasTag({}) && …`", print_expr(in_.body, object), key_text));
   }
 
-  void operator()(const NoTags& p) {
-    std::string type = show(type_of(in_.body.arg(p.node, 0)));
-    Diagnostic& d = diagnostics_.report(Code::K3110, in_.body.name_span(p.node), type);
-    if (const EntityType* declared = in_.schema.find_type(type)) {
-      d.with_related(declared->span, fmt::format("entity type `{}` is declared without `tags`", type));
-    }
-  }
-
   void operator()(const WrongArity& p) {
     const std::string& name = in_.body.name(p.node);
     std::size_t object = find_function_type(name)->constructor ? 0 : 1;
