@@ -16,19 +16,19 @@ kernel=$("$here/kernel.sh" "$package" "$work/kernels") || exit $?
 
 # What takes long in an emulated machine and does not depend on the kernel stays out.
 cat > "$work/$package.tests" <<T
-scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
-conditions 60 $build/test_bpf -nc -d -tc=random?conditions*,enough?conditions*
-hooks 60 $build/test_bpf -nc -d -sf=*attach_test*
-differential 60 $build/differential 4 60 0
-enforce 100 $build/test_kernel -nc -d -sf=*enforce_test*
-lifecycle 100 $build/test_kernel -nc -d -sf=*lifecycle_test*
+scale 240 $build/test_bpf -nc -d -tc=ten?thousand*
+conditions 240 $build/test_bpf -nc -d -tc=random?conditions*,enough?conditions*
+hooks 240 $build/test_bpf -nc -d -sf=*attach_test*
+differential 240 $build/differential 4 60 0
+enforce 300 $build/test_kernel -nc -d -sf=*enforce_test*
+lifecycle 300 $build/test_kernel -nc -d -sf=*lifecycle_test*
 T
 "$here/initramfs.sh" "$work/$package.cpio" "$here/init" "$work/$package.tests" \
   "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen" /etc/passwd=/etc/passwd
 
 log=$work/$package.log
 started=$SECONDS
-timeout --foreground "${KERF_GUEST_SECONDS:-170}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
+timeout --foreground "${KERF_GUEST_SECONDS:-880}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
   -nodefaults -no-user-config -display none -serial stdio -no-reboot -kernel "$kernel" -initrd "$work/$package.cpio" \
   -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on" </dev/null | sed -u 's/\r$//' | tee "$log" || true
 echo "the guest took $((SECONDS - started)) s"
