@@ -44,6 +44,7 @@ std::optional<Code> code_of(const std::string& message) {
       {"are not compatible", Code::K3106},
       {"access to optional attribute", Code::K3108},
       {"access to tag", Code::K3109},
+      {"`.getTag()` is not allowed", Code::K3109},
       {"wrong number of arguments", Code::K3111},
       {"extension function argument validation", Code::K3112},
       {"called with non-literal expressions", Code::K3113},
