@@ -243,7 +243,7 @@ class PolicyPlanner {
         auto by_endpoint = partition_endpoints(residuals_, rest_p, kEndpointAtoms, endpoints_, limits);
         if (!by_endpoint) return false;
         for (auto& [rest, endpoints] : *by_endpoint) {
-          KernelRow row{policy_.policy, Outcome::true_, addresses, ports, endpoints, {}, {}};
+          KernelRow row{policy_.policy, Outcome::true_, addresses, ports, endpoints, {}, {}, {}};
           if (!add_rows(row, rest)) return false;
         }
       }
@@ -350,13 +350,22 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
     for (KernelEventId event : action->events) {
       const KernelEvent& row = kernel_event(event);
       if (!is_kind(module, request.resource, row.resource)) continue;
-      KernelEnv env{i, event, action->refusal_errno.value_or(std::string(row.default_errno)), {}, {}, {}, {}};
+      KernelEnv env{i, event, row.resource, action->refusal_errno.value_or(std::string(row.default_errno)), {}, {}, {}, {}, {}};
       const Endpoints& known = endpoints.try_emplace(request.resource, module, request.resource).first->second;
       if (!plan_environment(module, env, known, refusals, diagnostics)) return plan;
       plan.envs.push_back(std::move(env));
     }
   }
   return plan;
+}
+
+bool PathTest::holds(std::string_view path) const {
+  if (pattern) return matches(*pattern, path);
+  if (std::binary_search(files.begin(), files.end(), path)) return true;
+  return std::any_of(trees.begin(), trees.end(), [&](const std::string& tree) {
+    const std::string prefix = tree == "/" ? tree : tree + "/";
+    return path.size() > prefix.size() && path.starts_with(prefix);
+  });
 }
 
 bool EndpointSet::holds(const EndpointKey& key) const {

@@ -2,7 +2,7 @@
 // is one way in which one policy is satisfied or errs. Rows of one policy exclude each other. At a hook
 //   policy p is satisfied  iff  some row of p with result true_ holds
 //   policy p errs          iff  some row of p with result error holds
-// and a row holds iff all its parts hold: address, port, endpoint, bind, publish, code. Absent parts always hold.
+// and a row holds iff all its parts hold: address, port, endpoint, path, bind, publish, code. Absent parts always hold.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -44,6 +44,16 @@ struct EndpointSet {
   friend auto operator<=>(const EndpointSet&, const EndpointSet&) = default;
 };
 
+// A question about a canonical path alone; the answer is true or false, never an error. Either a set of files, given one
+// by one or by the trees that they are in, or one `like` pattern with a wildcard; never both.
+struct PathTest {
+  std::vector<std::string> files;          // sorted: the path is one of these
+  std::vector<std::string> trees;          // sorted canonical directories: the path is properly below one of these
+  std::optional<Pattern> pattern;          // the path matches
+  bool holds(std::string_view path) const;
+  friend auto operator<=>(const PathTest&, const PathTest&) = default;
+};
+
 // A Bool expression that userspace evaluates with all of Cedar when a binding is made or a fact is set.
 struct Predicate {
   PolicyId policy;
@@ -74,6 +84,7 @@ struct KernelRow {
   std::optional<AddressSet> address;
   std::optional<PortSet> port;
   std::optional<EndpointSet> endpoint;
+  std::vector<Requirement> path;           // over KernelEnv::paths; outcomes true_ or false_
   std::vector<Requirement> bind;           // over KernelEnv::predicates (stage bind or publish alike)
   std::vector<Requirement> code;           // over KernelEnv::code
 };
@@ -81,7 +92,9 @@ struct KernelRow {
 struct KernelEnv {
   std::size_t environment;                 // index into Module::environments
   KernelEventId event;
+  KernelKind resource;                     // of the environment: endpoint, file or directory
   std::string refusal_errno;               // "ECONNREFUSED"
+  std::vector<PathTest> paths;             // each once
   std::vector<Predicate> predicates;
   std::vector<ValueSlot> slots;
   std::vector<CodePredicate> code;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What kernel, loader and compiler agree on. Plain C, fixed widths, no padding left to the compiler.
- * Version 1 is frozen: fields are only ever added at the end, with a new version number. */
+ * A version is frozen once released; every change of a shape is a new version number. */
 #ifndef KERF_POLICY_ABI_H
 #define KERF_POLICY_ABI_H
 
@@ -10,15 +10,42 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 1
+#define KERF_ABI_VERSION 2
 
-#define KERF_EVENT_KINDS 16      /* slots for events in a binding; net.connect is 0 */
-#define KERF_EVENT_NET_CONNECT 0
+#define KERF_EVENT_KINDS 16      /* slots for events in a binding */
+
+/* Rows of KERNEL_EVENT in ir/kernel_model.def, in the same order. */
+enum kerf_event_kind {
+	KERF_EVENT_NET_CONNECT = 0,
+	KERF_EVENT_FILE_READ = 1,
+	KERF_EVENT_FILE_WRITE = 2,
+	KERF_EVENT_FILE_CREATE = 3,
+	KERF_EVENT_FILE_DELETE = 4,
+	KERF_EVENT_FILE_RENAME = 5,
+	KERF_EVENT_FILE_LINK = 6,
+	KERF_EVENT_FILE_LIST = 7,
+	KERF_EVENT_FILE_STAT = 8,
+	KERF_EVENT_FILE_EXEC = 9,
+	KERF_EVENT_LIB_LOAD = 10,
+};
+#define KERF_BIT(event) (1u << (event))
+#define KERF_NET_EVENTS KERF_BIT(KERF_EVENT_NET_CONNECT)
+#define KERF_FILE_EVENTS 0x7feu   /* FILE_READ … LIB_LOAD */
+#define KERF_ALL_EVENTS (KERF_NET_EVENTS | KERF_FILE_EVENTS)
+
 #define KERF_SEGMENTS 8          /* facts with different deadlines in one binding, plus the state after the last */
 #define KERF_VALUE_SLOTS 16      /* bind and publish values that hook code reads, per environment */
 #define KERF_EVENT_POLICIES 8    /* policies named in one event record; the counts are complete */
 #define KERF_MAX_BINDINGS 1024
 #define KERF_ADDRESS_DEPTH 18    /* address tables: at most 2^18 - 1 boundaries for each family */
+#define KERF_MAX_TASKS 65536     /* tagged tasks; past it fork fails with EAGAIN */
+#define KERF_MAX_ANCHORS 1024    /* of all bindings of an object */
+#define KERF_ANCHOR_BYTES 1024   /* an anchor's path with a final 0 that is not counted in its length */
+#define KERF_PATH_BYTES 4096     /* longest canonical path, without a final 0 */
+#define KERF_PATH_DEPTH 128      /* components of a path */
+#define KERF_FS_TYPE_BYTES 32    /* name of a file system type, padded with zeros; the last byte is always 0 */
+#define KERF_AUTOMATA 3          /* path automata of an object: 0 literals and trees, 1 and 2 patterns */
+#define KERF_SCRATCH_SLOTS 64    /* decisions about files under way at once; past it refused, and counted */
 
 enum kerf_mode { KERF_MODE_ENFORCE = 0, KERF_MODE_AUDIT = 1, KERF_MODE_QUARANTINE = 2 };
 
@@ -35,6 +62,12 @@ enum kerf_reason {
 	KERF_REASON_INTERNAL = 8,             /* a bound inside the decision was hit; always refuses */
 	KERF_REASON_NO_ADDRESS = 9,           /* 0.0.0.0 in a datagram, or from a socket bound to an address or device:
 						 the kernel may send that elsewhere than to loopback; refused */
+	KERF_REASON_NO_PATH = 10,             /* no anchor above the object: not in a file system the binding knows */
+	KERF_REASON_TOO_LONG = 11,            /* past KERF_PATH_BYTES or KERF_PATH_DEPTH */
+	KERF_REASON_NOT_TEXT = 12,            /* the path's bytes are no UTF-8 */
+	KERF_REASON_RACED = 13,               /* renames during the walk, after all retries */
+	KERF_REASON_NAME_AMBIGUOUS = 14,      /* a case-insensitive directory on the way */
+	KERF_REASON_NO_SLOT = 15,             /* all scratch slots taken */
 };
 
 /* Bits of an outcome, as in ir/eval.h. */
@@ -62,7 +95,10 @@ struct kerf_binding {
 	__u64 generation;
 	__u32 mode;                           /* enum kerf_mode */
 	__u32 segment_count;                  /* 1 to KERF_SEGMENTS + 1 */
-	__u32 env[KERF_EVENT_KINDS];          /* environment of the object + 1; 0: no applicable action */
+	/* Environment of the object + 1 for an event; 0: no applicable action. The second for a resource that is itself
+	 * a directory: the environment of the directory type if the action lists it, else the same as the first. */
+	__u32 env[KERF_EVENT_KINDS];
+	__u32 directory_env[KERF_EVENT_KINDS];
 	__u64 segment_until_ns[KERF_SEGMENTS + 1];
 	__u64 words[];
 };
@@ -84,16 +120,37 @@ struct kerf_env_layout {
 	__u32 reserved;
 };
 
-/* What a hook saw, normalised (mapped IPv6 is IPv4, 0.0.0.0 is 127.0.0.1, :: is ::1). */
+/* Address and port, normalised (mapped IPv6 is IPv4, 0.0.0.0 is 127.0.0.1, :: is ::1). */
 struct kerf_net_event {
 	__u64 address_high;                   /* as struct kerf_value */
 	__u64 address_low;
 	__u32 v6;                             /* 0 or 1 */
 	__u32 port;                           /* host order */
 	__u32 protocol;                       /* IPPROTO_* */
-	__u32 uid;
+	__u32 reserved;
+};
+
+/* A file or directory; its canonical path lies apart. */
+struct kerf_file_event {
+	char fs_type[KERF_FS_TYPE_BYTES];
+	__u32 exists;                         /* 1: the fields below are known; 0: the name of something to be created */
+	__u32 owner;                          /* uid in the initial user namespace */
+	__u32 mode;                           /* st_mode, type bits included */
+	__u32 nlink;
+	__u32 directory;                      /* the resource is a directory (or will be one) */
+	__u32 path_length;
+};
+
+/* What a hook saw. */
+struct kerf_seen {
+	__u32 event;                          /* enum kerf_event_kind */
+	__u32 uid;                            /* real, in the initial user namespace */
 	__u32 gid;
-	__u32 pid;
+	__u32 pid;                            /* thread group, in the initial pid namespace */
+	union {
+		struct kerf_net_event net;
+		struct kerf_file_event file;
+	};
 };
 
 struct kerf_decision {
@@ -108,7 +165,7 @@ struct kerf_decision {
 /* One record of the ring buffer kerf_events. */
 struct kerf_event_record {
 	__u16 version;                        /* KERF_ABI_VERSION */
-	__u16 kind;                           /* KERF_EVENT_NET_CONNECT … */
+	__u16 kind;                           /* enum kerf_event_kind: the event that was asked, as seen.event */
 	__u32 size;                           /* of the record, payload included */
 	__u64 time_ns;                        /* boot time */
 	__u64 generation;
@@ -122,17 +179,66 @@ struct kerf_event_record {
 	__u32 mode;
 	__u32 reserved0;
 	struct kerf_decision decision;
-	struct kerf_net_event net;
+	struct kerf_seen seen;
 	char comm[16];
 	__u8 bundle_digest[16];
-	__u32 payload_size;                   /* bytes after the record: names, for later events */
-	__u32 reserved1;
+	__u32 payload_size;                   /* bytes after the record: the canonical path of a file event, else 0 */
+	__u32 guard;                          /* enum kerf_guard if the reason is KERF_REASON_GUARD */
+};
+
+/* Which guard refused. */
+enum kerf_guard {
+	KERF_GUARD_NONE = 0,
+	KERF_GUARD_RAW_SOCKET = 1,
+	KERF_GUARD_PACKET_SOCKET = 2,
+	KERF_GUARD_RENAME = 3,                /* a rename or link that would let policies decide more at the new name */
+	KERF_GUARD_BPF = 4,
+	KERF_GUARD_MOUNT = 5,
+	KERF_GUARD_PTRACE = 6,
+	KERF_GUARD_SIGNAL = 7,
+	KERF_GUARD_PROTECTED_FILE = 8,        /* cgroupfs, bpffs, usermode helpers */
 };
 
 /* The map kerf_state (ARRAY, one element). */
 struct kerf_state {
 	__u64 generation;                     /* 0: not set up, every governed event is refused (no-record) */
 	__u64 log_allows;                     /* 1: events for allowed calls too */
+	__u64 cgroup_levels;                  /* bit n: some bound cgroup is at depth n (root is 0) */
+	__u64 waived_guards;                  /* bits of enum kerf_guard */
+};
+
+/* Identity. A task's tag is set at fork, when it enters a bound cgroup, or by the task iterator at bind; first binding
+ * wins, and it stays for life.
+ * kerf_tasks: HASH, address of the kernel's task_struct -> struct kerf_tag, KERF_MAX_TASKS elements.
+ * kerf_cgroups: HASH, cgroup id -> struct kerf_tag, KERF_MAX_BINDINGS elements: tasks in it or below get the tag. */
+struct kerf_tag {
+	__u32 binding;                        /* key of kerf_bindings; 0: none */
+	__u32 reserved;
+};
+
+/* An anchor: the root of a mount that the binding's tasks had when bound. As the kernel's structures say, never stat.
+ * kerf_anchors: HASH, struct kerf_anchor_key -> __u32 index in kerf_anchor_paths (ARRAY of struct kerf_anchor_path). */
+struct kerf_anchor_key {
+	__u64 inode;
+	__u32 device;                         /* super_block.s_dev */
+	__u32 generation;                     /* inode.i_generation */
+	__u32 binding;
+	__u32 reserved;
+};
+
+struct kerf_anchor_path {
+	__u32 length;                         /* 0 for the root "/": names below it follow at once */
+	__u32 binding;
+	char path[KERF_ANCHOR_BYTES];         /* canonical; "" for the root */
+};
+
+/* How the loader learns an anchor's key: it writes its thread group id to kerf_anchor_probe (ARRAY, one element), attaches
+ * the program of the same name, and calls fstat() on an O_PATH descriptor of the mount's root. */
+struct kerf_anchor_probe {
+	__u32 tgid;                           /* in the initial pid namespace */
+	__u32 filled;                         /* 1: key (binding 0) and fs_type are valid */
+	struct kerf_anchor_key key;
+	char fs_type[KERF_FS_TYPE_BYTES];
 };
 
 /* The map kerf_counters (PERCPU_ARRAY, one element). */
@@ -141,6 +247,7 @@ struct kerf_counters {
 	__u64 denials;
 	__u64 events_lost;
 	__u64 guards;
+	__u64 no_slot;                        /* refused because all scratch slots were taken */
 };
 
 /* The map kerf_hits (PERCPU_ARRAY, one element for each policy): how often the policy was determining. */
@@ -164,7 +271,12 @@ struct kerf_cgroup_slot {
 struct kerf_selftest_in {
 	__u32 binding;
 	__u32 reserved;
-	struct kerf_net_event net;
+	struct kerf_seen seen;                /* of a file event: the path is element i of kerf_selftest_path */
+};
+
+/* The map kerf_selftest_path (ARRAY, KERF_SELFTEST_BATCH elements). */
+struct kerf_selftest_path {
+	char path[KERF_PATH_BYTES];
 };
 
 struct kerf_selftest_args {

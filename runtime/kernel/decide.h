@@ -241,7 +241,7 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 
 static __always_inline void classify(struct kerf_walk *walk, __u32 env)
 {
-	const struct kerf_net_event *net = &walk->net;
+	const struct kerf_net_event *net = &walk->seen.net;
 
 	if (net->v6) {
 		walk->address = search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),

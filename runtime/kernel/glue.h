@@ -123,7 +123,7 @@ struct kerf_active_block {
 
 /* One event on its way through the decision; lives on the caller's stack. */
 struct kerf_walk {
-	struct kerf_net_event net;
+	struct kerf_seen seen;
 	struct kerf_decision decision;
 	__u64 now_ns;
 	__u64 generation;
@@ -136,9 +136,10 @@ struct kerf_walk {
 	__u32 address, address_base;      /* class and base bitmap in each dimension */
 	__u32 port, port_base;
 	__u32 peer, peer_base;
+	__u32 match[KERF_AUTOMATA];       /* final states of the path automata */
 };
 
-_Static_assert(__builtin_offsetof(struct kerf_walk, net) == 0, "generated code reads the event at the walk's address");
+_Static_assert(__builtin_offsetof(struct kerf_walk, seen) == 0, "generated code reads the event at the walk's address");
 
 /* Does the code condition hold? 0 no, 1 yes, anything else: refuse. Generated. */
 extern int kerf_code(struct kerf_walk *walk, struct kerf_values *values, __u32 condition);

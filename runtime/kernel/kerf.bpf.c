@@ -20,13 +20,13 @@ static __always_inline __u32 current_binding(void)
 	return slot->binding;
 }
 
-static __always_inline void fill_task(struct kerf_net_event *net)
+static __always_inline void fill_task(struct kerf_seen *seen)
 {
 	__u64 uid_gid = bpf_get_current_uid_gid();
 
-	net->uid = (__u32)uid_gid;
-	net->gid = uid_gid >> 32;
-	net->pid = bpf_get_current_pid_tgid() >> 32;
+	seen->uid = (__u32)uid_gid;
+	seen->gid = uid_gid >> 32;
+	seen->pid = bpf_get_current_pid_tgid() >> 32;
 }
 
 /* What audit mode lets pass: a policy's denial, never a failure of our own. */
@@ -52,7 +52,7 @@ static __always_inline int govern(struct kerf_walk *walk, int unclear)
 {
 	__u32 binding = current_binding();
 
-	fill_task(&walk->net);
+	fill_task(&walk->seen);
 	if (kerf_decide(walk, binding)) {
 		walk->decision.verdict = KERF_VERDICT_DENY;
 		walk->decision.reason = KERF_REASON_INTERNAL;
@@ -74,12 +74,12 @@ static __always_inline int govern(struct kerf_walk *walk, int unclear)
  * loopback. Datagrams name a device also where no hook sees it (IP_UNICAST_IF, IP_PKTINFO). */
 static __always_inline int govern4(struct kerf_walk *walk, __u32 address, const struct bpf_sock *sk)
 {
-	int loopback = walk->net.protocol != PROTO_UDP && walk->net.protocol != PROTO_UDPLITE && sk &&
+	int loopback = walk->seen.net.protocol != PROTO_UDP && walk->seen.net.protocol != PROTO_UDPLITE && sk &&
 		       !sk->src_ip4 && !sk->bound_dev_if;
 
-	walk->net.v6 = 0;
-	walk->net.address_high = 0;
-	walk->net.address_low = address ? address : LOOPBACK4;
+	walk->seen.net.v6 = 0;
+	walk->seen.net.address_high = 0;
+	walk->seen.net.address_low = address ? address : LOOPBACK4;
 	return govern(walk, !address && !loopback);
 }
 
@@ -102,16 +102,16 @@ static __always_inline int govern6(struct bpf_sock_addr *ctx, struct kerf_walk *
 			return govern4(walk, LOOPBACK4, sk);
 		w3 = 1;
 	}
-	walk->net.v6 = 1;
-	walk->net.address_high = (__u64)w0 << 32 | w1;
-	walk->net.address_low = (__u64)w2 << 32 | w3;
+	walk->seen.net.v6 = 1;
+	walk->seen.net.address_high = (__u64)w0 << 32 | w1;
+	walk->seen.net.address_low = (__u64)w2 << 32 | w3;
 	return govern(walk, 0);
 }
 
 static __always_inline void fill_socket(struct bpf_sock_addr *ctx, struct kerf_walk *walk)
 {
-	walk->net.port = bpf_ntohs((__u16)ctx->user_port);
-	walk->net.protocol = ctx->protocol;
+	walk->seen.net.port = bpf_ntohs((__u16)ctx->user_port);
+	walk->seen.net.protocol = ctx->protocol;
 }
 
 SEC("cgroup/connect4")
@@ -164,9 +164,9 @@ int kerf_sock_create(struct bpf_sock *ctx)
 	walk.now_ns = bpf_ktime_get_boot_ns();
 	walk.decision.verdict = KERF_VERDICT_DENY;
 	walk.decision.reason = KERF_REASON_GUARD;
-	walk.net.v6 = ctx->family == FAMILY_INET6;
-	walk.net.protocol = protocol;
-	fill_task(&walk.net);
+	walk.seen.net.v6 = ctx->family == FAMILY_INET6;
+	walk.seen.net.protocol = protocol;
+	fill_task(&walk.seen);
 	count_decision(1, 1);
 	report(&walk, current_binding(), KERF_EPERM);
 	return refuse_with(KERF_EPERM);
@@ -181,7 +181,7 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index)
 
 	if (!in)
 		return 1;
-	walk.net = in->net;
+	walk.seen = in->seen;
 	if (kerf_decide(&walk, in->binding)) {
 		walk.decision.verdict = KERF_VERDICT_DENY;
 		walk.decision.reason = KERF_REASON_INTERNAL;

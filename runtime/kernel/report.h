@@ -46,7 +46,7 @@ __attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 bi
 		return 1;
 	__u64 uid_gid = bpf_get_current_uid_gid(), pid_tgid = bpf_get_current_pid_tgid();
 	record->version = KERF_ABI_VERSION;
-	record->kind = KERF_EVENT_NET_CONNECT;
+	record->kind = walk->seen.event;
 	record->size = sizeof(*record);
 	record->time_ns = walk->now_ns;
 	record->generation = walk->generation;
@@ -60,11 +60,11 @@ __attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 bi
 	record->mode = walk->mode;
 	record->reserved0 = 0;
 	record->decision = walk->decision;
-	record->net = walk->net;
+	record->seen = walk->seen;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
 	record->payload_size = 0;
-	record->reserved1 = 0;
+	record->guard = 0;
 	bpf_ringbuf_submit(record, 0);
 	return 0;
 }

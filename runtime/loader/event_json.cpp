@@ -72,12 +72,12 @@ std::string endpoint_text(const kerf_net_event& net) {
 
 std::optional<Value> observed_value(const std::string& observable, const kerf_event_record& event) {
   auto number = [](std::uint32_t n) { return Value(static_cast<std::int64_t>(n)); };
-  if (observable == "endpoint.ip") return Value(event_address(event.net));
-  if (observable == "endpoint.port") return number(event.net.port);
-  if (observable == "process.uid") return number(event.net.uid);
-  if (observable == "process.gid") return number(event.net.gid);
-  if (observable == "process.pid") return number(event.net.pid);
-  if (observable == "net.protocol") return number(event.net.protocol);
+  if (observable == "endpoint.ip") return Value(event_address(event.seen.net));
+  if (observable == "endpoint.port") return number(event.seen.net.port);
+  if (observable == "process.uid") return number(event.seen.uid);
+  if (observable == "process.gid") return number(event.seen.gid);
+  if (observable == "process.pid") return number(event.seen.pid);
+  if (observable == "net.protocol") return number(event.seen.net.protocol);
   return std::nullopt;   // what no record carries is absent
 }
 
@@ -145,7 +145,7 @@ std::optional<Completer::Lists> Completer::decide(const kerf_event_record& event
     if (unusable_) return std::nullopt;
     table_ = std::move(*table);
   }
-  Request request{principal, env.action, {env.resource, endpoint_text(event.net)}, fact_context(env, facts, event.time_ns)};
+  Request request{principal, env.action, {env.resource, endpoint_text(event.seen.net)}, fact_context(env, facts, event.time_ns)};
   const Entity* stored = bundle_.entities.find(request.resource);
   Entity resource = stored != nullptr ? *stored : Entity{request.resource, {}, {}, {}};
   for (const ObservedRow& row : env.observed) {
@@ -182,7 +182,7 @@ std::optional<kerf_event_record> read_event(const void* bytes, std::size_t size)
   std::memcpy(&event, bytes, sizeof event);
   bool sound = event.version == KERF_ABI_VERSION && event.size <= size && event.size >= sizeof event &&
                event.payload_size <= event.size - sizeof event && !event_name(event.kind).empty() &&
-               event.net.port <= 0xffff && (event.decision.verdict == KERF_VERDICT_ALLOW || event.decision.verdict == KERF_VERDICT_DENY);
+               event.seen.net.port <= 0xffff && (event.decision.verdict == KERF_VERDICT_ALLOW || event.decision.verdict == KERF_VERDICT_DENY);
   return sound ? std::optional(event) : std::nullopt;
 }
 
@@ -201,14 +201,14 @@ Json event_to_json(const kerf_event_record& event, const EventSource& source, Co
       {"principal", uid_to_json(source.principal)},
       {"action", env != nullptr ? uid_to_json(env->action) : Json()},
       {"resource", Json()},
-      {"net", {{"ip", to_text(event_address(event.net))}, {"port", event.net.port}, {"protocol", protocol_name(event.net.protocol)}}},
+      {"net", {{"ip", to_text(event_address(event.seen.net))}, {"port", event.seen.net.port}, {"protocol", protocol_name(event.seen.net.protocol)}}},
       {"process", process_json(event)},
       {"binding", source.binding},
       {"generation", std::to_string(event.generation)},
       {"cgroup_id", std::to_string(event.cgroup_id)},
       {"inputs_digest", hex(event.bundle_digest, sizeof event.bundle_digest)}};
   bool about_endpoint = env != nullptr && event.decision.reason != KERF_REASON_GUARD;
-  if (about_endpoint) json["resource"] = uid_to_json({env->resource, endpoint_text(event.net)});
+  if (about_endpoint) json["resource"] = uid_to_json({env->resource, endpoint_text(event.seen.net)});
   add_policies(json, event, source, env, completer);
   return json;
 }

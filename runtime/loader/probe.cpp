@@ -126,7 +126,7 @@ LoaderResult<Results> run_in_cgroup(int cgroup, const Targets& targets) {
 // Which hook an event of the probe came from.
 Step step_of(const kerf_event_record& event) {
   if (event.decision.reason == KERF_REASON_GUARD) return kSockCreate;
-  bool v6 = event.net.v6 != 0, tcp = event.net.protocol == IPPROTO_TCP;
+  bool v6 = event.seen.net.v6 != 0, tcp = event.seen.net.protocol == IPPROTO_TCP;
   return tcp ? (v6 ? kConnect6 : kConnect4) : (v6 ? kSendmsg6 : kSendmsg4);
 }
 

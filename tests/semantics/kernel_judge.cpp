@@ -40,8 +40,9 @@ Result<Object> load_selftest(const std::string& elf) {
 
 int map_fd(const Object& object, const char* name) { return bpf_object__find_map_fd_by_name(object.get(), name); }
 
-kerf_net_event net_event(const KernelEventData& event) {
-  kerf_net_event net{};
+kerf_seen net_event(const KernelEventData& event) {
+  kerf_seen seen{};
+  kerf_net_event& net = seen.net;
   const IpAddr& address = *event.observed.at("endpoint.ip").as_ip();
   auto number = [&](std::size_t from, std::size_t count) {
     __u64 n = 0;
@@ -54,10 +55,10 @@ kerf_net_event net_event(const KernelEventData& event) {
   auto field = [&](const char* name) { return static_cast<__u32>(*event.observed.at(name).as_long()); };
   net.port = field("endpoint.port");
   net.protocol = field("net.protocol");
-  net.uid = field("process.uid");
-  net.gid = field("process.gid");
-  net.pid = field("process.pid");
-  return net;
+  seen.uid = field("process.uid");
+  seen.gid = field("process.gid");
+  seen.pid = field("process.pid");
+  return seen;
 }
 
 constexpr __u64 kGeneration = 7;
@@ -155,7 +156,7 @@ Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText
   if (!bundle) return Error{"read_bundle: " + bundle.error().message};
   Result<Object> object = load_selftest(bundle->object);
   if (!object) return object.error();
-  kerf_state state{kGeneration, 0};
+  kerf_state state{kGeneration, 0, 0, 0};
   __u32 zero = 0;
   bpf_map_update_elem(map_fd(*object, "kerf_state"), &zero, &state, BPF_ANY);
   Result<std::vector<__u32>> bindings = bind_all(*object, *bundle, events);

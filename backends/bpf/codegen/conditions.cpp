@@ -253,11 +253,11 @@ class ConditionEmitter {
 
   llvm::Value* observe(const CodeNode& n) {
     switch (n.observable) {
-      case CodeObservable::port: return load(walk_, offsetof(kerf_net_event, port), 32);
-      case CodeObservable::protocol: return load(walk_, offsetof(kerf_net_event, protocol), 32);
-      case CodeObservable::uid: return load(walk_, offsetof(kerf_net_event, uid), 32);
-      case CodeObservable::gid: return load(walk_, offsetof(kerf_net_event, gid), 32);
-      case CodeObservable::pid: return load(walk_, offsetof(kerf_net_event, pid), 32);
+      case CodeObservable::port: return load(walk_, offsetof(kerf_seen, net.port), 32);
+      case CodeObservable::protocol: return load(walk_, offsetof(kerf_seen, net.protocol), 32);
+      case CodeObservable::uid: return load(walk_, offsetof(kerf_seen, uid), 32);
+      case CodeObservable::gid: return load(walk_, offsetof(kerf_seen, gid), 32);
+      case CodeObservable::pid: return load(walk_, offsetof(kerf_seen, pid), 32);
       case CodeObservable::ip: break;
     }
     return unreachable_number();
@@ -266,9 +266,9 @@ class ConditionEmitter {
     const CodeNode& n = node(id);
     if (n.op == CodeOp::constant) return {b_.getInt64(n.v6), b_.getInt64(n.prefix), b_.getInt64(n.high), b_.getInt64(n.low)};
     if (n.op == CodeOp::observe) {
-      llvm::Value* v6 = load(walk_, offsetof(kerf_net_event, v6), 32);
+      llvm::Value* v6 = load(walk_, offsetof(kerf_seen, net.v6), 32);
       return {v6, b_.CreateAdd(b_.getInt64(32), b_.CreateMul(v6, b_.getInt64(96))),
-              load(walk_, offsetof(kerf_net_event, address_high), 64), load(walk_, offsetof(kerf_net_event, address_low), 64)};
+              load(walk_, offsetof(kerf_seen, net.address_high), 64), load(walk_, offsetof(kerf_seen, net.address_low), 64)};
     }
     if (n.op == CodeOp::slot) {
       llvm::Value* kind = open_slot(n, {KERF_VALUE_IP4, KERF_VALUE_IP6}, error);

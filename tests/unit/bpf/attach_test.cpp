@@ -206,7 +206,7 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     std::vector<kerf_event_record> records;
     ring_buffer* ring = ring_buffer__new((*loaded)->map("kerf_events"), keep, &records, nullptr);
     REQUIRE(ring != nullptr);
-    kerf_state state{7, 1};
+    kerf_state state{7, 1, 0, 0};
     std::uint32_t key = 0;
     bpf_map_update_elem((*loaded)->map("kerf_state"), &key, &state, BPF_ANY);
     inside(cgroup, [&] { return connect_from6(SOCK_DGRAM, any6, "fd00::ffff:0:1"); });
@@ -214,10 +214,10 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     ring_buffer__consume(ring);
     ring_buffer__free(ring);
     REQUIRE(records.size() == 2);
-    CHECK(records[0].net.v6 == 1);        // the kernel takes ::1
-    CHECK(records[0].net.address_low == 1);
-    CHECK(records[1].net.v6 == 0);        // and here 127.0.0.1
-    CHECK(records[1].net.address_low == 0x7f000001);
+    CHECK(records[0].seen.net.v6 == 1);        // the kernel takes ::1
+    CHECK(records[0].seen.net.address_low == 1);
+    CHECK(records[1].seen.net.v6 == 0);        // and here 127.0.0.1
+    CHECK(records[1].seen.net.address_low == 0x7f000001);
   }
   SUBCASE("sockets that the hooks do not see") {
     CHECK(inside(cgroup, [] { return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) < 0 ? errno : 0; }) == EPERM);
@@ -242,7 +242,7 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     REQUIRE(ring != nullptr);
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, here); });
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, there); });
-    kerf_state state{7, 1};
+    kerf_state state{7, 1, 0, 0};
     std::uint32_t key = 0;
     bpf_map_update_elem((*loaded)->map("kerf_state"), &key, &state, BPF_ANY);
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, here6); });
@@ -251,15 +251,15 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     REQUIRE(records.size() == 2);
     CHECK(records[0].refusal_errno == ECONNREFUSED);
     CHECK(records[0].decision.reason == KERF_REASON_NO_PERMIT);
-    CHECK(records[0].net.address_low == 0x7f000002);
-    CHECK(records[0].net.port == port);
-    CHECK(records[0].net.protocol == IPPROTO_TCP);
+    CHECK(records[0].seen.net.address_low == 0x7f000002);
+    CHECK(records[0].seen.net.port == port);
+    CHECK(records[0].seen.net.protocol == IPPROTO_TCP);
     CHECK(records[0].binding == 1);
     CHECK(records[0].cgroup_id == id);
     CHECK(records[0].bundle_digest[15] == 16);
     CHECK(records[1].refusal_errno == 0);
     CHECK(records[1].decision.determining_count == 1);
-    CHECK(records[1].net.v6 == 1);
+    CHECK(records[1].seen.net.v6 == 1);
   }
   for (bpf_link* link : links) bpf_link__destroy(link);
   close(listener);

@@ -112,15 +112,15 @@ kerf_value random_slot(const std::string& name, std::mt19937_64& random) {
   return value;
 }
 
-std::vector<kerf_net_event> random_events(std::size_t count, std::mt19937_64& random) {
-  std::vector<kerf_net_event> events;
+std::vector<kerf_seen> random_events(std::size_t count, std::mt19937_64& random) {
+  std::vector<kerf_seen> events;
   for (std::size_t i = 0; i < count; ++i) {
-    kerf_net_event event{};
-    event.v6 = random() % 2;
-    event.address_high = event.v6 ? random() & 3 : 0;
-    event.address_low = random() & 0x0f000003;
-    event.port = random() % 2 ? 443 : static_cast<std::uint32_t>(random() & 0xffff);
-    event.protocol = random() % 2 ? 6 : 17;
+    kerf_seen event{};
+    event.net.v6 = random() % 2;
+    event.net.address_high = event.net.v6 ? random() & 3 : 0;
+    event.net.address_low = random() & 0x0f000003;
+    event.net.port = random() % 2 ? 443 : static_cast<std::uint32_t>(random() & 0xffff);
+    event.net.protocol = random() % 2 ? 6 : 17;
     event.uid = random() % 3 == 0 ? 0xffffffffu : static_cast<std::uint32_t>(random() % 2000);
     event.gid = static_cast<std::uint32_t>(random() % 3);
     event.pid = static_cast<std::uint32_t>(random());
@@ -139,7 +139,7 @@ void compare(Checker& checker, std::uint64_t seed, std::size_t count) {
     Binding binding;
     for (const std::string& name : checker.slot_names) binding.segments[0].slots.push_back(random_slot(name, random));
     REQUIRE((*loaded)->bind(1, binding) == 0);
-    std::vector<kerf_net_event> events = random_events(count, random);
+    std::vector<kerf_seen> events = random_events(count, random);
     std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
     REQUIRE(decisions.size() == events.size());
     std::size_t wrong = 0;

@@ -80,7 +80,7 @@ Binding random_binding(const Program& program, std::mt19937_64& random) {
 
 // The number of events whose decision differs; the first ones are printed.
 std::size_t differences(const Program& program, Loaded& loaded, std::uint32_t id, const Binding& binding,
-                        const std::vector<kerf_net_event>& events, std::size_t segment = 0) {
+                        const std::vector<kerf_seen>& events, std::size_t segment = 0) {
   std::vector<kerf_decision> decisions = loaded.decide(id, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;
@@ -99,7 +99,7 @@ std::unique_ptr<Loaded> load(const Program& program, bool hooks = false) {
   return std::move(*loaded);
 }
 
-kerf_net_event event4(std::uint32_t address, std::uint32_t port) { return {0, address, 0, port, 6, 0, 0, 0}; }
+kerf_seen event4(std::uint32_t address, std::uint32_t port) { return {0, 0, 0, 0, {{0, address, 0, port, 6, 0}}}; }
 
 }  // namespace
 
@@ -110,7 +110,7 @@ TEST_CASE("random rows, bindings and events") {
     std::mt19937_64 random(seed);
     Program program = random_program(random, 1 + random() % (seed % 3 == 0 ? 6000 : 200), 1 + random() % 6);
     auto loaded = load(program);
-    std::vector<kerf_net_event> events = interesting_events(program, 1500, random);
+    std::vector<kerf_seen> events = interesting_events(program, 1500, random);
     for (std::uint32_t id = 1; id <= 2; ++id) {
       Binding binding = random_binding(program, random);
       REQUIRE(loaded->bind(id, binding) == 0);
@@ -148,7 +148,7 @@ TEST_CASE("several environments in one object") {
     program.plan.envs.push_back(std::move(env));
   }
   auto loaded = load(program, true);
-  std::vector<kerf_net_event> events = interesting_events(program, 1500, random);
+  std::vector<kerf_seen> events = interesting_events(program, 1500, random);
   for (std::uint32_t env = 0; env < program.plan.envs.size(); ++env) {
     Binding binding;
     binding.env = env;

@@ -87,7 +87,7 @@ Result<std::unique_ptr<Loaded>> Loaded::load(const Program& program, BpfObject o
 }
 
 void Loaded::set_generation(std::uint64_t generation) {
-  kerf_state state{generation, 0};
+  kerf_state state{generation, 0, 0, 0};
   __u32 zero = 0;
   bpf_map_update_elem(map("kerf_state"), &zero, &state, BPF_ANY);
 }
@@ -97,7 +97,7 @@ int Loaded::bind(std::uint32_t id, const Binding& binding) {
   return bpf_map_update_elem(map("kerf_bindings"), &id, record.data(), BPF_ANY);
 }
 
-std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vector<kerf_net_event>& events) {
+std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vector<kerf_seen>& events) {
   std::vector<kerf_decision> decisions(events.size());
   int in = map("kerf_selftest_in"), out = map("kerf_selftest_out"), program_fd = bpf_program__fd(program("kerf_selftest"));
   for (std::size_t begin = 0; begin < events.size(); begin += KERF_SELFTEST_BATCH) {
@@ -118,7 +118,7 @@ std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vect
   return decisions;
 }
 
-double Loaded::nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_net_event>& events) {
+double Loaded::nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_seen>& events) {
   __u32 count = static_cast<__u32>(std::min<std::size_t>(KERF_SELFTEST_BATCH, events.size()));
   decide(binding, {events.begin(), events.begin() + count});
   double best = 1e18;

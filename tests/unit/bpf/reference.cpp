@@ -8,13 +8,13 @@
 namespace kerf::test {
 namespace {
 
-Address address_of(const kerf_net_event& event) {
-  return event.v6 ? address6(event.address_high, event.address_low) : address4(static_cast<std::uint32_t>(event.address_low));
+Address address_of(const kerf_seen& event) {
+  return event.net.v6 ? address6(event.net.address_high, event.net.address_low) : address4(static_cast<std::uint32_t>(event.net.address_low));
 }
 
-bool contains(const AddressSet& set, const kerf_net_event& event) {
+bool contains(const AddressSet& set, const kerf_seen& event) {
   Address address = address_of(event);
-  const auto& ranges = event.v6 ? set.v6 : set.v4;
+  const auto& ranges = event.net.v6 ? set.v6 : set.v4;
   return std::any_of(ranges.begin(), ranges.end(), [&](const AddressRange& r) { return r.first <= address && address <= r.last; });
 }
 
@@ -22,8 +22,8 @@ bool contains(const PortSet& set, std::uint32_t port) {
   return std::any_of(set.begin(), set.end(), [&](PortRange r) { return r.first <= port && port <= r.last; });
 }
 
-bool contains(const EndpointSet& set, const kerf_net_event& event) {
-  EndpointKey key{event.v6 != 0, address_of(event), static_cast<std::uint16_t>(event.port)};
+bool contains(const EndpointSet& set, const kerf_seen& event) {
+  EndpointKey key{event.net.v6 != 0, address_of(event), static_cast<std::uint16_t>(event.net.port)};
   return std::binary_search(set.listed.begin(), set.listed.end(), key) != set.others;
 }
 
@@ -41,7 +41,7 @@ Value value_of(const kerf_value& value) {
 }
 
 // Slots are attributes of the principal here: an error is an attribute that is not there.
-Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePredicate& predicate, const kerf_net_event& event,
+Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePredicate& predicate, const kerf_seen& event,
                       const std::vector<kerf_value>& slots) {
   const Body& body = program.module.policies[predicate.policy.index].body;
   Entity agent{{"Agent", "a"}, {}, {}, {}};
@@ -50,26 +50,26 @@ Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePr
     if (slots.at(i).kind != KERF_VALUE_ERROR) agent.attrs.emplace(from.name(env.slots[i].node), value_of(slots[i]));
   }
   IpAddr ip;
-  ip.v6 = event.v6 != 0;
+  ip.v6 = event.net.v6 != 0;
   ip.prefix = ip.v6 ? 128 : 32;
   ip.bytes = address_of(event);
-  Entity destination{{"Destination", "d"}, {{"ip", Value(ip)}, {"port", Value(std::int64_t{event.port})}}, {}, {}};
+  Entity destination{{"Destination", "d"}, {{"ip", Value(ip)}, {"port", Value(std::int64_t{event.net.port})}}, {}, {}};
   Result<Entities> entities = Entities::build({agent, destination});
   Request request{agent.uid, {"Action", "connect"}, destination.uid,
                   {{"uid", Value(std::int64_t{event.uid})}, {"gid", Value(std::int64_t{event.gid})},
-                   {"pid", Value(std::int64_t{event.pid})}, {"protocol", Value(std::int64_t{event.protocol})}}};
+                   {"pid", Value(std::int64_t{event.pid})}, {"protocol", Value(std::int64_t{event.net.protocol})}}};
   return evaluate_outcome(body, predicate.node, {&request, &*entities});
 }
 
 }  // namespace
 
-kerf_decision expected(const Program& program, const Binding& binding, const kerf_net_event& event, std::size_t segment_index) {
+kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment_index) {
   const KernelEnv& env = program.plan.envs[binding.env];
   const Segment& segment = binding.segments[segment_index];
   std::vector<Outcome> code;
   for (const CodePredicate& predicate : env.code) code.push_back(evaluate_code(program, env, predicate, event, segment.slots));
   auto holds = [&](const KernelRow& row) {
-    return (!row.address || contains(*row.address, event)) && (!row.port || contains(*row.port, event.port)) &&
+    return (!row.address || contains(*row.address, event)) && (!row.port || contains(*row.port, event.net.port)) &&
            (!row.endpoint || contains(*row.endpoint, event)) &&
            std::all_of(row.bind.begin(), row.bind.end(), [&](Requirement r) { return segment.predicates.at(r.atom) == r.outcome; }) &&
            std::all_of(row.code.begin(), row.code.end(), [&](Requirement r) { return code.at(r.atom) == r.outcome; });
@@ -104,11 +104,11 @@ std::string difference(const kerf_decision& expected, const kerf_decision& got) 
   return want == is ? "" : fmt::format("expected {}, kernel says {}", want, is);
 }
 
-std::string describe(const kerf_net_event& e) {
-  return fmt::format("v6 {} {:016x}{:016x} port {} protocol {} uid {}", e.v6, e.address_high, e.address_low, e.port, e.protocol, e.uid);
+std::string describe(const kerf_seen& e) {
+  return fmt::format("v6 {} {:016x}{:016x} port {} protocol {} uid {}", e.net.v6, e.net.address_high, e.net.address_low, e.net.port, e.net.protocol, e.uid);
 }
 
-std::vector<kerf_net_event> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random) {
+std::vector<kerf_seen> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random) {
   std::vector<std::array<std::uint64_t, 3>> addresses;   // v6, high, low
   std::vector<std::uint32_t> ports{0, 80, 443, 65535};
   auto add = [&](bool v6, const Address& address) {
@@ -134,21 +134,21 @@ std::vector<kerf_net_event> interesting_events(const Program& program, std::size
       }
     }
   }
-  std::vector<kerf_net_event> events;
+  std::vector<kerf_seen> events;
   for (std::size_t i = 0; i < count; ++i) {
-    kerf_net_event event{};
+    kerf_seen event{};
     if (addresses.empty() || random() % 8 == 0) {
-      event.v6 = random() % 2;
-      event.address_high = event.v6 ? random() : 0;
-      event.address_low = event.v6 ? random() : random() & 0xffffffff;
+      event.net.v6 = random() % 2;
+      event.net.address_high = event.net.v6 ? random() : 0;
+      event.net.address_low = event.net.v6 ? random() : random() & 0xffffffff;
     } else {
       auto [v6, high, low] = addresses[random() % addresses.size()];
-      event.v6 = static_cast<std::uint32_t>(v6);
-      event.address_high = high;
-      event.address_low = low;
+      event.net.v6 = static_cast<std::uint32_t>(v6);
+      event.net.address_high = high;
+      event.net.address_low = low;
     }
-    event.port = random() % 8 == 0 ? static_cast<std::uint32_t>(random() & 0xffff) : ports[random() % ports.size()];
-    event.protocol = random() % 2 ? 6 : 17;
+    event.net.port = random() % 8 == 0 ? static_cast<std::uint32_t>(random() & 0xffff) : ports[random() % ports.size()];
+    event.net.protocol = random() % 2 ? 6 : 17;
     event.uid = random() % 4 == 0 ? 0xffffffffu : static_cast<std::uint32_t>(random() % 8 + 996);
     event.gid = static_cast<std::uint32_t>(random() % 3);
     event.pid = static_cast<std::uint32_t>(random() % 100000);

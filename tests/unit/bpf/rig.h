@@ -65,8 +65,8 @@ class Loaded {
 
   void set_generation(std::uint64_t generation);
   int bind(std::uint32_t id, const Binding& binding);
-  std::vector<kerf_decision> decide(std::uint32_t binding, const std::vector<kerf_net_event>& events);
-  double nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_net_event>& events);
+  std::vector<kerf_decision> decide(std::uint32_t binding, const std::vector<kerf_seen>& events);
+  double nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_seen>& events);
   int map(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
   bpf_program* program(const char* name) const { return bpf_object__find_program_by_name(object_.get(), name); }
   std::uint64_t hits(std::uint32_t policy) const;
@@ -82,12 +82,12 @@ class Loaded {
 };
 
 // The meaning of plan.h, row by row.
-kerf_decision expected(const Program& program, const Binding& binding, const kerf_net_event& event, std::size_t segment = 0);
+kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment = 0);
 // Compares and names the first difference; empty if none.
 std::string difference(const kerf_decision& expected, const kerf_decision& got);
-std::string describe(const kerf_net_event& event);
+std::string describe(const kerf_seen& event);
 
 // Events on and beside every edge that the rows have, and some anywhere.
-std::vector<kerf_net_event> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random);
+std::vector<kerf_seen> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random);
 
 }  // namespace kerf::test

@@ -39,7 +39,7 @@ void check_size(std::uint32_t rows) {
   REQUIRE((*loaded)->bind(1, binding) == 0);
   REQUIRE((*loaded)->bind(1, binding) == 0);   // replaced, as swaps and facts do
   std::mt19937_64 random(rows);
-  std::vector<kerf_net_event> events = interesting_events(program, 1024, random);
+  std::vector<kerf_seen> events = interesting_events(program, 1024, random);
   double ns = (*loaded)->nanoseconds_per_decision(1, events);
   std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
@@ -93,8 +93,8 @@ TEST_CASE("100,000 endpoints in one row") {
   auto loaded = Loaded::load(program, std::move(*object), false);
   if (!loaded) FAIL(loaded.error().message);
   REQUIRE((*loaded)->bind(1, {}) == 0);
-  std::vector<kerf_net_event> events;
-  for (std::uint32_t i = 0; i < 3000; ++i) events.push_back({0, i * 3, 0, i % 2 ? i : i + 1, 6, 0, 0, 0});
+  std::vector<kerf_seen> events;
+  for (std::uint32_t i = 0; i < 3000; ++i) events.push_back({0, 0, 0, 0, {{0, i * 3, 0, i % 2 ? i : i + 1, 6, 0}}});
   std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;

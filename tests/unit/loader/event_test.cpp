@@ -36,9 +36,9 @@ kerf_event_record sample_event() {
   e.decision.reason = KERF_REASON_FORBID;
   e.decision.determining_count = 1;
   e.decision.determining[0] = 2;
-  e.net.address_low = 0x7f000001;
-  e.net.port = 443;
-  e.net.protocol = 6;
+  e.seen.net.address_low = 0x7f000001;
+  e.seen.net.port = 443;
+  e.seen.net.protocol = 6;
   std::strcpy(e.comm, "curl");
   return e;
 }
@@ -78,10 +78,10 @@ TEST_CASE("an event as JSON") {
 
 TEST_CASE("an IPv6 event") {
   kerf_event_record e = sample_event();
-  e.net.v6 = 1;
-  e.net.address_high = 0x20010db800000000;
-  e.net.address_low = 1;
-  e.net.protocol = 17;
+  e.seen.net.v6 = 1;
+  e.seen.net.address_high = 0x20010db800000000;
+  e.seen.net.address_low = 1;
+  e.seen.net.protocol = 17;
   CHECK(to_json(e)["resource"]["id"] == "[2001:db8::1]:443");
   CHECK(to_json(e)["net"]["protocol"] == "udp");
 }
@@ -108,7 +108,7 @@ TEST_CASE("records that are no events") {
   CHECK(refused([](auto& b) { b.kind = 9; }));
   CHECK(refused([](auto& b) { b.size = sizeof b + 1; }));
   CHECK(refused([](auto& b) { b.payload_size = 1; }));
-  CHECK(refused([](auto& b) { b.net.port = 65536; }));
+  CHECK(refused([](auto& b) { b.seen.net.port = 65536; }));
   CHECK(refused([](auto& b) { b.decision.verdict = 0; }));
 }
 

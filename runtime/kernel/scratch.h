@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Memory for one decision about a file: a slot claimed from a pool. Per-CPU memory would be clobbered by a decision that
+ * preempts this one, and task storage fails look-ups on 6.1. */
+#ifndef KERF_SCRATCH_H
+#define KERF_SCRATCH_H
+
+#include "glue.h"
+
+#define KERF_TEXT_SLACK (KERF_ANCHOR_BYTES + 8)   /* behind the text, so that the verifier sees no write past the end */
+
+struct kerf_scratch {
+	__u32 busy;
+	/* the walk from the object up to its anchor */
+	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
+	/* the canonical path is text[start, KERF_PATH_BYTES) */
+	__u32 start;
+	__u32 position, bytes_seen, text_state;   /* the pass over the text */
+	__u32 state[KERF_AUTOMATA];
+	__u32 reserved;
+	struct kerf_walk walk;
+	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_SCRATCH_SLOTS);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_scratch));
+} kerf_scratch SEC(".maps");
+
+/* 0: all slots are taken. What the slot holds is whatever the last decision left. */
+static __always_inline struct kerf_scratch *scratch_claim(void)
+{
+	__u32 first = bpf_get_smp_processor_id() * 4;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_SCRATCH_SLOTS; i++) {
+		__u32 key = (first + i) & (KERF_SCRATCH_SLOTS - 1);
+		struct kerf_scratch *slot = bpf_map_lookup_elem(&kerf_scratch, &key);
+
+		if (slot && __sync_val_compare_and_swap(&slot->busy, 0, 1) == 0)
+			return slot;
+	}
+	return 0;
+}
+
+static __always_inline void scratch_release(struct kerf_scratch *slot)
+{
+	__sync_lock_test_and_set(&slot->busy, 0);
+}
+
+#endif
