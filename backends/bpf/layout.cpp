@@ -376,7 +376,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   result.object.governed = governed_events(module, plan);
 
   Tables tables;
-  PathTests tests(plan);
+  PlanTests tests(plan);
   Shares shares;
   if (result.object.governed & KERF_FILE_EVENTS) {
     Result<Shares> shared = share_out(tests.all());

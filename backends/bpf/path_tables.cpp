@@ -155,7 +155,7 @@ class Store {
 
 }  // namespace
 
-PathTests::PathTests(const KernelPlan& plan) {
+PlanTests::PlanTests(const KernelPlan& plan) {
   struct Less { bool operator()(const PathTest* a, const PathTest* b) const { return *a < *b; } };
   std::map<const PathTest*, std::uint32_t, Less> number_of;
   for (const KernelEnv& env : plan.envs) {
@@ -184,7 +184,7 @@ std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>
 
 std::vector<std::string> kerf::patterns_past_limits(const KernelPlan& plan) {
   std::vector<bpf::NumberedTest> patterns;
-  bpf::PathTests tests(plan);
+  bpf::PlanTests tests(plan);
   for (const PathTest* test : tests.all()) {
     if (!bpf::is_literal(*test)) patterns.push_back({static_cast<std::uint32_t>(patterns.size()), test});
   }

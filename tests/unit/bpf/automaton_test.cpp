@@ -165,6 +165,7 @@ TEST_CASE("directories that are treated alike have one state") {
   CHECK(same_below(tests, "/ws/a", "/ws/b"));
   CHECK(same_below(tests, "/in", "/out"));
   CHECK(same_below(tests, "/in/x", "/out/x/y"));
+  CHECK(same_below(tests, "/in/x", "/out"));
   CHECK(same_below(tests, "/x", "/y/z"));
   CHECK_FALSE(same_below(tests, "/ws/a", "/ws/x"));
   CHECK_FALSE(same_below(tests, "/ws/a", "/ws/c"));
