@@ -18,7 +18,7 @@ class PlanTests {
   std::vector<std::vector<std::uint32_t>> of_env_;
 };
 
-// Cells, nodes and edges for all automata, as runtime/kernel/tables.h describes them.
+// Cells and edges for all automata, as runtime/kernel/tables.h describes them.
 std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata);
 
 struct MatchTable {
