@@ -40,16 +40,20 @@ __attribute__((noinline)) int kerf_text_high(struct kerf_scratch *s)
 {
 	if (!s)
 		return 1;
-	__u64 at = s->start & (KERF_PATH_BYTES - 1), before = (at & 7) * 8;
-	__u64 bytes = *(__u64 *)&s->text[at & ~7ull] >> before;
+	const __u64 *words = (const __u64 *)s->text;
+	__u64 start = s->start;
+	if (!WITHIN(start, KERF_PATH_BYTES))
+		return 1;
+	__u64 word = start / 8, bytes = 0;
 
-	at = (at & ~7ull) + 8;
+	if (WITHIN(word, KERF_PATH_BYTES / 8))
+		bytes = words[word] >> (start & 7) * 8;   /* little-endian: what lies before the text falls out */
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_PATH_BYTES / 8; i++) {
-		if (at >= KERF_PATH_BYTES)
+		word++;
+		if (!WITHIN(word, KERF_PATH_BYTES / 8))
 			break;
-		bytes |= *(__u64 *)&s->text[at];
-		at += 8;
+		bytes |= words[word];
 	}
 	return (bytes & 0x8080808080808080ull) != 0;
 }
