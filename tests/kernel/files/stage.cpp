@@ -118,13 +118,13 @@ Outcome Actor::perform(const std::string& steps) {
 std::string Actor::errors() const { return slurp(errors_file_); }
 
 Stage::Stage(const std::string& bundle, const std::string& principal) {
-  std::string own = "/tmp/stage-" + bundle;
+  std::string own = "/tmp/stage-" + std::to_string(std::hash<std::string>()(bundle));
   events_file_ = own + ".events";
   put(kFence);
   free_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".free");
   if (!free_->ready()) status_ = "the free actor does not start: " + free_->errors();
   if (getenv("KERF_FREE")) { bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".bound"); return; }
-  bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--bundle", "/guest/bundles/" + bundle, "--principal", principal,
+  bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--bundle", bundle, "--principal", principal,
                                                             "--events", events_file_, "--log-allows", "--", "/guest/actor", "serve"},
                                    own + ".bound");
   if (!bound_->ready()) status_ = "kerf run: " + bound_->errors() + slurp(events_file_);
@@ -155,7 +155,7 @@ std::vector<Json> Stage::events() {
 Stage& stage(const std::string& bundle) {
   static std::map<std::string, std::unique_ptr<Stage>> stages;
   std::unique_ptr<Stage>& one = stages[bundle];
-  if (!one) one = std::make_unique<Stage>(bundle);
+  if (!one) one = std::make_unique<Stage>("/guest/bundles/" + bundle);
   REQUIRE_MESSAGE(one->status().empty(), one->status());
   return *one;
 }

@@ -51,7 +51,7 @@ std::string to_text(const std::vector<Told>& told);
 
 class Stage {
  public:
-  explicit Stage(const std::string& bundle, const std::string& principal = "Agent::\"a\"");
+  explicit Stage(const std::string& bundle_directory, const std::string& principal = "Agent::\"a\"");
   Actor& bound() { return *bound_; }
   Actor& free() { return *free_; }
   // Events since the last call; everything that the bound actor did before is among them.
@@ -90,7 +90,6 @@ class Scene {
 
 // The surroundings. /zone is a tmpfs, /mnt/NAME are file systems of other kinds; both are there before anything is bound.
 void make_world();
-bool has_mount(const std::string& name);
 void clean_zone();                                             // empties every zone, and makes the known ones
 void put(const std::string& path, const std::string& text = "text", unsigned mode = 0644);
 void put_directory(const std::string& path);

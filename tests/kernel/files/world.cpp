@@ -66,15 +66,12 @@ void make_vfat(const std::string& path) {
 
 }  // namespace
 
-bool has_mount(const std::string& name) {
-  struct stat own{}, above{};
-  return ::stat(("/mnt/" + name).c_str(), &own) == 0 && ::stat("/mnt", &above) == 0 && own.st_dev != above.st_dev;
-}
-
 void make_world() {
   mount_at("tmpfs", "/zone", "zone", "");
   mount_at("tmpfs", "/mnt/tmpfs", "tmpfs", "");
   mount_at("tmpfs", "/layers", "layers", "");
+  mount_at("tmpfs", "/play", "play", "");
+  mount_at("ext4", "/play/m", loop_device("/guest/play.image").c_str(), "");
   for (const char* layer : {"/layers/lower", "/layers/upper", "/layers/work"}) fs::create_directories(layer);
   for (const char* name : {"read", "append", "truncate", "mode", "secret", "secret-copy", "gone", "both"}) put(std::string("/layers/lower/") + name);
   fs::create_directories("/layers/lower/merged");
@@ -83,15 +80,13 @@ void make_world() {
   put("/layers/upper/merged/upper");
   put("/layers/upper/upper");
   mount_at("overlay", "/mnt/overlay", "overlay", "lowerdir=/layers/lower,upperdir=/layers/upper,workdir=/layers/work");
-  if (fs::exists("/guest/ext4.image")) {
-    mount_at("ext4", "/mnt/ext4", loop_device("/guest/ext4.image").c_str(), "");
-    fs::create_directories("/mnt/ext4/folded");
-    int fd = ::open("/mnt/ext4/folded", O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0;
-    must(::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0, "flags of /mnt/ext4/folded");
-    flags |= FS_CASEFOLD_FL;
-    must(::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0, "a case-insensitive directory on ext4");
-    ::close(fd);
-  }
+  mount_at("ext4", "/mnt/ext4", loop_device("/guest/ext4.image").c_str(), "");
+  fs::create_directories("/mnt/ext4/folded");
+  int fd = ::open("/mnt/ext4/folded", O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0;
+  must(::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0, "flags of /mnt/ext4/folded");
+  flags |= FS_CASEFOLD_FL;
+  must(::ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0, "a case-insensitive directory on ext4");
+  ::close(fd);
   make_vfat("/layers/vfat.image");
   mount_at("vfat", "/mnt/vfat", loop_device("/layers/vfat.image").c_str(), "");
   clean_zone();

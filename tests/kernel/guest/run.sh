@@ -28,6 +28,8 @@ compile() {  # compile NAME POLICIES SCHEMA [OPTION…]
 compile files files.cedar files.cedarschema
 compile fine fine.cedar fine.cedarschema
 compile waived files.cedar files.cedarschema --waive guard-mount
+rm -rf "$work/operations"
+"$build/operations" "$work/operations"
 }
 
 # What takes long in an emulated machine and does not depend on the kernel stays out.
@@ -46,12 +48,14 @@ tests | while read -r name rest; do
   [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] && echo "$name $rest"
 done > "$work/$package.tests" || true
 
-rm -f "$work/ext4.image"
+# file systems for the guest; one has directories without regard to case
+rm -f "$work"/*.image
+mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
 mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
-items=("$work/$package.tests=/guest/tests.main" "$work/ext4.image=/guest/ext4.image" "$bundles=/guest/bundles" /etc/passwd=/etc/passwd
+items=("$work/$package.tests=/guest/tests.main" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image" "$bundles=/guest/bundles" /etc/passwd=/etc/passwd
   "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor" "$build/test_tiny=/guest/tiny"
   "$build/test_dynamic=/guest/dynamic" "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
-  "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+  "$work/operations=/guest/operations" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
 for module in "$kernel"/*.ko; do items+=("$module=/guest/modules/${module##*/}"); done
 "$here/initramfs.sh" "$work/$package.cpio" "$here/init" "${items[@]}"
 
