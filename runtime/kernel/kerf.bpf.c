@@ -3,6 +3,7 @@
  * ir/passes/materialise say), finds the binding of the cgroup that it is attached to, and enforces the decision. */
 #include "decide.h"
 #include "report.h"
+#include "selftest.h"
 
 #define LOOPBACK4 0x7f000001u
 #define FAMILY_INET6 10
@@ -170,39 +171,6 @@ int kerf_sock_create(struct bpf_sock *ctx)
 	count_decision(1, 1);
 	report(&walk, current_binding(), KERF_EPERM);
 	return refuse_with(KERF_EPERM);
-}
-
-/* One element of the batch; a function of its own, so that the verifier looks at it once. */
-__attribute__((noinline)) int kerf_selftest_one(__u32 index)
-{
-	struct kerf_walk walk = {};
-	__u32 key = index;
-	const struct kerf_selftest_in *in = bpf_map_lookup_elem(&kerf_selftest_in, &key);
-
-	if (!in)
-		return 1;
-	walk.seen = in->seen;
-	if (kerf_decide(&walk, in->binding)) {
-		walk.decision.verdict = KERF_VERDICT_DENY;
-		walk.decision.reason = KERF_REASON_INTERNAL;
-	}
-	return bpf_map_update_elem(&kerf_selftest_out, &key, &walk.decision, BPF_ANY) != 0;
-}
-
-/* Decides a batch of events as the hooks would, for tests. A loader leaves it out. */
-SEC("syscall")
-int kerf_selftest(struct kerf_selftest_args *args)
-{
-	__u32 count = args->count;
-
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < KERF_SELFTEST_BATCH; i++) {
-		if (i >= count)
-			break;
-		if (kerf_selftest_one(i))
-			return 1;
-	}
-	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

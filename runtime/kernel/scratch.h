@@ -44,6 +44,8 @@ static __always_inline struct kerf_scratch *scratch_claim(void)
 	return 0;
 }
 
+_Static_assert(__builtin_offsetof(struct kerf_scratch, text) % 8 == 0, "the text is scanned by words");
+
 static __always_inline void scratch_release(struct kerf_scratch *slot)
 {
 	__sync_lock_test_and_set(&slot->busy, 0);

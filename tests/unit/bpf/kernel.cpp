@@ -69,7 +69,10 @@ Result<std::unique_ptr<Loaded>> Loaded::load(const Program& program, BpfObject o
   if (!loaded->object_) return Error{fmt::format("open: {}", strerror(errno))};
   bpf_program* each = nullptr;
   bpf_object__for_each_program(each, loaded->object_.get()) {
-    if (!hooks) bpf_program__set_autoload(each, std::string_view(bpf_program__name(each)) == "kerf_selftest");
+    bool selftest = std::string_view(bpf_program__name(each)) == "kerf_selftest";
+    // Where `lsm=` lacks bpf, or for another reason, hooks of tasks and files may not load; tests/kernel is about them.
+    bool cgroup = std::string_view(bpf_program__section_name(each)).starts_with("cgroup/");
+    bpf_program__set_autoload(each, selftest || (hooks && cgroup));
   }
   auto start = std::chrono::steady_clock::now();
   int error = bpf_object__load(loaded->object_.get());

@@ -30,6 +30,7 @@ Program make_program() {
   program.module.environments = {{"Agent", connect, "Destination"}};
   KernelEnv env{};
   env.event = KernelEventId::net_connect;
+  env.resource = KernelKind::endpoint;
   env.refusal_errno = "ECONNREFUSED";
   program.plan.envs.push_back(std::move(env));
   return program;
