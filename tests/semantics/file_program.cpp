@@ -82,9 +82,8 @@ class Writer {
         if (!chance(random_, 12)) continue;
         bool labelled = chance(random_, 50), grouped = chance(random_, 70);
         if (!labelled && !grouped) continue;
-        // the path and the type are observed; what is stored of them must not contradict
-        text += fmt::format(",\n{{\"uid\":{{\"type\":\"File\",\"id\":\"{0}/{1}\"}},\"attrs\":{{\"path\":\"{0}/{1}\",\"fs_type\":\"{2}\"{3}}},\"parents\":[{4}]}}",
-                            directory, name, directory.starts_with("/play/m") ? "ext4" : "tmpfs", labelled ? ",\"label\":\"public\"" : "",
+        text += fmt::format(",\n{{\"uid\":{{\"type\":\"File\",\"id\":\"{0}/{1}\"}},\"attrs\":{{{2}}},\"parents\":[{3}]}}",
+                            directory, name, labelled ? "\"label\":\"public\"" : "",
                             grouped ? chance(random_, 50) ? R"({"type":"FileSet","id":"inner"})" : R"({"type":"FileSet","id":"outer"})" : "");
       }
     }
@@ -139,7 +138,7 @@ class Writer {
     std::string atom = chance(random_, 18) ? principal_atom() : file ? file_atom() : path_atom();
     return chance(random_, 12) ? fmt::format("!({})", atom) : fmt::format("({})", atom);
   }
-  std::string policy(const char* effect, bool wide) {
+  std::string policy(const std::string& effect, bool wide) {
     bool file = chance(random_, 75);
     std::vector<std::string> possible;
     for (std::size_t i = 0; i < actions_.size(); ++i) {
@@ -150,8 +149,9 @@ class Writer {
       if (wide || chance(random_, 55)) some += fmt::format("{}Action::\"{}\"", some.empty() ? "" : ", ", action);
     }
     if (some.empty()) some = fmt::format("Action::\"{}\"", one_of(random_, possible));
-    return fmt::format("{}(principal, action in [{}], resource is {} in Directory::\"/play\") when {{ {} }};\n", effect, some, file ? "File" : "Directory",
-                       wide ? "true" : condition(file, 2));
+    std::string when = wide ? "true" : condition(file, 2);
+    if (effect == "forbid") when = fmt::format("({}) && {}", path_atom(), when);   // a wide one would leave nothing to see
+    return fmt::format("{}(principal, action in [{}], resource is {} in Directory::\"/play\") when {{ {} }};\n", effect, some, file ? "File" : "Directory", when);
   }
 
   Random& random_;
