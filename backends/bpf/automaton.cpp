@@ -34,10 +34,10 @@ std::uint32_t TestSets::intern(TestSet set) {
 }
 
 std::uint32_t TestSets::add(std::uint32_t set, std::span<const std::uint32_t> more) {
-  TestSet both = sets_[set];
-  both.insert(both.end(), more.begin(), more.end());
-  std::sort(both.begin(), both.end());
-  both.erase(std::unique(both.begin(), both.end()), both.end());
+  TestSet sorted(more.begin(), more.end()), both;
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  std::set_union(sets_[set].begin(), sets_[set].end(), sorted.begin(), sorted.end(), std::back_inserter(both));
   return intern(std::move(both));
 }
 

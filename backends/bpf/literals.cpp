@@ -3,16 +3,18 @@
 // one decision: a text that leaves the trie keeps the tests that hold for everything below the last node; each such set
 // is one final state.
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <memory>
 
 #include "backends/bpf/automaton.h"
 #include "runtime/abi/policy_abi.h"
+#include "runtime/kernel/tables.h"
 
 namespace kerf::bpf {
 namespace {
+
+constexpr std::uint32_t kNone = 0xffffffffu;
 
 enum class Mark : std::uint8_t { file, tree, prefix };
 
@@ -75,19 +77,19 @@ class StateStore {
   }
   // The state in which the tests of `match` hold whatever follows.
   std::uint32_t add_final(std::uint32_t match) {
-    auto [it, fresh] = finals_.emplace(match, static_cast<std::uint32_t>(automaton_.states.size()));
-    if (fresh) automaton_.states.push_back({it->second, match, static_cast<std::uint32_t>(automaton_.edges.size()), 0});
-    return it->second;
+    if (match >= finals_.size()) finals_.resize(match + 1, kNone);
+    if (finals_[match] == kNone) {
+      finals_[match] = static_cast<std::uint32_t>(automaton_.states.size());
+      automaton_.states.push_back({finals_[match], match, static_cast<std::uint32_t>(automaton_.edges.size()), 0});
+    }
+    return finals_[match];
   }
 
  private:
   static std::uint64_t hash(std::uint32_t match, std::uint32_t fallback, std::span<const Automaton::Edge> edges) {
-    std::uint64_t h = static_cast<std::uint64_t>(match) << 32 | fallback;
-    for (const Automaton::Edge& edge : edges) {
-      std::uint64_t both[2] = {h, static_cast<std::uint64_t>(edge.byte) << 32 | edge.next};
-      h = XXH3_64bits(both, sizeof both);
-    }
-    return XXH3_64bits(&h, sizeof h);
+    std::uint64_t h = kerf_mix(static_cast<std::uint64_t>(match) << 32 | fallback);
+    for (const Automaton::Edge& edge : edges) h = kerf_mix(h ^ (static_cast<std::uint64_t>(edge.byte) << 32 | edge.next));
+    return h;
   }
   bool equal(std::uint32_t state, std::uint32_t match, std::uint32_t fallback, std::span<const Automaton::Edge> edges) const {
     const Automaton::State& s = automaton_.states[state];
@@ -109,7 +111,7 @@ class StateStore {
   Automaton& automaton_;
   std::vector<std::uint32_t> slots_;   // state + 1
   std::size_t used_ = 0;
-  std::unordered_map<std::uint32_t, std::uint32_t> finals_;
+  std::vector<std::uint32_t> finals_;  // by set of tests
 };
 
 class Builder {

@@ -15,7 +15,7 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint32_t kNowhere = 0xffffffffu;
-constexpr std::size_t kProbes = 256;         // places that are tried for a row of edges before it goes to the end
+constexpr std::size_t kWindow = 1024;        // places that are tried for a row of edges before it goes to the end
 
 // Gives each state of one automaton its cell.
 class Placement {
@@ -71,16 +71,17 @@ class Placement {
 // Rows of edges in one array, first fit.
 class EdgeArray {
  public:
-  explicit EdgeArray(Words& entries) : entries_(entries) {}
+  explicit EdgeArray(Words& entries) : entries_(entries) { entries_.assign(first_free_, kFree); }
 
   std::uint32_t place(std::span<const Automaton::Edge> edges) {
     if (edges.empty()) return 0;
-    std::size_t slot = std::max<std::size_t>(first_free_, edges[0].byte);
-    for (std::size_t probe = 0; probe < kProbes; ++probe, ++slot) {
-      while (taken(slot)) ++slot;
-      if (fits(slot - edges[0].byte, edges)) return take(slot - edges[0].byte, edges);
+    // One edge takes the first hole there is; more of them look among the last places, so that the work stays linear.
+    std::size_t slot = first_free_;
+    if (edges.size() > 1 && entries_.size() > slot + kWindow) slot = entries_.size() - kWindow;
+    for (; slot < entries_.size(); ++slot) {
+      if (!taken(slot) && fits(slot - edges[0].byte, edges)) return take(slot - edges[0].byte, edges);
     }
-    return take(std::max<std::size_t>(entries_.size(), edges[0].byte) - edges[0].byte, edges);
+    return take(slot - edges[0].byte, edges);
   }
   void set(std::uint32_t base, std::uint8_t byte, std::uint32_t owner, std::uint32_t next) {
     entries_[base + byte] = static_cast<std::uint64_t>(owner) << 32 | next;
@@ -103,7 +104,7 @@ class EdgeArray {
   }
 
   Words& entries_;
-  std::size_t first_free_ = 0;
+  std::size_t first_free_ = 256;           // so that no base is negative
 };
 
 class Store {

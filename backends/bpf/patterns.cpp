@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t kNone = 0xffffffffu;
 constexpr std::size_t kMaxMembers = std::size_t{1} << 25;   // positions in all sets of one construction
+constexpr std::size_t kFewStates = 4096;                    // no cut is looked for that has fewer
 constexpr std::size_t kNamed = 8;                           // patterns that an error names
 
 struct Position {
@@ -68,6 +69,46 @@ class PatternTrie {
 
 using Subset = std::vector<std::uint32_t>;   // sorted positions
 
+// Sets of positions, each once, one behind the other.
+class Subsets {
+ public:
+  Subsets() : slots_(1024, 0) {}
+  std::size_t size() const { return end_.size(); }
+  std::size_t total() const { return pool_.size(); }
+  std::span<const std::uint32_t> operator[](std::uint32_t i) const {
+    std::size_t begin = i ? end_[i - 1] : 0;
+    return {pool_.data() + begin, end_[i] - begin};
+  }
+  // The set's number, and whether it is new.
+  std::pair<std::uint32_t, bool> add(const Subset& subset) {
+    std::size_t at = hash(subset) & (slots_.size() - 1);
+    for (; slots_[at]; at = (at + 1) & (slots_.size() - 1)) {
+      std::span<const std::uint32_t> there = (*this)[slots_[at] - 1];
+      if (std::equal(there.begin(), there.end(), subset.begin(), subset.end())) return {slots_[at] - 1, false};
+    }
+    pool_.insert(pool_.end(), subset.begin(), subset.end());
+    end_.push_back(pool_.size());
+    slots_[at] = static_cast<std::uint32_t>(end_.size());
+    if (end_.size() * 2 > slots_.size()) grow();
+    return {static_cast<std::uint32_t>(end_.size() - 1), true};
+  }
+
+ private:
+  static std::uint64_t hash(std::span<const std::uint32_t> subset) {
+    return XXH3_64bits(subset.data(), subset.size_bytes());
+  }
+  void grow() {
+    slots_.assign(slots_.size() * 2, 0);
+    for (std::uint32_t i = 0; i < end_.size(); ++i) {
+      std::size_t at = hash((*this)[i]) & (slots_.size() - 1);
+      while (slots_[at]) at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = i + 1;
+    }
+  }
+  std::vector<std::uint32_t> pool_, slots_;   // slots: number + 1
+  std::vector<std::size_t> end_;
+};
+
 class SubsetConstruction {
  public:
   explicit SubsetConstruction(std::span<const NumberedTest> tests) : trie_(tests) {
@@ -84,66 +125,105 @@ class SubsetConstruction {
   std::optional<Automaton> run() {
     Subset first{0};
     if (trie_[0].star_child != kNone) first.push_back(trie_[0].star_child);
-    dense_.start = add(std::move(first));
+    dense_.start = add(first);
     for (std::uint32_t state = 0; state < subsets_.size(); ++state) {
       expand(state);
-      if (subsets_.size() > kMaxPatternStates || members_ > kMaxMembers || sets_.total() > kMaxMatchMembers) return std::nullopt;
+      if (subsets_.size() > kMaxPatternStates || subsets_.total() > kMaxMembers || sets_.total() > kMaxMatchMembers) return std::nullopt;
     }
     return minimise(dense_, sets_.take());
   }
 
  private:
-  std::uint32_t add(Subset subset) {
+  // Changes `subset`.
+  std::uint32_t add(Subset& subset) {
     std::sort(subset.begin(), subset.end());
     subset.erase(std::unique(subset.begin(), subset.end()), subset.end());
     drop_covered(subset);
-    std::uint64_t hash = XXH3_64bits(subset.data(), subset.size() * sizeof subset[0]);
-    auto [begin, end] = by_hash_.equal_range(hash);
-    for (auto it = begin; it != end; ++it) {
-      if (subsets_[it->second] == subset) return it->second;
-    }
-    auto state = static_cast<std::uint32_t>(subsets_.size());
+    auto [state, fresh] = subsets_.add(subset);
+    if (!fresh) return state;
     TestSet tests;
     for (std::uint32_t p : subset) tests.insert(tests.end(), trie_[p].tests.begin(), trie_[p].tests.end());
     std::sort(tests.begin(), tests.end());
     dense_.match.push_back(sets_.intern(std::move(tests)));
-    members_ += subset.size();
-    subsets_.push_back(std::move(subset));
-    by_hash_.emplace(hash, state);
     return state;
   }
-  void drop_covered(Subset& subset) const {
-    Subset all = subset;
+  void drop_covered(Subset& subset) {
+    whole_ = subset;
     std::erase_if(subset, [&](std::uint32_t p) {
-      return trie_[p].covered_by != kNone && std::binary_search(all.begin(), all.end(), trie_[p].covered_by);
+      return trie_[p].covered_by != kNone && std::binary_search(whole_.begin(), whole_.end(), trie_[p].covered_by);
     });
   }
   void expand(std::uint32_t state) {
     Subset stars;
-    std::map<std::uint8_t, Subset> by_byte;
     for (std::uint32_t p : subsets_[state]) {
       if (trie_[p].star) stars.push_back(p);
       for (auto [byte, to] : trie_[p].next) {
-        Subset& reached = by_byte[byte];
+        Subset& reached = reached_[byte];
         reached.push_back(to);
         if (trie_[to].star_child != kNone) reached.push_back(trie_[to].star_child);
       }
     }
-    std::vector<std::uint32_t> row(dense_.symbols, add(stars));
-    for (auto& [byte, reached] : by_byte) {
-      reached.insert(reached.end(), stars.begin(), stars.end());
-      row[dense_.symbol_of[byte]] = add(std::move(reached));
+    Subset other = stars;
+    std::size_t row = dense_.next.size();
+    dense_.next.resize(row + dense_.symbols, add(other));
+    for (std::size_t byte = 0; byte < reached_.size(); ++byte) {
+      if (reached_[byte].empty()) continue;
+      reached_[byte].insert(reached_[byte].end(), stars.begin(), stars.end());
+      dense_.next[row + dense_.symbol_of[byte]] = add(reached_[byte]);
+      reached_[byte].clear();
     }
-    dense_.next.insert(dense_.next.end(), row.begin(), row.end());
   }
 
   PatternTrie trie_;
   DenseAutomaton dense_;
   TestSets sets_;
-  std::vector<Subset> subsets_;
-  std::unordered_multimap<std::uint64_t, std::uint32_t> by_hash_;
-  std::size_t members_ = 0;
+  Subsets subsets_;
+  std::array<Subset, 256> reached_;        // empty but while a state is expanded
+  Subset whole_;
 };
+
+std::size_t states_of(const PatternShares& shares) {
+  std::size_t states = 0;
+  for (const Automaton& automaton : shares.automata) states += automaton.states.size();
+  return states;
+}
+
+// The first `count` tests in one automaton, the others in another; nothing if they do not fit.
+std::optional<PatternShares> cut_at(std::span<const NumberedTest> tests, std::size_t count) {
+  PatternShares shares;
+  for (std::span<const NumberedTest> part : {tests.first(count), tests.subspan(count)}) {
+    if (part.empty()) continue;
+    std::optional<Automaton> automaton = build_patterns(part);
+    if (!automaton) return std::nullopt;
+    shares.automata.push_back(std::move(*automaton));
+    shares.tests.emplace_back(part.begin(), part.end());
+  }
+  return shares;
+}
+
+// What multiplies with what: texts that are sought everywhere, ends below different beginnings, and texts between
+// wildcards, each of which can double the states alone.
+std::size_t danger(const Pattern& pattern) {
+  if (pattern.pieces.size() > 2) return pattern.pieces.size();
+  return pattern.pieces[0].empty() ? 0 : 1;
+}
+
+void sort_by_danger(std::vector<NumberedTest>& patterns) {
+  std::sort(patterns.begin(), patterns.end(), [](const NumberedTest& a, const NumberedTest& b) {
+    const Pattern &x = *a.test->pattern, &y = *b.test->pattern;
+    return danger(x) != danger(y) ? danger(x) < danger(y) : x < y;
+  });
+}
+
+// Where patterns of one danger end and those of the next begin, and everything in one.
+std::vector<std::size_t> natural_cuts(std::span<const NumberedTest> tests) {
+  std::vector<std::size_t> cuts{tests.size()};
+  for (std::size_t i = 1; i < tests.size(); ++i) {
+    std::size_t before = danger(*tests[i - 1].test->pattern), after = danger(*tests[i].test->pattern);
+    if (std::min<std::size_t>(before, 3) != std::min<std::size_t>(after, 3)) cuts.push_back(i);
+  }
+  return cuts;
+}
 
 struct Fit {
   std::size_t count = 0;                   // so many of the tests, from the first on, are in one automaton
@@ -160,12 +240,19 @@ Fit longest_fit(std::span<const NumberedTest> tests) {
   return fit;
 }
 
-// What has one wildcard multiplies little; each pattern with a text between wildcards can double the states.
-void sort_by_danger(std::vector<NumberedTest>& patterns) {
-  std::sort(patterns.begin(), patterns.end(), [](const NumberedTest& a, const NumberedTest& b) {
-    const Pattern &x = *a.test->pattern, &y = *b.test->pattern;
-    return x.pieces.size() != y.pieces.size() ? x.pieces.size() < y.pieces.size() : x < y;
-  });
+// One automaton after the other takes as many as it can.
+PatternShares fill_up(std::span<const NumberedTest> left) {
+  PatternShares shares;
+  while (!left.empty() && shares.automata.size() + 1 < KERF_AUTOMATA) {
+    Fit fit = longest_fit(left);
+    if (fit.count == 0) break;
+    shares.automata.push_back(std::move(*fit.automaton));
+    std::span<const NumberedTest> taken = left.first(fit.count);
+    shares.tests.emplace_back(taken.begin(), taken.end());
+    left = left.subspan(fit.count);
+  }
+  for (const NumberedTest& t : left) shares.left.push_back(to_text(*t.test->pattern));
+  return shares;
 }
 
 Error too_many_states(const std::vector<std::string>& left) {
@@ -180,19 +267,16 @@ Error too_many_states(const std::vector<std::string>& left) {
 std::optional<Automaton> build_patterns(std::span<const NumberedTest> tests) { return SubsetConstruction(tests).run(); }
 
 PatternShares share_out_patterns(std::vector<NumberedTest> tests) {
-  PatternShares shares;
+  static_assert(KERF_AUTOMATA == 3, "patterns have two automata");
+  if (tests.empty()) return {};
   sort_by_danger(tests);
-  std::span<const NumberedTest> left = tests;
-  while (!left.empty() && shares.automata.size() + 1 < KERF_AUTOMATA) {
-    Fit fit = longest_fit(left);
-    if (fit.count == 0) break;
-    shares.automata.push_back(std::move(*fit.automaton));
-    std::span<const NumberedTest> taken = left.first(fit.count);
-    shares.tests.emplace_back(taken.begin(), taken.end());
-    left = left.subspan(fit.count);
+  std::optional<PatternShares> best;
+  for (std::size_t cut : natural_cuts(tests)) {
+    std::optional<PatternShares> shares = cut_at(tests, cut);
+    if (shares && (!best || states_of(*shares) < states_of(*best))) best = std::move(shares);
+    if (best && states_of(*best) <= kFewStates) break;
   }
-  for (const NumberedTest& t : left) shares.left.push_back(to_text(*t.test->pattern));
-  return shares;
+  return best ? std::move(*best) : fill_up(tests);
 }
 
 Result<Shares> share_out(const std::vector<const PathTest*>& tests) {

@@ -79,6 +79,18 @@ constexpr Program kPrograms[] = {
 bool is_program(const llvm::Function& function) { return !function.isDeclaration() && function.hasSection(); }
 bool is_map(const llvm::GlobalVariable& variable) { return variable.getSection() == ".maps"; }
 
+// Global functions that no program calls any more. kerf_code is not called before it is there.
+void drop_uncalled(llvm::Module& module) {
+  for (bool again = true; again;) {
+    again = false;
+    for (llvm::Function& function : llvm::make_early_inc_range(module)) {
+      if (is_program(function) || !function.use_empty() || function.getName() == "kerf_code") continue;
+      function.eraseFromParent();
+      again = true;
+    }
+  }
+}
+
 // Erases the programs that no governed event needs, then the functions that only they called.
 std::optional<Error> drop_programs(llvm::Module& module, std::uint32_t governed) {
   std::vector<llvm::Function*> dropped;
@@ -90,24 +102,19 @@ std::optional<Error> drop_programs(llvm::Module& module, std::uint32_t governed)
   }
   llvm::removeFromUsedLists(module, [&](llvm::Constant* constant) { return std::find(dropped.begin(), dropped.end(), constant) != dropped.end(); });
   for (llvm::Function* function : dropped) function->eraseFromParent();
-  for (bool again = true; again;) {
-    again = false;
-    for (llvm::Function& function : llvm::make_early_inc_range(module)) {
-      if (is_program(function) || !function.use_empty() || function.getName() == "kerf_code") continue;
-      function.eraseFromParent();
-      again = true;
-    }
-  }
+  drop_uncalled(module);
   return std::nullopt;
 }
 
-void drop_maps(llvm::Module& module) {
+// Maps and constants that nothing names any more.
+void drop_variables(llvm::Module& module) {
   llvm::removeFromUsedLists(module, [](llvm::Constant* constant) {
     auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(constant->stripPointerCasts());
     return variable && is_map(*variable);
   });
   for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
-    if (is_map(variable) && variable.use_empty()) variable.eraseFromParent();
+    variable.removeDeadConstantUsers();
+    if ((is_map(variable) || variable.hasLocalLinkage()) && variable.use_empty()) variable.eraseFromParent();
   }
 }
 
@@ -158,7 +165,8 @@ std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& 
   llvm::raw_string_ostream out(complaint);
   if (llvm::verifyModule(module, &out)) return Error{"invalid module before optimising: " + complaint};
   optimise(module, machine);
-  drop_maps(module);
+  drop_uncalled(module);
+  drop_variables(module);
   return std::nullopt;
 }
 
