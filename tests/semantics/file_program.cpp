@@ -36,7 +36,7 @@ const char* const kTypes = R"(entity Class;
 entity FileSet in [FileSet];
 @kernel("file") entity File in [Directory, FileSet] {
   @kernel("file.path") path: String,
-  @kernel("file.fs_type") fs_type: String,
+  @kernel("file.fs_type") fs_type?: String,
   @kernel("file.owner") owner?: Long,
   @kernel("file.mode") mode?: Long,
   @kernel("file.setuid") setuid?: Bool,
@@ -66,8 +66,8 @@ class Writer {
   std::string policies() {
     std::string text = "permit(principal, action == Action::\"exec\", resource == File::\"/guest/actor\");\n";
     std::size_t count = 6 + pick(random_, 10);
-    if (chance(random_, 70)) text += policy("permit", true);
-    for (std::size_t i = 0; i < count; ++i) text += policy(chance(random_, 75) ? "permit" : "forbid", false);
+    if (chance(random_, 45)) text += policy("permit", true);
+    for (std::size_t i = 0; i < count; ++i) text += policy(chance(random_, 70) ? "permit" : "forbid", false);
     return text;
   }
 
@@ -82,8 +82,8 @@ class Writer {
         if (!chance(random_, 12)) continue;
         bool labelled = chance(random_, 50), grouped = chance(random_, 70);
         if (!labelled && !grouped) continue;
-        text += fmt::format(",\n{{\"uid\":{{\"type\":\"File\",\"id\":\"{0}/{1}\"}},\"attrs\":{{{2}}},\"parents\":[{3}]}}",
-                            directory, name, labelled ? "\"label\":\"public\"" : "",
+        text += fmt::format(",\n{{\"uid\":{{\"type\":\"File\",\"id\":\"{0}/{1}\"}},\"attrs\":{{\"path\":\"{0}/{1}\"{2}}},\"parents\":[{3}]}}",
+                            directory, name, labelled ? ",\"label\":\"public\"" : "",
                             grouped ? chance(random_, 50) ? R"({"type":"FileSet","id":"inner"})" : R"({"type":"FileSet","id":"outer"})" : "");
       }
     }
@@ -108,7 +108,7 @@ class Writer {
     switch (pick(random_, 13)) {
       case 0: return fmt::format("resource == File::\"{}/{}\"", one_of(random_, kDirectories), one_of(random_, kNames));
       case 1: return fmt::format("resource in FileSet::\"{}\"", chance(random_, 50) ? "inner" : "outer");
-      case 2: return fmt::format("resource.fs_type == \"{}\"", chance(random_, 50) ? "tmpfs" : "ext4");
+      case 2: return fmt::format("resource has fs_type && resource.fs_type == \"{}\"", chance(random_, 50) ? "tmpfs" : "ext4");
       case 3: return fmt::format("resource has owner && resource.owner == {}", chance(random_, 70) ? 0 : 1000);
       case 4: return fmt::format("resource has mode && resource.mode == {}", chance(random_, 50) ? 0644 : 0600);
       case 5: return "resource has setuid && resource.setuid";

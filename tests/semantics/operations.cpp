@@ -1,6 +1,7 @@
 // What the kernel tests in guests do at random, with what must come of it, made where the judges are: for each program
 // policies, a tree, and operations with the errno that the reference evaluator gives them by the materialised events; the
-// official Cedar engine must agree about every single decision, or nothing is written.
+// official Cedar engine must agree about every single decision, or nothing is written. Seeds whose programs allow or
+// refuse nearly everything are passed over.
 //   operations DIRECTORY [PROGRAMS [OPERATIONS [SEED]]]
 // writes DIRECTORY/N/{bundle/, principal, tree, operations}; an operation is a line "ERRNO STEPS".
 #include <fmt/core.h>
@@ -11,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
 
 #include "driver/pipeline.h"
 #include "driver/render.h"
@@ -104,34 +106,59 @@ bool agrees(Oracle& oracle, const FileProgram& program, const Judge& judge, std:
   return true;
 }
 
-bool write_program(const std::string& directory, std::uint64_t seed, std::size_t operations, Oracle& oracle, Tally& tally) {
+// One program with what was worked out for it.
+struct Made {
+  FileProgram program;
+  ProgramText text;
+  Program checked;
+  std::optional<Judge> judge;
+  std::vector<std::string> tree;
+  std::vector<Operation> operations;
+  Tally tally;
+  // Enough of everything, or the program tests little.
+  bool balanced() const {
+    return tally.allowed * 3 >= tally.operations && tally.by_policy * 4 >= tally.operations && tally.by_guard * 100 >= tally.operations;
+  }
+};
+
+std::unique_ptr<Made> make(std::uint64_t seed, std::size_t operations) {
   Random random(seed);
-  FileProgram made = make_file_program(random);
-  ProgramText text{{{"policies.cedar", made.policies}}, InputFile{"schema.cedarschema", made.schema}, InputFile{"entities.json", made.entities}};
-  Program program = check_program(text);
-  std::optional<Artefacts> artefacts;
-  if (!program.diagnostics.has_errors()) artefacts = compile_program(program, text, {codegen_helper_path()});
-  if (!artefacts) return fail(seed, made, "the program does not compile:\n" + render(program.sources, program.diagnostics, ErrorFormat::plain, false));
-  Judge judge(program.module, *parse_uid(made.principal));
+  auto made = std::make_unique<Made>();
+  made->program = make_file_program(random);
+  made->text = {{{"policies.cedar", made->program.policies}}, InputFile{"schema.cedarschema", made->program.schema}, InputFile{"entities.json", made->program.entities}};
+  made->checked = check_program(made->text);
+  if (made->checked.diagnostics.has_errors()) return made;
+  Judge& judge = made->judge.emplace(made->checked.module, *parse_uid(made->program.principal));
   FileModel model(random, {[&](const AskedEvent& event) { return judge.allow(event); }, [&](KernelEventId event) { return judge.refusal(event); }});
-  ::mkdir(directory.c_str(), 0755);
-  std::ofstream list(directory + "/operations"), tree(directory + "/tree");
-  std::ofstream(directory + "/principal") << made.principal << "\n";
-  for (const std::string& line : model.tree()) tree << line << "\n";
+  made->tree = model.tree();
   for (std::size_t i = 0; i < operations; ++i) {
-    Operation operation = model.next();
-    list << operation.error << " " << operation.steps << "\n";
-    ++tally.operations;
-    ++(operation.error == 0 ? tally.allowed : operation.error == EXDEV ? tally.by_guard : tally.by_policy);
+    made->operations.push_back(model.next());
+    int error = made->operations.back().error;
+    ++made->tally.operations;
+    ++(error == 0 ? made->tally.allowed : error == EXDEV ? made->tally.by_guard : made->tally.by_policy);
   }
-  tally.decisions += judge.questions.size();
+  made->tally.decisions = judge.questions.size();
+  return made;
+}
+
+bool write(const std::string& directory, std::uint64_t seed, Made& made, Oracle& oracle) {
+  std::optional<Artefacts> artefacts;
+  if (!made.checked.diagnostics.has_errors()) artefacts = compile_program(made.checked, made.text, {codegen_helper_path()});
+  if (!artefacts) {
+    return fail(seed, made.program, "the program does not compile:\n" + render(made.checked.sources, made.checked.diagnostics, ErrorFormat::plain, false));
+  }
   if (oracle.running()) {
-    if (!agrees(oracle, made, judge, seed)) return false;
-    tally.by_engine += judge.questions.size();
+    if (!agrees(oracle, made.program, *made.judge, seed)) return false;
+    made.tally.by_engine = made.tally.decisions;
   }
+  ::mkdir(directory.c_str(), 0755);
   auto written = write_bundle(artefacts->bundle, directory + "/bundle");
-  if (!written) return fail(seed, made, written.error().message);
-  return list.good() && tree.good();
+  if (!written) return fail(seed, made.program, written.error().message);
+  std::ofstream principal(directory + "/principal"), tree(directory + "/tree"), list(directory + "/operations");
+  principal << made.program.principal << "\n";
+  for (const std::string& line : made.tree) tree << line << "\n";
+  for (const Operation& operation : made.operations) list << operation.error << " " << operation.steps << "\n";
+  return list.flush().good() && tree.flush().good() && principal.flush().good();
 }
 
 std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
@@ -145,16 +172,14 @@ int main(int argc, char** argv) {
   std::uint64_t programs = argument(argc, argv, 2, 4), operations = argument(argc, argv, 3, 500), seed = argument(argc, argv, 4, 20261125);
   Oracle oracle;
   if (!oracle.running()) fmt::print("SKIP official engine: {}\n", oracle.why());
-  Tally tally;
   ::mkdir(argv[1], 0755);
-  for (std::uint64_t i = 0; i < programs; ++i) {
-    if (!write_program(fmt::format("{}/{}", argv[1], i), seed + i, operations, oracle, tally)) return 1;
-  }
-  fmt::print("operations: seed {}, {} in all: {} allowed, {} refused by policies, {} by the guard; {} decisions, {} confirmed by the official engine\n", seed,
-             tally.operations, tally.allowed, tally.by_policy, tally.by_guard, tally.decisions, tally.by_engine);
-  if (tally.allowed * 4 < tally.operations || tally.by_policy * 4 < tally.operations || tally.by_guard * 100 < tally.operations) {
-    fmt::print("out of balance: a quarter each should be allowed and refused by policies, a hundredth by the guard\n");
-    return 1;
+  for (std::uint64_t i = 0, written = 0; written < programs; ++i) {
+    std::unique_ptr<Made> made = make(seed + i, operations);
+    if (!made->checked.diagnostics.has_errors() && !made->balanced()) continue;
+    if (!write(fmt::format("{}/{}", argv[1], written++), seed + i, *made, oracle)) return 1;
+    const Tally& t = made->tally;
+    fmt::print("operations: seed {}, {} in all: {} allowed, {} refused by policies, {} by the guard; {} decisions, {} confirmed by the official engine\n",
+               seed + i, t.operations, t.allowed, t.by_policy, t.by_guard, t.decisions, t.by_engine);
   }
   return 0;
 }
