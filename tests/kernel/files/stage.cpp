@@ -29,9 +29,13 @@ std::string slurp(const std::string& path) {
   return text.str();
 }
 
-std::string path_of(const Json& event) { return event["resource"].is_object() ? event["resource"]["id"].get<std::string>() : ""; }
+std::string text_of(const Json& json) { return json.is_string() ? json.get<std::string>() : ""; }
+std::string path_of(const Json& event) { return event.contains("file") ? text_of(event["file"]["path"]) : ""; }
 
-Told told_of(const Json& event) { return {event["event"], path_of(event), event["reason"]}; }
+Told told_of(const Json& event) {
+  if (!event["event"].is_string()) return {"guard", "", text_of(event["guard"])};
+  return {text_of(event["event"]), path_of(event), text_of(event["reason"])};
+}
 
 std::vector<Told> told_of(const std::vector<Json>& events, bool denials_only) {
   std::vector<Told> told;

@@ -42,7 +42,7 @@ class Actor {
   std::string errors_file_;
 };
 
-// One expected event.
+// One expected event; a guard that is about no file has the guard's name as its reason: {"guard", "", "mount"}.
 struct Told {
   std::string event, path, reason;
   friend bool operator==(const Told&, const Told&) = default;

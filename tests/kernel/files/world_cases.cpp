@@ -24,8 +24,7 @@ void secret_and_mount_point() {
   put("/zone/open/root/zone/secret/f");
 }
 
-// A guard's refusal has no path of a file.
-Told guard(const std::string& event) { return {event, "", "guard"}; }
+Told guard(const std::string& name) { return {"guard", "", name}; }
 
 bool move_to(const std::string& cgroup, pid_t pid) {
   std::ofstream procs(cgroup + "/cgroup.procs");
