@@ -145,6 +145,7 @@ Result<std::string_view> unframe(std::string_view magic, std::string_view bytes)
 
 std::string write_request(const CodegenRequest& request) {
   Writer out;
+  out.number(request.governed);
   out.number(request.binding_bytes);
   out.number(request.policy_count);
   out.number<std::uint64_t>(request.tables.size());
@@ -175,6 +176,7 @@ Result<CodegenRequest> read_request(std::string_view bytes) {
   if (!payload) return payload.error();
   Reader in(*payload);
   CodegenRequest request;
+  request.governed = in.number<std::uint32_t>();
   request.binding_bytes = in.number<std::uint32_t>();
   request.policy_count = in.number<std::uint32_t>();
   request.tables.resize(in.count(18));

@@ -57,6 +57,7 @@ using CodeCondition = std::vector<CodeTest>;   // all must hold
 
 struct CodegenRequest {
   std::vector<Table> tables;
+  std::uint32_t governed = 0;           // mask of events; programs that need none of them are dropped
   std::uint32_t binding_bytes = 0;
   std::uint32_t policy_count = 0;
   std::vector<CodeExpr> exprs;
