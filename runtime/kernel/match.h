@@ -35,20 +35,26 @@ static const __u8 kerf_utf8_next[KERF_UTF8_STATES * KERF_UTF8_CLASSES] = {
 	8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
 };
 
+/* Eight bytes of the text, at a multiple of eight: not by way of `text`, whose elements are bytes to the compiler. */
+static __always_inline __u64 text_word(const struct kerf_scratch *s, __u64 at)
+{
+	return *(const __u64 *)((const char *)s + __builtin_offsetof(struct kerf_scratch, text) + at);
+}
+
 /* Is there a byte from 0x80 on in the text? Eight at a time. */
 __attribute__((noinline)) int kerf_text_high(struct kerf_scratch *s)
 {
 	if (!s)
 		return 1;
 	__u64 at = s->start & (KERF_PATH_BYTES - 1), before = (at & 7) * 8;
-	__u64 bytes = *(__u64 *)&s->text[at & ~7ull] >> before;
+	__u64 bytes = text_word(s, at & ~7ull) >> before;
 
 	at = (at & ~7ull) + 8;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_PATH_BYTES / 8; i++) {
-		if (at >= KERF_PATH_BYTES)
+		if (!WITHIN(at, KERF_PATH_BYTES))
 			break;
-		bytes |= *(__u64 *)&s->text[at];
+		bytes |= text_word(s, at);
 		at += 8;
 	}
 	return (bytes & 0x8080808080808080ull) != 0;

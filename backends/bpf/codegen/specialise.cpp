@@ -155,8 +155,10 @@ std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& 
       replace_array_length(module, KERF_POLICY_COUNT_MARK, request.policy_count) != 1) {
     return Error{"the glue's maps have no lengths to replace"};
   }
-  // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone.
+  // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone. The
+  // kernel's own (.ksyms) are found by their BTF.
   for (llvm::GlobalVariable& variable : module.globals()) {
+    if (variable.isDeclaration()) continue;
     if (variable.isConstant()) variable.eraseMetadata(llvm::LLVMContext::MD_dbg);
     if (variable.isConstant() && !variable.hasSection()) variable.setSection(".rodata");
   }
