@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kNone = 0xffffffffu;
 
-enum class Mark : std::uint8_t { file, tree, prefix };
+enum class Mark : std::uint8_t { file, root_tree, prefix };
 
 struct Key {
   std::string_view text;
@@ -45,8 +45,13 @@ class Keys {
     }
     for (const std::string& file : t.test->files) add(file, Mark::file, t.number);
     for (const std::string& tree : t.test->trees) {
-      if (tree != "/") texts_.push_back(std::make_unique<std::string>(tree + "/"));
-      add(tree == "/" ? std::string_view(tree) : std::string_view(*texts_.back()), Mark::tree, t.number);
+      if (tree == "/") {
+        add(tree, Mark::root_tree, t.number);
+        continue;
+      }
+      // No path ends in `/` but the root, so that "properly below" is "begins with": one state with other such prefixes.
+      texts_.push_back(std::make_unique<std::string>(tree + "/"));
+      add(*texts_.back(), Mark::prefix, t.number);
     }
   }
   void add(std::string_view text, Mark mark, std::uint32_t test) {
@@ -146,7 +151,7 @@ class Builder {
   void open(std::span<const Key> marks, std::uint32_t inherited) {
     TestSet match, below;
     for (const Key& key : marks) {
-      if (key.mark != Mark::tree) match.push_back(key.test);
+      if (key.mark != Mark::root_tree) match.push_back(key.test);
       if (key.mark != Mark::file) below.push_back(key.test);
     }
     std::size_t at = path_.size();         // the root may be opened anew, with its marks
