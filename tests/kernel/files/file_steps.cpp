@@ -93,6 +93,20 @@ int descend(Task& task, const std::string& from, const std::string& name, int co
   return keep(task, at);
 }
 
+constexpr int kGap = EBADE, kTooMuch = EBADR;   // answers of `alternate`; no file system gives them
+
+// Opens what is permitted and what is not, over and over, until the file `stop` exists: does that ever change?
+int alternate(const std::string& permitted, const std::string& refused, const std::string& stop) {
+  for (;;) {
+    int fd = ::open(refused.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) return kGap;
+    fd = ::open(permitted.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return kTooMuch;
+    ::close(fd);
+    if (::access(stop.c_str(), F_OK) == 0) return 0;
+  }
+}
+
 int map_for_exec(const std::string& path, bool later) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno;
@@ -145,6 +159,13 @@ int file_step(Task& task, const Words& w) {
   if (word == "chmod") return result_of(::chmod(w.at(1).c_str(), static_cast<mode_t>(std::stoul(w.at(2), nullptr, 8))));
   if (word == "fchmod") return result_of(::fchmod(task.fd, static_cast<mode_t>(std::stoul(w.at(1), nullptr, 8))));
   if (word == "chown") return result_of(::chown(w.at(1).c_str(), static_cast<uid_t>(std::stoul(w.at(2))), static_cast<gid_t>(-1)));
+  if (word == "repeat") {   // COUNT PATH: opened in vain
+    for (int i = std::stoi(w.at(1)); i > 0; --i) {
+      if (::open(w.at(2).c_str(), O_RDONLY | O_CLOEXEC) >= 0) return kGap;
+    }
+    return 0;
+  }
+  if (word == "alternate") return alternate(w.at(1), w.at(2), w.at(3));
   if (word == "mmap-exec") return map_for_exec(w.at(1), false);
   if (word == "mprotect-exec") return map_for_exec(w.at(1), true);
   struct stat info;

@@ -61,7 +61,15 @@ std::string to_text(const std::vector<Told>& told) {
   return text.empty() ? "none" : text;
 }
 
-Actor::Actor(const std::vector<std::string>& command, const std::string& errors_file) : errors_file_(errors_file) {
+Actor::Actor(const std::vector<std::string>& command, const std::string& errors_file)
+    : Actor([&] {
+        std::vector<char*> argv;
+        for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+        argv.push_back(nullptr);
+        ::execv(argv[0], argv.data());
+      }, errors_file) {}
+
+Actor::Actor(const std::function<void()>& start, const std::string& errors_file) : errors_file_(errors_file) {
   int in[2], out[2];
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) return;
   started_ = ::fork();
@@ -70,10 +78,7 @@ Actor::Actor(const std::vector<std::string>& command, const std::string& errors_
     ::dup2(in[0], STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
     ::dup2(errors, STDERR_FILENO);
-    std::vector<char*> argv;
-    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    ::execv(argv[0], argv.data());
+    start();
     ::_exit(124);
   }
   ::close(in[0]);
@@ -111,9 +116,13 @@ bool Actor::read_line(std::string& line) {
   return true;
 }
 
-Outcome Actor::perform(const std::string& steps) {
+bool Actor::ask(const std::string& steps) {
   std::string line = steps + "\n";
-  if (to_ < 0 || ::write(to_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) return {-1, EPIPE};
+  return to_ >= 0 && ::write(to_, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+}
+
+Outcome Actor::answer() {
+  std::string line;
   Outcome outcome;
   if (!read_line(line) || std::sscanf(line.c_str(), "%d %d", &outcome.step, &outcome.error) != 2) return {-1, EPIPE};
   return outcome;
@@ -127,7 +136,6 @@ Stage::Stage(const std::string& bundle, const std::string& principal) {
   put(kFence);
   free_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".free");
   if (!free_->ready()) status_ = "the free actor does not start: " + free_->errors();
-  if (getenv("KERF_FREE")) { bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".bound"); return; }
   bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--bundle", bundle, "--principal", principal,
                                                             "--events", events_file_, "--log-allows", "--", "/guest/actor", "serve"},
                                    own + ".bound");
@@ -136,7 +144,6 @@ Stage::Stage(const std::string& bundle, const std::string& principal) {
 }
 
 std::vector<Json> Stage::events() {
-  if (getenv("KERF_FREE")) return {};
   std::vector<Json> list;
   if (bound_->perform(std::string("open ") + kFence + " r") == Outcome{}) {
     FAIL_CHECK("nothing is enforced: the fence could be opened");
@@ -164,6 +171,38 @@ Stage& stage(const std::string& bundle) {
   return *one;
 }
 
+Ran run_kerf(const std::vector<std::string>& arguments) {
+  const char* output = "/tmp/kerf-output";
+  pid_t child = ::fork();
+  if (child == 0) {
+    int fd = ::open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ::dup2(fd, STDOUT_FILENO);
+    ::dup2(fd, STDERR_FILENO);
+    std::vector<char*> argv{const_cast<char*>("/guest/kerf")};
+    for (const std::string& word : arguments) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    ::execv(argv[0], argv.data());
+    ::_exit(124);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), slurp(output)};
+}
+
+std::string cgroup_of(pid_t pid) {
+  std::istringstream file(slurp("/proc/" + std::to_string(pid) + "/cgroup"));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("0::")) return "/sys/fs/cgroup" + line.substr(3);
+  }
+  return "";
+}
+
+bool move_to(const std::string& cgroup, pid_t pid) {
+  std::ofstream procs(cgroup + "/cgroup.procs");
+  procs << pid << std::flush;
+  return procs.good();
+}
+
 Scene::Scene(Stage& stage, std::function<void()> setup) : stage_(stage), setup_(std::move(setup)) {}
 
 void Scene::run_free(const std::string& steps) {
@@ -182,7 +221,6 @@ void Scene::run_free(const std::string& steps) {
 void Scene::refused(const std::string& steps, Outcome expected, const std::vector<Told>& told, bool unchanged) {
   INFO(steps);
   run_free(steps);
-  if (getenv("KERF_FREE")) return;
   std::string before = snapshot("/zone");
   Outcome outcome = stage_.bound().perform(steps);
   CHECK_MESSAGE(outcome == expected, to_text(outcome) << " instead of " << to_text(expected));
@@ -200,7 +238,6 @@ void Scene::ends(const std::string& steps, int status, const std::vector<Told>& 
 void Scene::allows(const std::string& steps) {
   INFO(steps);
   run_free(steps);
-  if (getenv("KERF_FREE")) return;
   Outcome outcome = stage_.bound().perform(steps);
   CHECK_MESSAGE(outcome == Outcome{}, to_text(outcome));
   std::vector<Told> denials = told_of(stage_.events(), true);
@@ -210,7 +247,6 @@ void Scene::allows(const std::string& steps) {
 void Scene::tells(const std::string& steps, const std::vector<Told>& told) {
   INFO(steps);
   run_free(steps);
-  if (getenv("KERF_FREE")) return;
   Outcome outcome = stage_.bound().perform(steps);
   std::vector<Told> events = told_of(stage_.events(), false);
   CHECK_MESSAGE(events == told, to_text(events) << " instead of " << to_text(told) << " (" << to_text(outcome) << ")");

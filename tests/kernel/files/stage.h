@@ -4,6 +4,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,11 +24,15 @@ std::string to_text(const Outcome& outcome);
 // An actor that waits for steps on a pipe.
 class Actor {
  public:
-  // `command` starts it, directly or through others; `pass` is inherited with its number.
+  // `command` starts it, directly or through others.
   Actor(const std::vector<std::string>& command, const std::string& errors_file);
+  // `start` becomes the actor, or ends the process.
+  Actor(const std::function<void()>& start, const std::string& errors_file);
   ~Actor();
   Actor(const Actor&) = delete;
-  Outcome perform(const std::string& steps);
+  Outcome perform(const std::string& steps) { return ask(steps) ? answer() : Outcome{-1, EPIPE}; }
+  bool ask(const std::string& steps);            // and go on
+  Outcome answer();
   bool ready() const { return pid_ > 0; }
   pid_t pid() const { return pid_; }             // of the actor itself
   pid_t started() const { return started_; }     // of what was started: kerf
@@ -87,6 +92,15 @@ class Scene {
   Stage& stage_;
   std::function<void()> setup_;
 };
+
+// A command of kerf's, run to its end: its status, and all that it wrote.
+struct Ran {
+  int status = -1;
+  std::string output;
+};
+Ran run_kerf(const std::vector<std::string>& arguments);
+std::string cgroup_of(pid_t pid);                              // as a path; empty without cgroup2
+bool move_to(const std::string& cgroup, pid_t pid);
 
 // The surroundings. /zone is a tmpfs, /mnt/NAME are file systems of other kinds; both are there before anything is bound.
 void make_world();

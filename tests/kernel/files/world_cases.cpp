@@ -1,13 +1,9 @@
 // What a task does to its surroundings does not change what the names of files are: mounts, roots, cgroups, other file
 // systems.
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
 
 #include "stage.h"
 
@@ -25,20 +21,6 @@ void secret_and_mount_point() {
 }
 
 Told guard(const std::string& name) { return {"guard", "", name}; }
-
-bool move_to(const std::string& cgroup, pid_t pid) {
-  std::ofstream procs(cgroup + "/cgroup.procs");
-  procs << pid << std::flush;
-  return procs.good();
-}
-
-std::string cgroup_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("0::")) return "/sys/fs/cgroup" + line.substr(3);
-  }
-  return "";
-}
 
 }  // namespace
 
