@@ -135,12 +135,35 @@ bool is_canonical_path(std::string_view path) { return suggest_path(path) == pat
 
 std::optional<std::string> suggest_path(std::string_view path) {
   if (!path.starts_with('/') || path.find('\0') != std::string_view::npos) return std::nullopt;
+  const std::vector<std::string_view> parts = components(path);
   std::string result;
-  for (std::string_view part : components(path)) {
+  for (std::string_view part : parts) {
     result += '/';
     result += part;
   }
+  if (result.size() > kMaxPathBytes || parts.size() > kMaxPathComponents) return std::nullopt;
   return result.empty() ? "/" : result;
+}
+
+bool is_nameless_object(std::string_view id) {
+  return id == "kerf:memfd" || id == "kerf:pipe" || id == "kerf:socket" || id == "kerf:anon";
+}
+
+bool is_canonical_file_id(std::string_view id) { return is_canonical_path(id) || is_nameless_object(id); }
+
+std::vector<std::string> ancestor_directories(std::string_view path) {
+  std::vector<std::string> result;
+  if (!path.starts_with('/') || path == "/") return result;
+  result.emplace_back("/");
+  for (std::size_t at = path.find('/', 1); at != std::string_view::npos; at = path.find('/', at + 1)) {
+    result.emplace_back(path.substr(0, at));
+  }
+  return result;
+}
+
+bool is_below(std::string_view path, std::string_view directory) {
+  if (directory == "/") return path.size() > 1 && path.front() == '/';
+  return path.size() > directory.size() + 1 && path.starts_with(directory) && path[directory.size()] == '/';
 }
 
 IpAddr normalise_address(IpAddr address) {

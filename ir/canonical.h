@@ -1,11 +1,12 @@
 // The one spelling of ids of kernel-bound types (design 3): dotted IPv4; RFC 5952 IPv6, never IPv4-mapped; plain
-// decimal port; absolute paths without `.`, `..`, `//` or trailing slash.
+// decimal port; absolute paths without `.`, `..`, `//` or trailing slash, of at most 4,096 bytes and 128 components.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ir/values/value.h"
 
@@ -17,8 +18,19 @@ std::optional<std::pair<IpAddr, std::uint16_t>> parse_endpoint_id(std::string_vi
 // What a reader probably meant, for the fix-it: other IPv6 forms, mapped addresses, leading zeros, missing brackets.
 std::optional<std::string> suggest_endpoint_id(std::string_view id);
 
+inline constexpr std::size_t kMaxPathBytes = 4096;     // KERF_PATH_BYTES
+inline constexpr std::size_t kMaxPathComponents = 128; // KERF_PATH_DEPTH
+
+// Within the limits: a longer path is met by no event.
 bool is_canonical_path(std::string_view path);
 std::optional<std::string> suggest_path(std::string_view path);
+// Ids of files: a canonical path, or one of the objects without a name (`kerf:memfd`).
+bool is_canonical_file_id(std::string_view id);
+bool is_nameless_object(std::string_view id);
+// The proper ancestor directories of a canonical path from "/" down; none of "/" and of objects without a name.
+std::vector<std::string> ancestor_directories(std::string_view path);
+// `path` is properly below the directory; both canonical.
+bool is_below(std::string_view path, std::string_view directory);
 
 // As hooks see addresses: mapped IPv6 becomes IPv4, then 0.0.0.0 is 127.0.0.1 and :: is ::1.
 IpAddr normalise_address(IpAddr address);

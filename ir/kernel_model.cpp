@@ -19,11 +19,11 @@ std::vector<std::string_view> words(std::string_view text) {
   return result;
 }
 
-// An observable's owner in the table: a kind, or `context` for any event.
-std::optional<KernelKind> owner(std::string_view name) {
-  if (name == "context") return std::nullopt;
+// A kind in the table, or `none` where no kind is meant.
+std::optional<KernelKind> kind_or(std::string_view none, std::string_view name) {
+  if (name == none) return std::nullopt;
   auto kind = find_kernel_kind(name);
-  check(kind.has_value(), "an observable's owner is a kernel kind or context");
+  check(kind.has_value(), "owner and events of an observable are kernel kinds");
   return kind;
 }
 
@@ -47,8 +47,8 @@ const std::vector<Observable>& observables() {
   static const std::vector<Observable> rows = {
 #define KERNEL_KIND(...)
 #define KERNEL_EVENT(...)
-#define OBSERVABLE(id, text, owner_name, type, present, description) \
-  {ObservableId::id, text, owner(#owner_name), TypeKind::type, present, description},
+#define OBSERVABLE(id, text, owner, events, type, present, description) \
+  {ObservableId::id, text, kind_or("context", #owner), kind_or("any", #events), TypeKind::type, present, description},
 #include "ir/kernel_model.def"
 #undef KERNEL_KIND
 #undef KERNEL_EVENT

@@ -52,6 +52,7 @@ struct Observable {
   ObservableId id;
   std::string_view text;
   std::optional<KernelKind> owner;  // none: context
+  std::optional<KernelKind> events; // resource kind of the events that it is observed with; none: any event
   TypeKind type;
   bool always_present;
   std::string_view description;
@@ -61,6 +62,10 @@ const std::vector<KernelEvent>& kernel_events();
 const std::vector<Observable>& observables();
 const KernelEvent& kernel_event(KernelEventId id);
 const KernelEvent* find_event(std::string_view text);
+// What a file event is about can be a directory.
+inline bool can_be_resource(const KernelEvent& event, KernelKind kind) {
+  return kind == event.resource || (event.resource == KernelKind::file && kind == KernelKind::directory);
+}
 const Observable* find_observable(std::string_view text);
 std::string_view to_text(KernelKind kind);
 std::optional<KernelKind> find_kernel_kind(std::string_view text);

@@ -21,9 +21,10 @@ struct EnvLayout {
 struct BpfLayout {
   std::uint32_t segment_words = 0;
   std::uint32_t binding_bytes = 0;         // value size of kerf_bindings
+  std::uint32_t governed = 0;              // mask of enum kerf_event_kind: events that some action binds
   std::vector<EnvLayout> envs;
-  std::vector<std::string> programs;       // names in the object
-  std::vector<std::string> maps;
+  std::vector<std::string> programs;       // names in the object, in the order of runtime/abi/programs.def
+  std::vector<std::string> maps;           // sorted
 };
 
 struct BpfObject {
@@ -34,6 +35,10 @@ struct BpfObject {
 struct CodegenOptions {
   std::string helper;                      // absolute path of kerf-codegen; never from the environment or the cwd
 };
+
+// `like` patterns that fit into no path automaton beside the others, as Cedar writes them; emit_bpf then fails.
+std::vector<std::string> patterns_past_limits(const KernelPlan& plan);
+inline constexpr std::size_t kMaxAutomatonStates = std::size_t{1} << 17;   // of patterns, in each of two automata
 
 // `digest`: 16 bytes, stored in every event record.
 Result<BpfObject> emit_bpf(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest,

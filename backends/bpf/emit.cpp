@@ -12,19 +12,25 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "backends/bpf/bpf.h"
 #include "backends/bpf/layout.h"
+#include "runtime/abi/policy_abi.h"
 
 namespace kerf {
 namespace {
 
 constexpr std::size_t kMaxComplaintBytes = 4000;
 
-const char* const kPrograms[] = {"kerf_connect4", "kerf_connect6", "kerf_sendmsg4", "kerf_sendmsg6", "kerf_sock_create",
-                                 "kerf_selftest"};
-const char* const kMaps[] = {"kerf_bindings", "kerf_cgroup", "kerf_state", "kerf_counters", "kerf_hits", "kerf_events",
-                             "kerf_selftest_in", "kerf_selftest_out"};
+struct Program {
+  const char* name;
+  std::uint32_t events;
+};
+constexpr Program kPrograms[] = {
+#define KERF_PROGRAM(name, section, type, attach, role, events, feature) {#name, events},
+#include "runtime/abi/programs.def"
+};
 
 Error failed(std::string_view what, int error) { return {fmt::format("kerf-codegen: {}: {}", what, strerror(error))}; }
 
@@ -97,39 +103,89 @@ Result<std::string> run_helper(const std::string& helper, std::string_view reque
   return bpf::read_answer(out.read());
 }
 
-// The sections of a little-endian 64-bit BPF object, by name; nothing if it is not one.
-std::map<std::string, std::size_t> elf_sections(std::string_view elf) {
-  Elf64_Ehdr header;
-  if (elf.size() < sizeof header) return {};
-  std::memcpy(&header, elf.data(), sizeof header);
-  bool bpf = std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
-             header.e_ident[EI_DATA] == ELFDATA2LSB && header.e_type == ET_REL && header.e_machine == EM_BPF &&
-             header.e_shentsize == sizeof(Elf64_Shdr);
-  std::size_t count = header.e_shnum;
-  if (!bpf || header.e_shoff > elf.size() || count > (elf.size() - header.e_shoff) / sizeof(Elf64_Shdr) || header.e_shstrndx >= count) return {};
-  std::vector<Elf64_Shdr> headers(count);
-  std::memcpy(headers.data(), elf.data() + header.e_shoff, count * sizeof(Elf64_Shdr));
-  const Elf64_Shdr& names = headers[header.e_shstrndx];
-  if (names.sh_offset > elf.size() || names.sh_size > elf.size() - names.sh_offset) return {};
-  std::string_view text = elf.substr(names.sh_offset, names.sh_size);
-  std::map<std::string, std::size_t> sections;
-  for (const Elf64_Shdr& section : headers) {
-    if (section.sh_name >= text.size()) return {};
-    std::string_view name = text.substr(section.sh_name);
-    sections[std::string(name.substr(0, name.find('\0')))] = section.sh_size;
-  }
-  return sections;
-}
+struct Contents {
+  std::map<std::string, std::size_t> sections;   // sizes
+  std::set<std::string> programs, maps;
+};
 
-std::optional<Error> check_object(std::string_view elf) {
-  std::map<std::string, std::size_t> sections = elf_sections(elf);
-  for (const char* needed : {"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "cgroup/sock_create",
-                             "syscall", ".text", ".maps", ".BTF", ".BTF.ext", "license"}) {
-    if (sections[needed] == 0) return Error{fmt::format("kerf-codegen made an object without `{}`", needed)};
+// A little-endian 64-bit BPF object, read strictly; nothing if it is not one.
+class ElfReader {
+ public:
+  explicit ElfReader(std::string_view elf) : elf_(elf) {}
+
+  std::optional<Contents> read() {
+    std::optional<Elf64_Ehdr> header = at<Elf64_Ehdr>(0);
+    if (!header) return std::nullopt;
+    bool bpf = std::memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_ident[EI_CLASS] == ELFCLASS64 &&
+               header->e_ident[EI_DATA] == ELFDATA2LSB && header->e_type == ET_REL && header->e_machine == EM_BPF &&
+               header->e_shentsize == sizeof(Elf64_Shdr);
+    if (!bpf || header->e_shstrndx >= header->e_shnum) return std::nullopt;
+    for (std::size_t i = 0; i < header->e_shnum; ++i) {
+      std::optional<Elf64_Shdr> section = at<Elf64_Shdr>(header->e_shoff + i * sizeof(Elf64_Shdr));
+      if (!section) return std::nullopt;
+      sections_.push_back(*section);
+    }
+    for (const Elf64_Shdr& section : sections_) {
+      std::optional<std::string> name = text(sections_[header->e_shstrndx], section.sh_name);
+      if (!name) return std::nullopt;
+      names_.push_back(*name);
+      contents_.sections[*name] = section.sh_size;
+    }
+    for (const Elf64_Shdr& section : sections_) {
+      if (section.sh_type == SHT_SYMTAB && !read_symbols(section)) return std::nullopt;
+    }
+    return std::move(contents_);
+  }
+
+ private:
+  template <class T>
+  std::optional<T> at(std::size_t offset) const {
+    T value;
+    if (offset > elf_.size() || elf_.size() - offset < sizeof value) return std::nullopt;
+    std::memcpy(&value, elf_.data() + offset, sizeof value);
+    return value;
+  }
+  std::optional<std::string> text(const Elf64_Shdr& strings, std::size_t offset) const {
+    if (strings.sh_offset > elf_.size() || strings.sh_size > elf_.size() - strings.sh_offset || offset >= strings.sh_size) return std::nullopt;
+    std::string_view rest = elf_.substr(strings.sh_offset + offset, strings.sh_size - offset);
+    return std::string(rest.substr(0, rest.find('\0')));
+  }
+  bool read_symbols(const Elf64_Shdr& table) {
+    if (table.sh_link >= sections_.size()) return false;
+    for (std::size_t i = 0; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+      std::optional<Elf64_Sym> symbol = at<Elf64_Sym>(table.sh_offset + i * sizeof(Elf64_Sym));
+      if (!symbol) return false;
+      if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL || symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= sections_.size()) continue;
+      std::optional<std::string> name = text(sections_[table.sh_link], symbol->st_name);
+      if (!name) return false;
+      const std::string& section = names_[symbol->st_shndx];
+      if (section == ".maps") contents_.maps.insert(*name);
+      else if (ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && section != ".text") contents_.programs.insert(*name);
+    }
+    return true;
+  }
+
+  std::string_view elf_;
+  std::vector<Elf64_Shdr> sections_;
+  std::vector<std::string> names_;
+  Contents contents_;
+};
+
+// Fills in what the object holds, which must be what the governed events need.
+std::optional<Error> check_object(std::string_view elf, BpfLayout& layout) {
+  std::optional<Contents> contents = ElfReader(elf).read();
+  if (!contents) return Error{"kerf-codegen made no BPF object"};
+  for (const char* needed : {".text", ".maps", ".BTF", ".BTF.ext", "license"}) {
+    if (contents->sections[needed] == 0) return Error{fmt::format("kerf-codegen made an object without `{}`", needed)};
   }
   for (const char* forbidden : {".data", ".bss", ".kconfig", ".ksyms"}) {
-    if (sections[forbidden] != 0) return Error{fmt::format("kerf-codegen made an object with `{}`", forbidden)};
+    if (contents->sections[forbidden] != 0) return Error{fmt::format("kerf-codegen made an object with `{}`", forbidden)};
   }
+  for (const Program& program : kPrograms) {
+    if (contents->programs.erase(program.name)) layout.programs.push_back(program.name);
+  }
+  if (!contents->programs.empty()) return Error{fmt::format("kerf-codegen made an object with a program `{}`", *contents->programs.begin())};
+  layout.maps.assign(contents->maps.begin(), contents->maps.end());
   return std::nullopt;
 }
 
@@ -141,10 +197,8 @@ Result<BpfObject> emit_bpf(const Module& module, const KernelPlan& plan, const s
   if (!layout) return layout.error();
   Result<std::string> elf = run_helper(options.helper, bpf::write_request(layout->request));
   if (!elf) return elf.error();
-  if (auto error = check_object(*elf)) return *error;
   BpfObject object{std::move(*elf), std::move(layout->object)};
-  object.layout.programs.assign(std::begin(kPrograms), std::end(kPrograms));
-  object.layout.maps.assign(std::begin(kMaps), std::end(kMaps));
+  if (auto error = check_object(object.elf, object.layout)) return *error;
   return object;
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "backends/bpf/path_tables.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
 
@@ -23,7 +24,8 @@ constexpr std::uint32_t kSlackWords = 64;
 std::int32_t errno_number(std::string_view name) {
   struct Row { std::string_view name; std::int32_t number; };
   static constexpr Row rows[] = {{"EPERM", EPERM}, {"EACCES", EACCES}, {"ENOENT", ENOENT}, {"ECONNREFUSED", ECONNREFUSED},
-                                 {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT}};
+                                 {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT},
+                                 {"EROFS", EROFS}, {"EXDEV", EXDEV}};
   for (const Row& row : rows) {
     if (row.name == name) return row.number;
   }
@@ -91,9 +93,49 @@ std::vector<PeerRow> peer_rows(const KernelEnv& env, const EnvLayout& layout) {
 struct Dimensions {
   SearchTable ip4, ip6, port;
   PeerTable peer;
+  std::array<MatchTable, KERF_AUTOMATA> match;
 };
 
-Result<Dimensions> build_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout) {
+bool is_files(const KernelEnv& env) {
+  switch (env.resource) {
+    case KernelKind::file: case KernelKind::directory: return true;
+    case KernelKind::endpoint: return false;
+    case KernelKind::process: case KernelKind::host: break;
+  }
+  internal_error("an environment of a kind of resource without events");
+}
+
+// What the rows ask of one automaton.
+std::vector<MatchRow> match_rows(const KernelEnv& env, const EnvLayout& layout, const std::vector<std::uint32_t>& tests,
+                                 const Shares& shares, std::uint32_t automaton) {
+  std::vector<MatchRow> rows;
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    MatchRow row{layout.row_of[i], {}};
+    for (const Requirement& requirement : env.rows[i].path) {
+      check(requirement.outcome != Outcome::error, "a path test that errs");
+      std::uint32_t test = tests.at(requirement.atom);
+      if (shares.automaton_of[test] == automaton) row.wants.emplace_back(test, requirement.outcome == Outcome::true_);
+    }
+    if (!row.wants.empty()) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Result<Dimensions> build_file_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout,
+                                         const std::vector<std::uint32_t>& tests, const Shares& shares) {
+  static const std::vector<TestSet> no_automaton{TestSet{}};
+  ClassStore classes(tables, layout.summary_words);
+  Dimensions dimensions{};
+  for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
+    const std::vector<TestSet>& matches = a < shares.automata.size() ? shares.automata[a].matches : no_automaton;
+    auto table = build_matches(tables, classes, layout.summary_words, matches, match_rows(env, layout, tests, shares, a));
+    if (!table) return table.error();
+    dimensions.match[a] = *table;
+  }
+  return dimensions;
+}
+
+Result<Dimensions> build_net_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout) {
   std::uint32_t blocks = layout.summary_words;
   ClassStore classes(tables, blocks);
   auto ip4 = build_search(tables, classes, blocks, KeyWidth::bits32, {0, 0xffffffff}, address_rows(env, layout, false),
@@ -106,19 +148,10 @@ Result<Dimensions> build_dimensions(Tables& tables, const KernelEnv& env, const 
   if (!port) return port.error();
   auto peer = build_peers(tables, classes, blocks, peer_rows(env, layout));
   if (!peer) return peer.error();
-  return Dimensions{*ip4, *ip6, *port, *peer};
+  return Dimensions{*ip4, *ip6, *port, *peer, {}};
 }
 
-void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, std::uint32_t first_row) {
-  std::uint32_t fields[KERF_ENV_FIELDS] = {};
-  fields[KERF_ENV_BLOCKS] = layout.summary_words;
-  fields[KERF_ENV_FORBID_END] = layout.forbid_words;
-  fields[KERF_ENV_PERMIT_END] = layout.forbid_words + layout.permit_words;
-  fields[KERF_ENV_ROWS] = first_row;
-  fields[KERF_ENV_ACTIVE] = layout.active_offset;
-  fields[KERF_ENV_SUMMARY_WORDS] = layout.summary_words;
-  fields[KERF_ENV_VALUES] = layout.values_offset;
-  fields[KERF_ENV_ERRNO] = static_cast<std::uint32_t>(layout.refusal_errno);
+void put_net_fields(std::uint32_t (&fields)[KERF_ENV_FIELDS], const Dimensions& d) {
   auto put = [&](kerf_env_field keys, const SearchTable& table) {
     fields[keys] = table.keys;
     fields[keys + 1] = table.depth;
@@ -136,6 +169,29 @@ void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, std::
   fields[KERF_ENV_PEER_SLOTS] = d.peer.slots;
   fields[KERF_ENV_PEER_SLOT_MASK] = d.peer.slot_mask;
   fields[KERF_ENV_PEER_BASE] = d.peer.base;
+}
+
+void put_file_fields(std::uint32_t (&fields)[KERF_ENV_FIELDS], const Dimensions& d) {
+  static_assert(KERF_AUTOMATA == 3, "tables.h gives three automata room");
+  fields[KERF_ENV_FILES] = 1;
+  for (std::size_t a = 0; a < KERF_AUTOMATA; ++a) {
+    fields[KERF_ENV_MATCH_CLASSES + a] = d.match[a].classes;
+    fields[KERF_ENV_MATCH_BASE + a] = d.match[a].base;
+  }
+}
+
+void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, bool files) {
+  std::uint32_t fields[KERF_ENV_FIELDS] = {};
+  fields[KERF_ENV_BLOCKS] = layout.summary_words;
+  fields[KERF_ENV_FORBID_END] = layout.forbid_words;
+  fields[KERF_ENV_PERMIT_END] = layout.forbid_words + layout.permit_words;
+  fields[KERF_ENV_ROWS] = static_cast<std::uint32_t>(tables.rows.size() / 2);
+  fields[KERF_ENV_ACTIVE] = layout.active_offset;
+  fields[KERF_ENV_SUMMARY_WORDS] = layout.summary_words;
+  fields[KERF_ENV_VALUES] = layout.values_offset;
+  fields[KERF_ENV_ERRNO] = static_cast<std::uint32_t>(layout.refusal_errno);
+  if (files) put_file_fields(fields, d);
+  else put_net_fields(fields, d);
   tables.envs.insert(tables.envs.end(), fields, fields + KERF_ENV_FIELDS);
 }
 
@@ -211,6 +267,14 @@ void add_table(CodegenRequest& request, const std::string& name, const std::vect
   request.tables.push_back(number_of(name + "_count", std::max(values.size(), kMinElements)));
 }
 
+std::vector<std::uint32_t> event_errnos() {
+  std::vector<std::uint32_t> numbers(KERF_EVENT_KINDS, EPERM);
+  for (const KernelEvent& event : kernel_events()) {
+    numbers[static_cast<std::size_t>(event.id)] = static_cast<std::uint32_t>(errno_number(event.default_errno));
+  }
+  return numbers;
+}
+
 void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& layout,
                 const std::array<std::uint8_t, 16>& digest) {
   request.tables.push_back(table_of("kerf_envs", tables.envs));
@@ -224,6 +288,11 @@ void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   add_table(request, "kerf_words", tables.words);
   add_table(request, "kerf_peer_shifts", tables.peer_shifts);
   add_table(request, "kerf_peer_slots", tables.peer_slots);
+  add_table(request, "kerf_path_cells", tables.path_cells);
+  add_table(request, "kerf_path_edges", tables.path_edges);
+  request.tables.push_back(table_of("kerf_path_starts", tables.path_starts));
+  request.tables.push_back(number_of("kerf_automata", tables.path_starts.size()));
+  request.tables.push_back(table_of("kerf_event_errnos", event_errnos()));
   request.tables.push_back(table_of("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end())));
 }
 
@@ -237,11 +306,12 @@ void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0;
   for (std::size_t i = 0; i < layout.envs.size(); ++i) {
     const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
-    depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
-    depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
     blocks = std::max(blocks, layout.envs[i].summary_words);
     words = std::max(words, std::min<std::uint32_t>(layout.envs[i].row_words, 64));
     word_rows = std::max(word_rows, most_in_a_word(layout.envs[i]));
+    if (fields[KERF_ENV_FILES]) continue;
+    depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
+    depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
   }
   request.tables.push_back(number_of("kerf_depth32_max", depth32));
   request.tables.push_back(number_of("kerf_depth128_max", depth128));
@@ -251,28 +321,41 @@ void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   request.tables.push_back(number_of("kerf_segment_words", layout.segment_words));
   request.tables.push_back(number_of("kerf_binding_words", binding_words));
   request.tables.push_back(number_of("kerf_policy_count", request.policy_count));
+  request.tables.push_back(number_of("kerf_governed", layout.governed));
   request.tables.push_back(number_of("kerf_has_code", request.conditions.empty() ? 0 : 1));
 }
 
-// Environments of one event never meet in a binding, so they share its part of a segment.
+// In a binding an event has at most one environment of each kind of resource: environments of the same event and kind
+// never meet there, so they share a part of a segment.
 std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
-  std::map<KernelEventId, std::uint32_t> words_of_event;
+  auto part_of = [&](const EnvLayout& env) {
+    return std::pair(plan.envs[env.plan_env].event, plan.envs[env.plan_env].resource);
+  };
+  std::map<std::pair<KernelEventId, KernelKind>, std::uint32_t> words_of, begin;
   for (const EnvLayout& env : layout.envs) {
-    const KernelEnv& source = plan.envs[env.plan_env];
     std::uint32_t words = env.summary_words + env.row_words + env.value_count * kValueWords;
-    words_of_event[source.event] = std::max(words_of_event[source.event], words);
+    words_of[part_of(env)] = std::max(words_of[part_of(env)], words);
   }
-  std::map<KernelEventId, std::uint32_t> begin;
   std::uint32_t total = 0;
-  for (auto [event, words] : words_of_event) {
-    begin[event] = total;
+  for (auto [part, words] : words_of) {
+    begin[part] = total;
     total += words;
   }
   for (EnvLayout& env : layout.envs) {
-    env.active_offset = begin[plan.envs[env.plan_env].event];
+    env.active_offset = begin[part_of(env)];
     env.values_offset = env.active_offset + env.summary_words + env.row_words;
   }
   return std::max<std::uint32_t>(total, 1);
+}
+
+// The mask of events that some action of the schema binds.
+std::uint32_t governed_events(const Module& module, const KernelPlan& plan) {
+  std::uint32_t mask = 0;
+  for (const auto& [uid, action] : module.schema.actions) {
+    for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+  }
+  for (const KernelEnv& env : plan.envs) mask |= KERF_BIT(static_cast<std::uint32_t>(env.event));
+  return mask;
 }
 
 }  // namespace
@@ -289,14 +372,25 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   }
   result.object.segment_words = place_in_segment(plan, result.object);
 
+  result.object.governed = governed_events(module, plan);
+
   Tables tables;
+  PlanTests tests(plan);
+  Shares shares;
+  if (result.object.governed & KERF_FILE_EVENTS) {
+    Result<Shares> shared = share_out(tests.all());
+    if (!shared) return shared.error();
+    shares = std::move(*shared);
+    if (auto error = store_automata(tables, shares.automata)) return *error;
+  }
   Conditions conditions(result.request);
   for (const EnvLayout& layout : result.object.envs) {
     const KernelEnv& env = plan.envs[layout.plan_env];
-    Result<Dimensions> dimensions = build_dimensions(tables, env, layout);
+    Result<Dimensions> dimensions = is_files(env) ? build_file_dimensions(tables, env, layout, tests.of_env(layout.plan_env), shares)
+                                                  : build_net_dimensions(tables, env, layout);
     if (!dimensions) return dimensions.error();
     if (auto error = conditions.start(module, env)) return *error;
-    add_env(tables, layout, *dimensions, static_cast<std::uint32_t>(tables.rows.size() / 2));
+    add_env(tables, layout, *dimensions, is_files(env));
     add_rows(tables, conditions, env, layout);
     if (tables.bytes() > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};
   }
@@ -309,6 +403,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   std::uint32_t words = (KERF_SEGMENTS + 1) * result.object.segment_words + kSlackWords;
   result.object.binding_bytes = static_cast<std::uint32_t>(sizeof(kerf_binding)) + words * 8;
   result.request.binding_bytes = result.object.binding_bytes;
+  result.request.governed = result.object.governed;
   result.request.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));
   add_tables(result.request, tables, result.object, digest);
   add_bounds(result.request, tables, result.object, words);

@@ -45,6 +45,6 @@ void print_error(const Globals& globals, Code code, const std::string& message, 
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
 void add_simulate(CLI::App& app, Globals& globals);
-void add_node(CLI::App& app, Globals& globals);       // run, fact, status, gc
+void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
 
 }  // namespace kerf::cli

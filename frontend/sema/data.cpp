@@ -151,6 +151,9 @@ class EntityReader {
     if (auto observed = observed_value(uid, type, name)) {
       diagnostic.with_help(fmt::format("a stored {} carries what its id says: \"{}\": {}", to_text(*type.kernel), name,
                                        json_spelling(*observed)));
+    } else if (const Observable* observable = bound_observable(type, name)) {
+      diagnostic.with_note(fmt::format("`{}` is only known when an event happens, so stored entities have none", observable->text));
+      diagnostic.with_help(fmt::format("declare it as `{}?`; policies then ask with `has`, which always holds at a hook", name));
     }
   }
 
@@ -178,7 +181,14 @@ class EntityReader {
       case ObservableId::endpoint_port:
         if (auto parts = parse_endpoint_id(uid.id)) return Value(std::int64_t{parts->second});
         return std::nullopt;
+      case ObservableId::file_path:
+      case ObservableId::directory_path: return Value(uid.id);
       case ObservableId::endpoint_host:
+      case ObservableId::file_fs_type:
+      case ObservableId::file_owner:
+      case ObservableId::file_mode:
+      case ObservableId::file_setuid:
+      case ObservableId::file_nlink:
       case ObservableId::process_uid:
       case ObservableId::process_gid:
       case ObservableId::process_pid:

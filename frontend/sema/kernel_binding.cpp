@@ -375,16 +375,24 @@ class Binder {
           .with_help("add `appliesTo` with the principals and resources, or remove `@kernel`");
       return;
     }
-    for (const std::string& name : action.principals) check_kind(action, name, "principal", KernelKind::process, event);
-    for (const std::string& name : action.resources) check_kind(action, name, "resource", event.resource, event);
+    for (const std::string& name : action.principals) {
+      const bool good = schema_.entity_types.at(name).kernel == KernelKind::process;
+      if (!good) report_kind(action, name, "principal", KernelKind::process, "`process`", event);
+    }
+    for (const std::string& name : action.resources) {
+      const std::optional<KernelKind>& kind = schema_.entity_types.at(name).kernel;
+      if (kind && can_be_resource(event, *kind)) continue;
+      const std::string wanted = event.resource == KernelKind::file ? "`file` or `directory`"
+                                                                    : fmt::format("`{}`", to_text(event.resource));
+      report_kind(action, name, "resource", event.resource, wanted, event);
+    }
   }
 
-  void check_kind(const Action& action, const std::string& name, std::string_view role, KernelKind wanted,
-                  const KernelEvent& event) {
+  void report_kind(const Action& action, const std::string& name, std::string_view role, KernelKind wanted,
+                   const std::string& wanted_text, const KernelEvent& event) {
     const EntityType& type = schema_.entity_types.at(name);
-    if (type.kernel == wanted) return;
     Diagnostic& diagnostic =
-        diagnostics_.report(Code::K4017, action.span, to_text(action.uid), role, name, event.text, to_text(wanted));
+        diagnostics_.report(Code::K4017, action.span, to_text(action.uid), role, name, event.text, wanted_text);
     diagnostic.with_related(type.span, type.kernel ? fmt::format("bound to `{}`", to_text(*type.kernel))
                                                    : std::string("not bound"));
     if (!type.kernel && !kinds_.contains(wanted)) {
@@ -423,7 +431,22 @@ class Binder {
     const Observable* observable = find_observable(value);
     if (!observable) return report_unknown_observable(annotation, value, std::nullopt);
     if (observable->owner) return report_wrong_owner(annotation, *observable, "context");
+    for (KernelEventId id : action.events) {
+      if (observable->events && *observable->events != kernel_event(id).resource) {
+        return report_not_with_event(annotation, *observable, kernel_event(id));
+      }
+    }
     bind_observable(action.context, attr, annotation, *observable, action.bindings);
+  }
+
+  void report_not_with_event(const ast::Annotation& annotation, const Observable& observable, const KernelEvent& event) {
+    std::vector<std::string_view> names;
+    for (const KernelEvent& row : kernel_events()) {
+      if (row.resource == observable.events) names.push_back(row.text);
+    }
+    diagnostics_.report(Code::K4021, place(annotation), observable.text, event.text)
+        .with_note("observed with " + join(names, [](std::string_view text) { return text; }))
+        .with_help("leave the attribute out of this action's context");
   }
 
   void bind_errno(Action& action, const ast::Annotation& annotation, bool annotated) {

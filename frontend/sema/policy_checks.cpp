@@ -14,10 +14,8 @@ const KernelKind* kernel_kind(const Schema& schema, const std::string& type) {
   return declared != nullptr && declared->kernel ? &*declared->kernel : nullptr;
 }
 
-// Objects without a name have ids that are no paths (design 7).
-bool is_nameless_object(std::string_view id) {
-  return id == "kerf:memfd" || id == "kerf:pipe" || id == "kerf:socket" || id == "kerf:anon";
-}
+constexpr std::string_view kPathRule =
+    "absolute paths without `.`, `..`, `//` or trailing slash, of at most 4096 bytes and 128 components";
 
 struct Spelling {
   bool canonical = true;
@@ -31,10 +29,10 @@ Spelling spelling_of(KernelKind kind, const std::string& id) {
     case KernelKind::host: return {};
     case KernelKind::directory:
       if (is_canonical_path(id)) return {};
-      return {false, suggest_path(id), "an absolute path without `.`, `..`, `//` or trailing slash"};
+      return {false, suggest_path(id), kPathRule};
     case KernelKind::file:
-      if (is_canonical_path(id) || is_nameless_object(id)) return {};
-      return {false, suggest_path(id), "an absolute path without `.`, `..`, `//` or trailing slash"};
+      if (is_canonical_file_id(id)) return {};
+      return {false, suggest_path(id), kPathRule};
     case KernelKind::endpoint:
       if (parse_endpoint_id(id)) return {};
       return {false, suggest_endpoint_id(id), "`10.0.0.1:443` or `[2001:db8::1]:443`"};

@@ -388,6 +388,9 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
       better = suggest_endpoint_id(uid.id);
       break;
     case KernelKind::file:
+      if (is_canonical_file_id(uid.id)) return true;
+      better = suggest_path(uid.id);
+      break;
     case KernelKind::directory:
       if (is_canonical_path(uid.id)) return true;
       better = suggest_path(uid.id);
@@ -401,7 +404,7 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
   } else if (kind == KernelKind::endpoint) {
     diagnostic.with_help("an endpoint's id is \"10.0.0.1:443\" or \"[2001:db8::1]:443\"");
   } else {
-    diagnostic.with_help("a path is absolute, without `.`, `..`, `//` and trailing slash");
+    diagnostic.with_help("a path is absolute, without `.`, `..`, `//` and trailing slash, of at most 4096 bytes and 128 components");
   }
   return false;
 }

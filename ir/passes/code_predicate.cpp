@@ -23,7 +23,9 @@ class CodeCheck {
       case Op::less:
       case Op::less_eq: return number(body_.arg(id, 0)) && number(body_.arg(id, 1));
       case Op::eq: return equality(id);
-      case Op::contains: return constant_longs(body_.arg(id, 0)) && number(body_.arg(id, 1));
+      case Op::contains: return membership(id);
+      case Op::has_attr: return observable(id) != nullptr;
+      case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::boolean;
       case Op::call:
         return body_.name(id) == "isInRange" && observed_address(body_.arg(id, 0)) && address_slot(body_.arg(id, 1));
       case Op::literal:
@@ -34,8 +36,6 @@ class CodeCheck {
       case Op::neg:
       case Op::in:
       case Op::is:
-      case Op::has_attr:
-      case Op::get_attr:
       case Op::has_tag:
       case Op::get_tag:
       case Op::like:
@@ -75,10 +75,7 @@ class CodeCheck {
       case Op::mul: return number(body_.arg(id, 0)) && number(body_.arg(id, 1));
       case Op::neg: return number(body_.arg(id, 0));
       case Op::if_: return choice(id, false);
-      case Op::get_attr: {
-        const Observable* observable = observable_of(module_, body_, module_.environments[env_.environment], id);
-        return observable && observable->type == TypeKind::long_ && observable->always_present;
-      }
+      case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::long_;
       case Op::literal:
       case Op::variable:
       case Op::and_:
@@ -109,16 +106,62 @@ class CodeCheck {
     return condition(body_.arg(id, 0)) && branch(1) && branch(2);
   }
 
+  // What `resource.a`, `context.a` or `… has a` observes, or nullptr.
+  const Observable* observable(NodeId id) const {
+    return observable_of(module_, body_, module_.environments[env_.environment], id);
+  }
+
   bool equality(NodeId id) {
     NodeId a = body_.arg(id, 0), b = body_.arg(id, 1);
-    if (observed_address(b)) std::swap(a, b);
+    if (observed_address(b) || observed_name(b)) std::swap(a, b);
     if (observed_address(a)) return address_slot(b);
+    if (observed_name(a)) return constant_name(id, b);
     return number(a) && number(b);
   }
 
+  bool membership(NodeId id) {
+    if (observed_name(body_.arg(id, 1))) return constant_names(id, body_.arg(id, 0));
+    return constant_longs(body_.arg(id, 0)) && number(body_.arg(id, 1));
+  }
+
   bool observed_address(NodeId id) const {
-    const Observable* observable = observable_of(module_, body_, module_.environments[env_.environment], id);
-    return body_[id].op == Op::get_attr && observable && observable->id == ObservableId::endpoint_ip;
+    return body_[id].op == Op::get_attr && observable(id) && observable(id)->id == ObservableId::endpoint_ip;
+  }
+
+  bool observed_name(NodeId id) const {
+    return body_[id].op == Op::get_attr && observable(id) && observable(id)->id == ObservableId::file_fs_type;
+  }
+
+  // Names of file systems are bytes without 0, at most kMaxFsTypeBytes of them; no other text equals one.
+  static bool can_be_name(const Value& value) {
+    const std::string* text = value.as_string();
+    return text && text->size() <= kMaxFsTypeBytes && text->find('\0') == std::string::npos;
+  }
+
+  bool constant_name(NodeId equality, NodeId id) {
+    const Value* value = policy_.analysis->folded.value(id);
+    if (!value) return false;
+    if (can_be_name(*value)) {
+      constants.emplace(id, *value);
+    } else {
+      constants.emplace(equality, Value(false));
+    }
+    return true;
+  }
+
+  bool constant_names(NodeId membership, NodeId id) {
+    const Value* value = policy_.analysis->folded.value(id);
+    if (!value || !value->as_set()) return false;
+    std::vector<Value> names;
+    for (const Value& element : *value->as_set()) {
+      if (can_be_name(element)) names.push_back(element);
+    }
+    if (names.empty()) {
+      constants.emplace(membership, Value(false));
+    } else {
+      constants.emplace(id, Value::set(std::move(names)));
+    }
+    return true;
   }
 
   bool address_slot(NodeId id) {

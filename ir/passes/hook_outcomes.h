@@ -1,5 +1,5 @@
-// The outcome of a condition for every address, every port, every endpoint: exact, by asking the reference evaluator
-// for one representative of each class.
+// The outcome of a condition for every address and every port: exact, by asking the reference evaluator for one
+// representative of each class.
 #pragma once
 #include <unordered_map>
 
@@ -11,29 +11,6 @@ namespace kerf {
 
 using AddressOutcomes = Steps<AddressKey>;
 using PortOutcomes = Steps<std::uint32_t>;            // keys 0 … 65535
-using EndpointOutcomes = Exceptions<EndpointKey>;
-
-// The endpoints that the module's entities name, stored or referred to.
-class Endpoints {
- public:
-  Endpoints(const Module& module, std::string type);
-  struct Known {
-    EndpointKey key;
-    EntityUid uid;
-    friend auto operator<=>(const Known&, const Known&) = default;
-  };
-  const std::vector<Known>& known() const { return known_; }   // sorted
-  // Adds the keys of the endpoints that are `in` the group.
-  void add_members(const EntityUid& group, std::vector<EndpointKey>& to) const;
-  // Nothing: not an endpoint's canonical id, so no event is about it.
-  std::optional<EndpointKey> key(const EntityUid& uid) const;
-  void add_known(const Value& value, std::vector<Known>& to) const;   // every endpoint in `value`
-
- private:
-  const Module& module_;
-  const std::string type_;
-  std::vector<Known> known_;
-};
 
 struct PolicyInEnv {
   PolicyId policy;
@@ -41,38 +18,81 @@ struct PolicyInEnv {
   const Analysis* analysis;
 };
 
-// Conditions of one environment whose origins are one of kFromAddress, kFromPort, kFromEndpoint.
+// Conditions of one environment whose origin is kFromAddress or kFromPort.
 class HookOutcomes {
  public:
-  HookOutcomes(const Module& module, const RequestEnv& env, const Endpoints& endpoints);
+  HookOutcomes(const Module& module, const RequestEnv& env);
 
   // Nothing if the classes of addresses cannot be read off the expression: `blame` is the part that hides them.
   std::optional<AddressOutcomes> address(const PolicyInEnv& policy, NodeId node, NodeId& blame) const;
   PortOutcomes port(const PolicyInEnv& policy, NodeId node);
-  EndpointOutcomes endpoint(const PolicyInEnv& policy, NodeId node);
 
  private:
-  template <class Map, class Leaf>
-  std::optional<Map> combined(const PolicyInEnv& policy, NodeId node, const Leaf& leaf) const;
   Outcome ask(const Body& body, const Request& request) const;
   std::optional<AddressOutcomes> address_leaf(const PolicyInEnv& policy, NodeId node, NodeId& blame) const;
   PortOutcomes port_leaf(const PolicyInEnv& policy, NodeId node) const;
-  std::optional<EndpointOutcomes> listed_endpoints(const PolicyInEnv& policy, NodeId node) const;
-  EndpointOutcomes endpoint_leaf(const PolicyInEnv& policy, NodeId node) const;
-  const EndpointOutcomes& cached_endpoint_leaf(const PolicyInEnv& policy, NodeId node);
   const PortOutcomes& cached_port_leaf(const PolicyInEnv& policy, NodeId node);
 
-  template <class Map>
-  struct Cached {
+  struct CachedPorts {
     const Body* body;
     NodeId node;
-    Map outcomes;
+    PortOutcomes outcomes;
   };
   const Module& module_;
   const RequestEnv& env_;
-  const Endpoints& endpoints_;
-  std::unordered_multimap<std::uint64_t, Cached<PortOutcomes>> ports_;
-  std::unordered_multimap<std::uint64_t, Cached<EndpointOutcomes>> endpoint_leaves_;
+  std::unordered_multimap<std::uint64_t, CachedPorts> ports_;
 };
+
+// Helpers that the outcomes of endpoints and files share.
+bool is_resource(const Body& body, NodeId id);
+// `resource.a` or `context.a`; with the origins of one observable, that observable.
+bool reads_variable(const Body& body, NodeId id);
+
+// Calls `visit` with the nodes below `root` that are evaluated, known ones included but not entered.
+template <class Visit>
+void visit_tree(const PolicyInEnv& policy, NodeId root, const Visit& visit) {
+  std::vector<NodeId> open{root};
+  while (!open.empty()) {
+    NodeId id = open.back();
+    open.pop_back();
+    visit(id);
+    if (policy.analysis->folded.known(id)) continue;
+    for (NodeId arg : policy.body->args(id)) open.push_back(arg);
+  }
+}
+
+// The map of a whole condition; `leaf(node)` gives that of a node that is no connective, or nothing.
+template <class Map, class Leaf>
+std::optional<Map> combine_outcomes(const PolicyInEnv& policy, NodeId node, const Leaf& leaf) {
+  const Body& body = *policy.body;
+  const Folded& folded = policy.analysis->folded;
+  const Op op = body[node].op;
+  if (folded.known(node)) return leaf(node);
+  if (op == Op::and_ || op == Op::or_) {
+    std::vector<Map> operands;
+    for (NodeId operand : chain_operands(body, node, [&](NodeId id) { return folded.known(id); })) {
+      auto map = combine_outcomes<Map>(policy, operand, leaf);
+      if (!map) return std::nullopt;
+      operands.push_back(std::move(*map));
+    }
+    return combine_chain(std::move(operands), op == Op::and_ ? outcome_and : outcome_or);
+  }
+  if (op == Op::not_) {
+    auto map = combine_outcomes<Map>(policy, body.arg(node, 0), leaf);
+    if (!map) return std::nullopt;
+    return map_outcomes(std::move(*map), outcome_not);
+  }
+  if (op == Op::if_) {
+    if (auto condition = folded.outcome(body.arg(node, 0)); condition && *condition != Outcome::error) {
+      return combine_outcomes<Map>(policy, body.arg(node, *condition == Outcome::true_ ? 1 : 2), leaf);
+    }
+    auto condition = combine_outcomes<Map>(policy, body.arg(node, 0), leaf);
+    auto then_branch = combine_outcomes<Map>(policy, body.arg(node, 1), leaf);
+    auto else_branch = combine_outcomes<Map>(policy, body.arg(node, 2), leaf);
+    if (!condition || !then_branch || !else_branch) return std::nullopt;
+    return combine_if(*condition, *then_branch, *else_branch);
+  }
+  return leaf(node);
+}
 
 }  // namespace kerf

@@ -1,10 +1,15 @@
-// A kernel event to the Cedar request that it stands for. The one decision: the resource always exists, with what the
-// hook observed merged over what is stored; context attributes that nothing gives a value stay open.
+// A kernel event to the Cedar request that it stands for. The one decision: the resource and the directories above it
+// always exist, with what the hook observed merged over what is stored; context attributes that nothing gives a value
+// stay open.
 #include "ir/passes/materialise.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ir/base/check.h"
+#include "ir/base/source.h"
+#include "ir/passes/plan.h"
 #include "ir/values/extension.h"
 
 namespace kerf {
@@ -70,6 +75,11 @@ Status read_observed(const Json& json, KernelEventData& event) {
     const Observable* observable = find_observable(name);
     if (!observable) return Error{fmt::format("`{}` is no observable of the kernel model", name)};
     if (observable->id == ObservableId::endpoint_host) return Error{"`endpoint.host` is not observed by this version"};
+    if (observable->id == ObservableId::directory_path) return Error{"the path of a directory is given as `file.path` too"};
+    const KernelEvent& row = kernel_event(event.event);
+    if (observable->events && *observable->events != row.resource) {
+      return Error{fmt::format("`{}` is not observed with `{}`", name, row.text)};
+    }
     Result<Value> read = value_of_type(value, observable->type);
     if (!read) return Error{fmt::format("observed `{}`: {}", name, read.error().message)};
     if (!has_kind(*read, observable->type)) return Error{fmt::format("observed `{}` has the wrong type", name)};
@@ -103,21 +113,80 @@ Result<std::pair<IpAddr, std::uint16_t>> endpoint_of(const KernelEventData& even
   return std::pair{normalise_address(address), static_cast<std::uint16_t>(number)};
 }
 
-// The environment that the event belongs to.
+Result<std::string> path_of(const KernelEventData& event) {
+  auto path = event.observed.find("file.path");
+  if (path == event.observed.end() || !path->second.as_string()) return Error{"the event has no `file.path`"};
+  const std::string& text = *path->second.as_string();
+  if (find_invalid_utf8(text) != std::string_view::npos) return Error{"not-text: `file.path` is no UTF-8"};
+  const bool nameless = is_nameless_object(text);
+  if (event.directory && nameless) return Error{fmt::format("`{}` is no directory", text)};
+  if (nameless || is_canonical_path(text)) return text;
+  if (text.size() > kMaxPathBytes || std::count(text.begin(), text.end(), '/') > std::ptrdiff_t{kMaxPathComponents}) {
+    return Error{fmt::format("too-long: `file.path` passes {} bytes or {} components", kMaxPathBytes, kMaxPathComponents)};
+  }
+  return Error{fmt::format("`file.path` {} is not canonical", quote(text))};
+}
+
+Status check_range(const KernelEventData& event, const char* name, std::int64_t last) {
+  auto value = event.observed.find(name);
+  if (value == event.observed.end()) return Unit{};
+  const std::int64_t* number = value->second.as_long();
+  if (!number || *number < 0 || *number > last) return Error{fmt::format("`{}` is not between 0 and {}", name, last)};
+  return Unit{};
+}
+
+// What a hook can see of a file, with what follows from it filled in.
+Status complete_file(KernelEventData& event) {
+  auto path = path_of(event);
+  if (!path) return path.error();
+  event.observed.insert_or_assign("directory.path", Value(*path));
+  if (auto type = event.observed.find("file.fs_type"); type != event.observed.end()) {
+    const std::string* text = type->second.as_string();
+    if (!text || text->size() > kMaxFsTypeBytes || text->find('\0') != std::string::npos) {
+      return Error{"`file.fs_type` is no name of a file system type"};
+    }
+  }
+  for (auto [name, last] : {std::pair{"file.owner", std::int64_t{4294967295}}, {"file.mode", 07777}, {"file.nlink", 4294967295}}) {
+    if (Status range = check_range(event, name, last); !range) return range.error();
+  }
+  const bool exists = event.observed.contains("file.mode");
+  if (event.observed.contains("file.owner") != exists || event.observed.contains("file.nlink") != exists) {
+    return Error{"`file.owner`, `file.mode` and `file.nlink` are observed together, or not at all"};
+  }
+  auto setuid = event.observed.find("file.setuid");
+  const bool bit = exists && (*event.observed.at("file.mode").as_long() & 04000) != 0;
+  if (setuid != event.observed.end() && (!exists || !(setuid->second == Value(bit)))) {
+    return Error{"`file.setuid` contradicts `file.mode`"};
+  }
+  if (exists) event.observed.insert_or_assign("file.setuid", Value(bit));
+  return Unit{};
+}
+
+// Normalised, as the kernel sees it; an error where the kernel would refuse.
+Status complete(KernelEventData& event) {
+  if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
+  auto endpoint = endpoint_of(event);
+  if (!endpoint) return endpoint.error();
+  if (event.directory) return Error{"`directory` belongs to file events"};
+  event.observed.insert_or_assign("endpoint.ip", Value(endpoint->first));
+  return Unit{};
+}
+
+// The environment that the event belongs to. A directory is of the directory type where an action lists it.
 const RequestEnv* environment_of(const Module& module, const KernelEventData& event) {
+  const RequestEnv* of_file = nullptr;
   for (const RequestEnv& env : module.environments) {
     const Action* action = module.schema.find_action(env.action);
     const EntityType* resource = module.schema.find_type(env.resource);
-    if (!action || !resource || env.principal != event.principal.type) continue;
-    if (resource->kernel != kernel_event(event.event).resource) continue;
-    for (KernelEventId id : action->events) {
-      if (id == event.event) return &env;
-    }
+    if (!action || !resource || !resource->kernel || env.principal != event.principal.type) continue;
+    if (std::find(action->events.begin(), action->events.end(), event.event) == action->events.end()) continue;
+    if (*resource->kernel == KernelKind::directory && event.directory) return &env;
+    if (*resource->kernel == kernel_event(event.event).resource) of_file = &env;
   }
-  return nullptr;
+  return of_file;
 }
 
-// Values that the event gives to bound attributes; the observed endpoint is given apart, normalised.
+// Values that the event gives to bound attributes.
 std::optional<Value> bound_value(const AttrBinding& binding, const KernelEventData& event) {
   const auto& values = binding.kind == AttrBinding::Kind::fact ? event.facts : event.observed;
   auto it = values.find(binding.name);
@@ -125,14 +194,54 @@ std::optional<Value> bound_value(const AttrBinding& binding, const KernelEventDa
   return it->second;
 }
 
-Entity observed_endpoint(const Module& module, const RequestEnv& env, const KernelEventData& event,
-                         const EntityUid& uid) {
+// What is stored of the entity, with what the event observes over it.
+Entity observed_entity(const Module& module, const KernelEventData& event, const EntityUid& uid) {
   Entity entity{uid, {}, {}, {}};
   if (const Entity* stored = module.entities.find(uid)) entity = *stored;
-  for (const auto& [attr, binding] : module.schema.find_type(env.resource)->bindings) {
+  for (const auto& [attr, binding] : module.schema.find_type(uid.type)->bindings) {
     if (auto value = bound_value(binding, event)) entity.attrs.insert_or_assign(attr, *value);
   }
   return entity;
+}
+
+// The directories above a file or directory, outermost first, each in the one before where the schema lets directories
+// be in directories. Adds what the resource is in to its parents.
+std::vector<Entity> directories_above(const Module& module, Entity& resource) {
+  std::vector<Entity> above;
+  const EntityType* directory = module.schema.kernel_type(KernelKind::directory);
+  if (!directory || !module.schema.find_type(resource.uid.type)->ancestors.contains(directory->name)) return above;
+  const bool nested = directory->ancestors.contains(directory->name);
+  for (const std::string& path : ancestor_directories(resource.uid.id)) {
+    KernelEventData seen{KernelEventId::file_read, {}, {{"directory.path", Value(path)}}, {}, true};
+    Entity entity = observed_entity(module, seen, {directory->name, path});
+    if (nested && !above.empty()) entity.parents.push_back(above.back().uid);
+    above.push_back(std::move(entity));
+  }
+  for (std::size_t i = nested && !above.empty() ? above.size() - 1 : 0; i < above.size(); ++i) {
+    resource.parents.push_back(above[i].uid);
+  }
+  return above;
+}
+
+Result<EntityUid> resource_of(const RequestEnv& env, const KernelEventData& event) {
+  if (kernel_event(event.event).resource == KernelKind::endpoint) {
+    auto endpoint = endpoint_of(event);
+    if (!endpoint) return endpoint.error();
+    return EntityUid{env.resource, endpoint_id(endpoint->first, endpoint->second)};
+  }
+  auto path = path_of(event);
+  if (!path) return path.error();
+  return EntityUid{env.resource, *path};
+}
+
+// What a hook always sees must be given if the resource's type has it: the entity would not fit the schema.
+Status check_complete(const Module& module, const RequestEnv& env, const KernelEventData& event) {
+  for (const auto& [attr, binding] : module.schema.find_type(env.resource)->bindings) {
+    const Observable* observable = find_observable(binding.name);
+    if (!observable || !observable->always_present || event.observed.contains(binding.name)) continue;
+    return Error{fmt::format("the event has no `{}`", binding.name)};
+  }
+  return Unit{};
 }
 
 void fill_context(const Module& module, const Action& action, const KernelEventData& event, Materialised& result) {
@@ -165,7 +274,7 @@ Result<Json> member(const Json& json, const char* key, bool object) {
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) {
   if (!json.is_object()) return Error{"an event is a JSON object"};
   for (const auto& [key, value] : json.items()) {
-    if (key != "event" && key != "principal" && key != "observed" && key != "facts") {
+    if (key != "event" && key != "principal" && key != "observed" && key != "facts" && key != "directory") {
       return Error{fmt::format("an event has no `{}`", key)};
     }
   }
@@ -178,12 +287,14 @@ Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) 
   if (!event) return Error{fmt::format("{} is no event of the kernel model", quote(name->get<std::string>()))};
   auto uid = parse_uid(principal->get<std::string>());
   if (!uid) return Error{"`principal` is not an entity: write it as Type::\"id\""};
-  KernelEventData result{event->id, *uid, {}, {}};
+  KernelEventData result{event->id, *uid, {}, {}, false};
+  if (auto directory = json.find("directory"); directory != json.end()) {
+    if (!directory->is_boolean()) return Error{"`directory` must be true or false"};
+    result.directory = directory->get<bool>();
+  }
   if (Status read = read_observed(*observed, result); !read) return read.error();
   if (Status read = read_facts(schema, *facts, result); !read) return read.error();
-  auto endpoint = endpoint_of(result);
-  if (!endpoint) return endpoint.error();
-  result.observed.insert_or_assign("endpoint.ip", Value(endpoint->first));
+  if (Status done = complete(result); !done) return done.error();
   return result;
 }
 
@@ -198,12 +309,15 @@ Result<Materialised> materialise(const Module& module, const KernelEventData& gi
   const RequestEnv* env = environment_of(module, given);
   if (!env) return Error{"no-applicable-action: no action binds this event for this principal"};
   KernelEventData event = given;
-  auto endpoint = endpoint_of(event);
-  if (!endpoint) return endpoint.error();
-  event.observed.insert_or_assign("endpoint.ip", Value(endpoint->first));
-  const EntityUid resource{env->resource, endpoint_id(endpoint->first, endpoint->second)};
-  Materialised result{{given.principal, env->action, resource, {}}, {}, {}};
-  auto entities = module.entities.with({observed_endpoint(module, *env, event, resource)});
+  if (Status done = complete(event); !done) return done.error();
+  if (Status done = check_complete(module, *env, event); !done) return done.error();
+  auto resource = resource_of(*env, event);
+  if (!resource) return resource.error();
+  Materialised result{{given.principal, env->action, *resource, {}}, {}, {}};
+  Entity observed = observed_entity(module, event, *resource);
+  std::vector<Entity> seen = directories_above(module, observed);
+  seen.push_back(std::move(observed));
+  auto entities = module.entities.with(std::move(seen));
   if (!entities) return entities.error();
   result.entities = std::move(*entities);
   fill_context(module, *module.schema.find_action(env->action), event, result);

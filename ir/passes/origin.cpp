@@ -168,6 +168,13 @@ class Analyser {
       case ObservableId::endpoint_ip: return kFromAddress;
       case ObservableId::endpoint_port: return kFromPort;
       case ObservableId::endpoint_host: return kFromHost;
+      case ObservableId::file_path:
+      case ObservableId::directory_path: return kFromPath;
+      case ObservableId::file_fs_type:
+      case ObservableId::file_owner:
+      case ObservableId::file_mode:
+      case ObservableId::file_setuid:
+      case ObservableId::file_nlink:
       case ObservableId::process_uid:
       case ObservableId::process_gid:
       case ObservableId::process_pid:
@@ -217,6 +224,7 @@ class Analyser {
   Origins membership(NodeId id) const {
     Origins all = dereference(id);
     if (!is_variable(body_, body_.arg(id, 0), Var::resource)) return all;
+    if (resource_origin() == kFromFile) return static_cast<Origins>(all | kFromPath);
     NodeId group = body_.arg(id, 1);
     const EntityType* type = module_.schema.find_type(std::string(result_.types[group.index].entity));
     bool host = type && type->kernel && *type->kernel == KernelKind::host;
@@ -266,10 +274,16 @@ class Analyser {
     switch (body_.variable(id)) {
       case Var::principal: return kFromPrincipal;
       case Var::action: return 0;
-      case Var::resource: return kFromEndpoint;
+      case Var::resource: return resource_origin();
       case Var::context: return kFromContext;
     }
     internal_error("variable");
+  }
+
+  Origins resource_origin() const {
+    const EntityType* type = module_.schema.find_type(env_.resource);
+    if (!type || !type->kernel) return kFromEndpoint;
+    return *type->kernel == KernelKind::file || *type->kernel == KernelKind::directory ? kFromFile : kFromEndpoint;
   }
 
   // ---- errors ----

@@ -16,11 +16,13 @@ inline constexpr Origins kFromFact = 2;        // publish
 inline constexpr Origins kFromAddress = 4;     // endpoint.ip
 inline constexpr Origins kFromPort = 8;        // endpoint.port
 inline constexpr Origins kFromEndpoint = 16;   // which endpoint: identity, stored attributes, stored ancestors
-inline constexpr Origins kFromScalar = 32;     // observables of the context
+inline constexpr Origins kFromScalar = 32;     // observables of the context; of a file what its path does not tell
 inline constexpr Origins kFromHost = 64;       // learn
 inline constexpr Origins kFromGateway = 128;   // context attributes that nothing binds
 inline constexpr Origins kFromContext = 256;   // the context as a whole
 inline constexpr Origins kThroughOther = 512;  // data of a kernel-bound entity, not reached through `resource`
+inline constexpr Origins kFromFile = 1024;     // which file or directory: identity, stored attributes
+inline constexpr Origins kFromPath = 2048;     // file.path, directory.path; directories and groups that it is in
 inline constexpr Origins kUserspace = kFromPrincipal | kFromFact;
 inline constexpr Origins kNotInKernel = kFromHost | kFromGateway | kFromContext | kThroughOther;
 

@@ -1,5 +1,5 @@
 // Outcomes as functions of one observable, combined by Cedar's operators: steps over an ordered domain (addresses,
-// ports), and exceptions from a common outcome (endpoints).
+// ports), and exceptions from a common outcome (endpoints, files).
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -37,8 +37,8 @@ struct Exceptions {
   Outcome others = Outcome::false_;
   std::vector<std::pair<Key, Outcome>> listed;
 
-  void append(const Key& key, Outcome outcome) {
-    if (outcome != others) listed.emplace_back(key, outcome);
+  void append(Key key, Outcome outcome) {
+    if (outcome != others) listed.emplace_back(std::move(key), outcome);
   }
 };
 

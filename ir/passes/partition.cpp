@@ -2,61 +2,15 @@
 // rest of the formula, not by the atoms' outcomes, so differences that do not matter make no rows.
 #include "ir/passes/partition.h"
 
-#include <string>
 #include <unordered_map>
+
+#include "ir/passes/rests.h"
 
 namespace kerf {
 
-namespace {
-
 using Rest = Residuals::Id;
 
-// The atoms that the formula still has, so that the others cost nothing.
-std::vector<std::uint32_t> atoms_used(const Residuals& residuals, Rest root, std::uint32_t first, std::size_t count) {
-  std::vector<std::uint32_t> used;
-  std::vector<Rest> open{root};
-  std::unordered_map<Rest, bool> seen;
-  while (!open.empty()) {
-    Rest id = open.back();
-    open.pop_back();
-    const Residuals::Node& node = residuals[id];
-    if (node.kind == Residuals::Kind::constant || node.last_atom < first || node.first_atom >= first + count) continue;
-    if (!seen.emplace(id, true).second) continue;
-    if (node.kind == Residuals::Kind::atom) {
-      used.push_back(node.atom - first);
-      continue;
-    }
-    for (Rest operand : {node.a, node.b, node.c}) open.push_back(operand);
-  }
-  std::sort(used.begin(), used.end());
-  return used;
-}
-
-// What is left for the outcomes of the atoms, remembered while there are few of them.
-class Rests {
- public:
-  Rests(Residuals& residuals, Rest root, std::uint32_t first, std::size_t count)
-      : residuals_(residuals), root_(root), first_(first), known(count, Outcome::false_) {}
-
-  Rest rest(const std::vector<std::uint32_t>& used) {
-    if (used.size() > kRemembered) return residuals_.specialise(root_, first_, known);
-    std::string key;
-    for (std::uint32_t atom : used) key.push_back(static_cast<char>(known[atom]));
-    auto [it, added] = seen_.try_emplace(std::move(key), 0);
-    if (added) it->second = residuals_.specialise(root_, first_, known);
-    return it->second;
-  }
-
- private:
-  static constexpr std::size_t kRemembered = 64;
-  Residuals& residuals_;
-  Rest root_;
-  std::uint32_t first_;
-  std::unordered_map<std::string, Rest> seen_;
-
- public:
-  std::vector<Outcome> known;   // by atom
-};
+namespace {
 
 template <class Key>
 struct Change {
@@ -150,6 +104,27 @@ bool has_error(const List& list) {
 }
 
 }  // namespace
+
+std::vector<std::uint32_t> atoms_used(const Residuals& residuals, Rest root, std::uint32_t first,
+                                      std::size_t count) {
+  std::vector<std::uint32_t> used;
+  std::vector<Rest> open{root};
+  std::unordered_map<Rest, bool> seen;
+  while (!open.empty()) {
+    Rest id = open.back();
+    open.pop_back();
+    const Residuals::Node& node = residuals[id];
+    if (node.kind == Residuals::Kind::constant || node.last_atom < first || node.first_atom >= first + count) continue;
+    if (!seen.emplace(id, true).second) continue;
+    if (node.kind == Residuals::Kind::atom) {
+      used.push_back(node.atom - first);
+      continue;
+    }
+    for (Rest operand : {node.a, node.b, node.c}) open.push_back(operand);
+  }
+  std::sort(used.begin(), used.end());
+  return used;
+}
 
 Parts<AddressSet> partition_addresses(Residuals& residuals, Rest root, std::uint32_t first_atom,
                                       const std::vector<AddressOutcomes>& atoms, const Limits& limits) {

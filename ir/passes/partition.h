@@ -6,6 +6,7 @@
 
 #include "ir/passes/hook_outcomes.h"
 #include "ir/passes/residual.h"
+#include "ir/passes/resource_outcomes.h"
 
 namespace kerf {
 

@@ -45,7 +45,8 @@ struct EndpointSet {
 };
 
 // A question about a canonical path alone; the answer is true or false, never an error. Either a set of files, given one
-// by one or by the trees that they are in, or one `like` pattern with a wildcard; never both.
+// by one or by the trees that they are in, or one `like` pattern with a wildcard; never both. A set names nothing that a
+// tree of it contains already.
 struct PathTest {
   std::vector<std::string> files;          // sorted: the path is one of these
   std::vector<std::string> trees;          // sorted canonical directories: the path is properly below one of these
@@ -69,13 +70,16 @@ struct ValueSlot {
   TypeKind type;        // long_, ip, boolean
 };
 
-// A Bool expression that needs instructions at the hook: observables, literals and value slots under operators whose
-// ops.def row says `code`.
+// A Bool expression that needs instructions at the hook: observables, literals and value slots under operators that an
+// instruction can do. `resource.a` of an observable that is absent is an error, `resource has a` tells. File system types
+// meet `==` and `contains` only, with constants of 1 to kMaxFsTypeBytes bytes or the empty text, none of them 0.
 struct CodePredicate {
   PolicyId policy;
   NodeId node;
   std::map<NodeId, std::uint32_t> slots;  // subtrees that are value slots
-  std::map<NodeId, Value> constants;      // other maximal subtrees known at compile time: Long, Bool, sets of Long
+  // Other maximal subtrees known at compile time: Long, Bool, String, sets of Long or String. A comparison of a file
+  // system type that can never hold is the constant false itself.
+  std::map<NodeId, Value> constants;
 };
 
 struct KernelRow {
@@ -102,12 +106,13 @@ struct KernelEnv {
 };
 
 struct KernelPlan {
-  std::vector<KernelEnv> envs;             // by environment
+  std::vector<KernelEnv> envs;             // by environment, then event
 };
 
 inline constexpr std::size_t kMaxRowsPerPolicy = 4096;
 inline constexpr std::size_t kMaxRowsPerEnv = 65536;
 inline constexpr std::size_t kMaxValueSlots = 16;   // per environment; KERF_VALUE_SLOTS
+inline constexpr std::size_t kMaxFsTypeBytes = 31;  // KERF_FS_TYPE_BYTES less a final 0
 
 // Policies that the kernel cannot enforce exactly are K5xxx errors; the plan is then unusable.
 KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics);

@@ -29,11 +29,25 @@ std::string endpoints_text(const EndpointSet& endpoints) {
   return text;
 }
 
+std::string path_text(const PathTest& test) {
+  if (test.pattern) return "like " + to_text(*test.pattern);
+  std::string text;
+  auto add = [&](std::string_view word, const std::vector<std::string>& paths) {
+    if (paths.empty()) return;
+    text += (text.empty() ? "" : ", ") + std::string(word);
+    for (const std::string& path : paths) text += " " + quote(path);
+  };
+  add("is", test.files);
+  add("below", test.trees);
+  return text;
+}
+
 std::string row_text(const Module& module, const KernelRow& row) {
   std::string text = fmt::format("  row {} {}:", module.policies[row.policy.index].id, to_text(row.result));
   if (row.address) text += fmt::format(" address {};", to_text(*row.address));
   if (row.port) text += fmt::format(" port {};", ports_text(*row.port));
   if (row.endpoint) text += fmt::format(" endpoint {};", endpoints_text(*row.endpoint));
+  for (const Requirement& r : row.path) text += fmt::format(" path {} {};", r.atom, to_text(r.outcome));
   for (const Requirement& r : row.bind) text += fmt::format(" predicate {} {};", r.atom, to_text(r.outcome));
   for (const Requirement& r : row.code) text += fmt::format(" code {} {};", r.atom, to_text(r.outcome));
   if (text.back() == ';' || text.back() == ':') text.pop_back();
@@ -54,6 +68,7 @@ std::string print_plan(const Module& module, const KernelPlan& plan) {
   for (const KernelEnv& env : plan.envs) {
     text += fmt::format("environment {}: {}, refused with {}\n", environment_text(module.environments[env.environment]),
                         kernel_event(env.event).text, env.refusal_errno);
+    for (std::size_t i = 0; i < env.paths.size(); ++i) text += fmt::format("  path {}: {}\n", i, path_text(env.paths[i]));
     for (std::size_t i = 0; i < env.predicates.size(); ++i) {
       const Predicate& predicate = env.predicates[i];
       text += fmt::format("  predicate {} at {}: {}\n", i, to_text(predicate.stage),

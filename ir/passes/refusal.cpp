@@ -132,6 +132,7 @@ void Refusals::not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, N
 void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) {
   NodeId node = narrowest(policy, leaf, policy.analysis->origins[leaf.index]);
   const Body& body = *policy.body;
+  const Origins origins = policy.analysis->origins[node.index];
   if (auto value = unusable_value(policy, node)) {
     std::string_view type = type_name(policy.analysis->types[value->index].kind);
     if (!reported_.insert({policy.policy, node, Code::K5006}).second) return;
@@ -140,16 +141,32 @@ void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId le
     made.with_note(fmt::format("policy `{}`, for {}", owner.id, environment_text(env)));
     made.with_label("meets what the hook observes");
     made.with_related(body[*value].span, "known before the hook");
-    made.with_help("list the values in the policy, or put the endpoints into a stored group and test `resource in …`");
-  } else if (policy.analysis->origins[node.index] & kFromEndpoint) {
+    made.with_help("list the values in the policy, or put the resources into a stored group and test `resource in …`");
+  } else if (origins & kFromPath) {
+    if (Diagnostic* made = add(Code::K5010, policy, env, node, excerpt(body, node))) {
+      made->with_label("the path is not matched with a constant");
+      made->with_help("match it with `==`, `like`, `[…].contains(…)` or `resource in …`, and constants");
+      made->with_help("join such conditions with `&&`, `||`, `!` and `if`");
+    }
+  } else if (origins & (kFromEndpoint | kFromFile)) {
     if (Diagnostic* made = add(Code::K5005, policy, env, node, excerpt(body, node))) {
-      made->with_label("data of the endpoint and something else at once");
+      made->with_label("data of the resource and something else at once");
       made->with_help("split the condition with && and || into parts that depend on one of them");
     }
   } else if (Diagnostic* made = add(Code::K5007, policy, env, node, excerpt(body, node))) {
     made->with_label("no instructions for this");
-    made->with_help("use comparisons and arithmetic of Longs, `contains` of constant Longs, `==` or `isInRange` of the address");
+    made->with_help(reads_fs_type(policy, env, node)
+                        ? "compare the type of a file system with `==`, or `contains` of constant Strings"
+                        : "use comparisons and arithmetic of Longs, `contains` of constant Longs, `==` or `isInRange` of the address");
   }
+}
+
+bool Refusals::reads_fs_type(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const {
+  for (NodeId part : subtree(*policy.body, node)) {
+    const Observable* observable = observable_of(module_, *policy.body, env, part);
+    if (observable && observable->id == ObservableId::file_fs_type) return true;
+  }
+  return false;
 }
 
 void Refusals::hidden_addresses(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame) {

@@ -26,7 +26,8 @@ namespace {
 Stage stage_of(Origins origins) {
   if (origins & (kFromGateway | kFromContext | kThroughOther)) return Stage::gateway;
   if (origins & kFromHost) return Stage::learn;   // told as what it is; no learner yet, so never compiled
-  if (origins & (kFromAddress | kFromPort | kFromEndpoint | kFromScalar)) return Stage::hook;
+  constexpr Origins hook = kFromAddress | kFromPort | kFromEndpoint | kFromScalar | kFromFile | kFromPath;
+  if (origins & hook) return Stage::hook;
   if (origins & kFromFact) return Stage::publish;
   if (origins & kFromPrincipal) return Stage::bind;
   return Stage::compile;
@@ -96,11 +97,15 @@ class Stager {
     return fmt::format("the hook observes `{}`", binding.name);
   }
 
-  static std::string variable_reason(Var var) {
+  std::string variable_reason(Var var) const {
     switch (var) {
       case Var::principal: return "the principal is known when a cgroup is bound";
       case Var::action: return "the environment fixes the action";
-      case Var::resource: return "the hook observes which endpoint it is";
+      case Var::resource: {
+        const EntityType* type = module_.schema.find_type(env_.resource);
+        std::string_view kind = type && type->kernel ? to_text(*type->kernel) : to_text(KernelKind::endpoint);
+        return fmt::format("the hook observes which {} it is", kind);
+      }
       case Var::context: return "the context as a whole is known to the gateway only";
     }
     internal_error("variable");

@@ -232,8 +232,8 @@ struct kerf_anchor_path {
 	char path[KERF_ANCHOR_BYTES];         /* canonical; "" for the root */
 };
 
-/* How the loader learns an anchor's key: it writes its thread group id to kerf_anchor_probe (ARRAY, one element), attaches
- * the program of the same name, and calls fstat() on an O_PATH descriptor of the mount's root. */
+/* How the loader learns an anchor's key: it writes its thread group id to kerf_probe (ARRAY, one element), attaches the
+ * program kerf_anchor_probe, and calls fstat() on an O_PATH descriptor of the mount's root. */
 struct kerf_anchor_probe {
 	__u32 tgid;                           /* in the initial pid namespace */
 	__u32 filled;                         /* 1: key (binding 0) and fs_type are valid */
@@ -248,6 +248,7 @@ struct kerf_counters {
 	__u64 events_lost;
 	__u64 guards;
 	__u64 no_slot;                        /* refused because all scratch slots were taken */
+	__u64 tags_lost;                      /* tasks that entered a bound cgroup and found kerf_tasks full */
 };
 
 /* The map kerf_hits (PERCPU_ARRAY, one element for each policy): how often the policy was determining. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Event + binding record -> decision. Every row of the environment that holds in the binding (active), for the
- * address, for the port and for the endpoint is found by AND over bitmaps, two levels deep; what needs instructions is
- * asked of generated code. The functions here that are not static are verified once, on their own, which keeps the
- * cost of 65,536 rows small; whatever goes wrong refuses. */
+ * address, for the port and for the endpoint, or of a file for what each automaton found in its path, is found by AND
+ * over bitmaps, two levels deep; what needs instructions is asked of generated code. The functions here that are not
+ * static are verified once, on their own, which keeps the cost of 65,536 rows small; whatever goes wrong refuses. */
 #ifndef KERF_DECIDE_H
 #define KERF_DECIDE_H
 
@@ -147,7 +147,7 @@ static __always_inline int and_row_word(__u64 *bits, __u64 entry, __u64 base, __
 
 static __always_inline void count_hit(const struct kerf_walk *walk, __u32 policy)
 {
-	struct kerf_hit *hit = bpf_map_lookup_elem(&kerf_hits, &policy);
+	struct kerf_hit *hit = walk->trial ? 0 : bpf_map_lookup_elem(&kerf_hits, &policy);
 
 	if (hit) {
 		__sync_fetch_and_add(&hit->hits, 1);
@@ -239,7 +239,7 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 	return summary != 0;
 }
 
-static __always_inline void classify(struct kerf_walk *walk, __u32 env)
+static __always_inline void classify_net(struct kerf_walk *walk, __u32 env)
 {
 	const struct kerf_net_event *net = &walk->seen.net;
 
@@ -259,12 +259,40 @@ static __always_inline void classify(struct kerf_walk *walk, __u32 env)
 	walk->peer_base = ENV(env, KERF_ENV_PEER_BASE);
 }
 
+static __always_inline __u32 match_class(const struct kerf_walk *walk, __u32 env, __u32 automaton)
+{
+	__u64 at = (__u64)ENV(env, KERF_ENV_MATCH_CLASSES + automaton) + walk->match[automaton];
+
+	return WITHIN(at, kerf_ranks_count) ? kerf_ranks[at] : KERF_NOWHERE;
+}
+
+static __always_inline void classify_file(struct kerf_walk *walk, __u32 env)
+{
+	walk->address = match_class(walk, env, 0);
+	walk->address_base = ENV(env, KERF_ENV_MATCH_BASE);
+	walk->port = match_class(walk, env, 1);
+	walk->port_base = ENV(env, KERF_ENV_MATCH_BASE + 1);
+	walk->peer = match_class(walk, env, 2);
+	walk->peer_base = ENV(env, KERF_ENV_MATCH_BASE + 2);
+}
+
+/* An event that is no file event must not be read as one, whatever the record says. Not 0: refuse. */
+static __always_inline int classify(struct kerf_walk *walk, __u32 env, int file)
+{
+	if (file != (int)ENV(env, KERF_ENV_FILES))
+		return 1;
+	if (file)
+		classify_file(walk, env);
+	else
+		classify_net(walk, env);
+	return 0;
+}
+
 /* `segment`: where the binding's segment begins in its words. Not 0: refuse. */
 static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_binding *binding, __u64 segment, __u32 env)
 {
 	struct kerf_values *values = 0;
 
-	classify(walk, env);
 	if (kerf_has_code) {
 		__u64 at = segment + ENV(env, KERF_ENV_VALUES);
 		if (!WITHIN(at, kerf_binding_words - sizeof(*values) / 8 + 1))
@@ -304,15 +332,42 @@ static __always_inline int refuse(struct kerf_walk *walk, __u32 reason)
 	return 0;
 }
 
-/* Fills in walk->decision (zero before), mode and errno. Not 0: refuse, a bound was hit. */
+/* Which environment of the binding: the event's, and for a directory the one of directories. + 1; 0: none. */
+static __always_inline __u32 environment_of(const struct kerf_walk *walk, const struct kerf_binding *binding, int file)
+{
+	__u64 event = walk->seen.event;
+
+	if (!WITHIN(event, KERF_EVENT_KINDS))
+		return 0;
+	return file && walk->seen.file.directory ? binding->directory_env[event] : binding->env[event];
+}
+
+static __always_inline int is_file(const struct kerf_walk *walk)
+{
+	if (!(kerf_governed & KERF_FILE_EVENTS))
+		return 0;
+	if (!(kerf_governed & KERF_NET_EVENTS))
+		return 1;
+	return walk->seen.event != KERF_EVENT_NET_CONNECT;
+}
+
+static __always_inline __s32 errno_of(const struct kerf_walk *walk)
+{
+	__u64 event = walk->seen.event;
+
+	return WITHIN(event, KERF_EVENT_KINDS) ? kerf_event_errnos[event] : KERF_EPERM;
+}
+
+/* Fills in walk->decision, mode and errno; of a file event after kerf_match. Not 0: refuse, a bound was hit. */
 __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_id)
 {
 	const __u32 zero = 0;
 
 	if (!walk)
 		return 1;
+	__builtin_memset(&walk->decision, 0, sizeof(walk->decision));
 	walk->decision.verdict = KERF_VERDICT_DENY;
-	walk->refusal_errno = KERF_ECONNREFUSED;
+	walk->refusal_errno = errno_of(walk);
 	walk->now_ns = bpf_ktime_get_boot_ns();
 	walk->mode = KERF_MODE_ENFORCE;
 
@@ -325,11 +380,13 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 		return refuse(walk, KERF_REASON_NO_RECORD);
 	walk->generation = generation;
 	walk->mode = binding->mode;
-	if (!binding->env[KERF_EVENT_NET_CONNECT]) {
+	int file = is_file(walk);
+	__u32 bound = environment_of(walk, binding, file);
+	if (!bound) {
 		return refuse(walk, binding->mode == KERF_MODE_QUARANTINE ? KERF_REASON_QUARANTINE :
 									    KERF_REASON_NO_APPLICABLE_ACTION);
 	}
-	__u64 env = binding->env[KERF_EVENT_NET_CONNECT] - 1;
+	__u64 env = bound - 1;
 	if (!WITHIN(env, kerf_env_count))
 		return 1;
 	walk->refusal_errno = ENV(env, KERF_ENV_ERRNO);
@@ -344,7 +401,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	__u64 segment = segment_now(binding, walk->now_ns);
 	if (segment >= binding->segment_count)
 		return 1;
-	if (walk_rows(walk, binding, segment * kerf_segment_words, env))
+	if (classify(walk, env, file) || walk_rows(walk, binding, segment * kerf_segment_words, env))
 		return 1;
 	if (walk->decision.reason == KERF_REASON_PERMIT)
 		walk->decision.verdict = KERF_VERDICT_ALLOW;

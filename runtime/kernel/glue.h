@@ -78,6 +78,13 @@ struct {
 	__uint(value_size, sizeof(struct kerf_decision));
 } kerf_selftest_out SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_SELFTEST_BATCH);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_selftest_path));
+} kerf_selftest_path SEC(".maps");
+
 /* Tables; every one has at least four elements. */
 extern const __u32 kerf_envs[];
 extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
@@ -89,6 +96,10 @@ extern const __u64 kerf_blocks[];
 extern const __u64 kerf_words[];
 extern const __u32 kerf_peer_shifts[];
 extern const __u64 kerf_peer_slots[];
+extern const __u32 kerf_path_cells[];
+extern const __u64 kerf_path_edges[];
+extern const __u32 kerf_path_starts[];    /* by automaton */
+extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
 extern const __u8 kerf_bundle_digest[16];
 
 /* Their lengths, and bounds over all environments: constants when the object is optimised. */
@@ -102,6 +113,10 @@ extern const __u32 kerf_blocks_count;
 extern const __u32 kerf_words_count;
 extern const __u32 kerf_peer_shifts_count;
 extern const __u32 kerf_peer_slots_count;
+extern const __u32 kerf_path_cells_count;
+extern const __u32 kerf_path_edges_count;
+extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
+extern const __u32 kerf_governed;         /* mask of events that some action binds */
 extern const __u32 kerf_depth32_max;
 extern const __u32 kerf_depth128_max;
 extern const __u32 kerf_blocks_max;       /* of one environment */
@@ -121,7 +136,7 @@ struct kerf_active_block {
 	__u64 word[64];
 };
 
-/* One event on its way through the decision; lives on the caller's stack. */
+/* One event on its way through the decision; lives on the caller's stack or in a scratch slot. */
 struct kerf_walk {
 	struct kerf_seen seen;
 	struct kerf_decision decision;
@@ -133,10 +148,11 @@ struct kerf_walk {
 	__u32 forbid_end;
 	__u32 permit_end;
 	__u32 group;                      /* enum kerf_group */
-	__u32 address, address_base;      /* class and base bitmap in each dimension */
+	__u32 address, address_base;      /* class and base bitmap in each dimension; of files: one for each automaton */
 	__u32 port, port_base;
 	__u32 peer, peer_base;
-	__u32 match[KERF_AUTOMATA];       /* final states of the path automata */
+	__u32 match[KERF_AUTOMATA];       /* what the path automata found: match classes */
+	__u32 trial;                      /* 1: a guard asks; nobody's hit */
 };
 
 _Static_assert(__builtin_offsetof(struct kerf_walk, seen) == 0, "generated code reads the event at the walk's address");

@@ -4,7 +4,11 @@
 #ifndef KERF_MARKS_H
 #define KERF_MARKS_H
 
+#ifndef KERF_BINDING_BYTES_MARK
 #define KERF_BINDING_BYTES_MARK 0x4b455241   /* value size of kerf_bindings */
+#endif
+#ifndef KERF_POLICY_COUNT_MARK
 #define KERF_POLICY_COUNT_MARK 0x4b455242    /* elements of kerf_hits */
+#endif
 
 #endif

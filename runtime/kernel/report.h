@@ -4,7 +4,7 @@
 #ifndef KERF_REPORT_H
 #define KERF_REPORT_H
 
-#include "glue.h"
+#include "scratch.h"
 
 static __always_inline struct kerf_counters *counters(void)
 {
@@ -35,16 +35,12 @@ static __always_inline int logs_allows(void)
 	return state && state->log_allows;
 }
 
-/* A function of its own, so that its stack does not lie below that of the decision. Not 0: the event is lost. */
-__attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno)
+/* Everything of a record but the path. */
+static __always_inline void fill_record(struct kerf_event_record *record, const struct kerf_walk *walk, __u32 binding,
+					__s32 refusal_errno, __u32 guard)
 {
-	if (!walk)
-		return 1;
-	struct kerf_event_record *record = bpf_ringbuf_reserve(&kerf_events, sizeof(*record), 0);
-
-	if (!record)
-		return 1;
 	__u64 uid_gid = bpf_get_current_uid_gid(), pid_tgid = bpf_get_current_pid_tgid();
+
 	record->version = KERF_ABI_VERSION;
 	record->kind = walk->seen.event;
 	record->size = sizeof(*record);
@@ -64,19 +60,79 @@ __attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 bi
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
 	record->payload_size = 0;
-	record->guard = 0;
+	record->guard = guard;
+}
+
+/* A function of its own, so that its stack does not lie below that of the decision. Not 0: the event is lost. */
+__attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno, __u32 guard)
+{
+	if (!walk)
+		return 1;
+	struct kerf_event_record *record = bpf_ringbuf_reserve(&kerf_events, sizeof(*record), 0);
+
+	if (!record)
+		return 1;
+	fill_record(record, walk, binding, refusal_errno, guard);
 	bpf_ringbuf_submit(record, 0);
 	return 0;
 }
 
-/* `refusal_errno`: 0 if the call goes on. */
-static __always_inline void report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno)
+#define KERF_REPORT_PIECE 1024   /* no more than the slack behind the text */
+
+_Static_assert(KERF_REPORT_PIECE <= KERF_TEXT_SLACK, "a piece may begin at the text's last byte");
+
+static __always_inline int write_path(const struct kerf_scratch *s, struct bpf_dynptr *space)
 {
-	if (!kerf_report(walk, binding, refusal_errno))
-		return;
-	struct kerf_counters *c = counters();
+	__u32 start = KERF_PATH_BYTES - s->record.payload_size;
+
+#pragma clang loop unroll(disable)
+	for (__u32 done = 0; done < KERF_PATH_BYTES; done += KERF_REPORT_PIECE) {
+		__u64 at = start + done, rest = KERF_PATH_BYTES - at;
+
+		if (!WITHIN(at, KERF_PATH_BYTES))
+			break;
+		if (!WITHIN(rest, KERF_REPORT_PIECE))
+			rest = KERF_REPORT_PIECE;
+		if (bpf_dynptr_write(space, sizeof(s->record) + done, (void *)&s->text[at], rest, 0))
+			return 1;
+	}
+	return 0;
+}
+
+/* The event of s->walk with its path. Not 0: the event is lost. */
+__attribute__((noinline)) int kerf_report_file(struct kerf_scratch *s, __u32 binding, __s32 refusal_errno, __u32 guard)
+{
+	struct bpf_dynptr space;
+
+	if (!s)
+		return 1;
+	fill_record(&s->record, &s->walk, binding, refusal_errno, guard);
+	__u64 length = s->walk.seen.file.path_length;
+	if (!WITHIN(length, KERF_PATH_BYTES + 1))
+		return 1;
+	s->record.payload_size = length;
+	s->record.size = sizeof(s->record) + length;
+	if (bpf_ringbuf_reserve_dynptr(&kerf_events, sizeof(s->record) + length, 0, &space) ||
+	    bpf_dynptr_write(&space, 0, &s->record, sizeof(s->record), 0) || write_path(s, &space)) {
+		bpf_ringbuf_discard_dynptr(&space, 0);
+		return 1;
+	}
+	bpf_ringbuf_submit_dynptr(&space, 0);
+	return 0;
+}
+
+/* `refusal_errno`: 0 if the call goes on. */
+static __always_inline void count_lost(int lost)
+{
+	struct kerf_counters *c = lost ? counters() : 0;
+
 	if (c)
 		__sync_fetch_and_add(&c->events_lost, 1);
+}
+
+static __always_inline void report(const struct kerf_walk *walk, __u32 binding, __s32 refusal_errno, __u32 guard)
+{
+	count_lost(kerf_report(walk, binding, refusal_errno, guard));
 }
 
 #endif

@@ -10,14 +10,23 @@
 
 struct kerf_scratch {
 	__u32 busy;
+	__u32 binding;                            /* key of kerf_bindings; 0: none, refused as without record */
 	/* the walk from the object up to its anchor */
 	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
+	__u32 ambiguous, ambiguous_at_anchor;
 	/* the canonical path is text[start, KERF_PATH_BYTES) */
 	__u32 start;
 	__u32 position, bytes_seen, text_state;   /* the pass over the text */
 	__u32 state[KERF_AUTOMATA];
-	__u32 reserved;
+	__u32 unnamed;                            /* enum kerf_reason: why the object has no canonical path; 0: it has one */
+	/* the operation: the first event in the model's order that refuses it, and its errno; 0: none does */
+	__u32 refused_event;
+	__s32 refused_errno;
+	__u32 kind, failed;                       /* what kind of it; 1: ours went wrong */
+	/* what a guard remembers of the old name: events allowed there, and the states below a directory */
+	__u32 incomparable, allowed, old_allowed, other_allowed, old_below[KERF_AUTOMATA];
 	struct kerf_walk walk;
+	struct kerf_event_record record;          /* of the event that is being reported */
 	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
 };
 
@@ -43,6 +52,8 @@ static __always_inline struct kerf_scratch *scratch_claim(void)
 	}
 	return 0;
 }
+
+_Static_assert(__builtin_offsetof(struct kerf_scratch, text) % 8 == 0, "the text is scanned by words");
 
 static __always_inline void scratch_release(struct kerf_scratch *slot)
 {

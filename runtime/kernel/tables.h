@@ -3,8 +3,8 @@
  * (decide.h). Both include this file; nothing else knows these shapes, so they may change with every release.
  *
  * Tables are plain arrays, one of each kind for the whole object; an environment's row in kerf_envs says where its
- * parts begin. An event belongs to one *class* per dimension (address, port, endpoint): the set of rows that hold
- * there. A class is a list of blocks, one for 64 row words; a block says how its words differ from the dimension's
+ * parts begin. An event belongs to one *class* per dimension (address, port, endpoint; of files: one for each path
+ * automaton, whose final state gives a match class): the set of rows that hold there. A class is a list of blocks, one for 64 row words; a block says how its words differ from the dimension's
  * base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing. */
 #ifndef KERF_TABLES_H
 #define KERF_TABLES_H
@@ -42,8 +42,30 @@ enum kerf_env_field {
 	KERF_ENV_PEER_SLOT_MASK,
 	KERF_ENV_PEER_BASE,
 
+	KERF_ENV_FILES,             /* 1: of files or directories, and the fields of the dimensions are these three times two */
+	KERF_ENV_MATCH_CLASSES = KERF_ENV_IP4_KEYS,   /* automaton i: first of the classes by match class in kerf_ranks */
+	KERF_ENV_MATCH_BASE = KERF_ENV_MATCH_CLASSES + 3,   /* automaton i: base bitmap in kerf_words */
+
 	KERF_ENV_FIELDS = 32,
 };
+
+/* Path automata. All of them share two tables; a state is the index of its first cell in kerf_path_cells. The high byte
+ * of that cell says what it is:
+ *   KERF_CELL_NODE    a node of KERF_NODE_CELLS cells. On byte b it goes to `next` of the entry `rest` + b in
+ *                     kerf_path_edges if that entry is its own (`check`), else to its fallback
+ *   KERF_CELL_FINAL   a state that no byte leaves, of KERF_FINAL_CELLS cells
+ *   anything else     a single cell: on this byte to the next cell, on any other to the state `rest`, which is a node or
+ *                     final and has the same match class
+ * Neither of the first two is a byte of a path: 0 ends names, 0xff is no UTF-8. */
+#define KERF_CELL_NODE 0x00u
+#define KERF_CELL_FINAL 0xffu
+#define KERF_CELL_SHIFT 24
+#define KERF_CELL_REST 0xffffffu
+
+enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_NODE_FALLBACK = 2, KERF_NODE_CELLS };
+
+/* An entry in kerf_path_edges: check << 32 | next. */
+#define KERF_NO_STATE 0xffffffffu
 
 /* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of an address is
  * the number of keys that are not above it. */

@@ -1,5 +1,5 @@
 // Glue bitcode + tables -> optimised module. The one decision: lengths and bounds are constants before optimising, so
-// that loops over what a policy set does not have disappear.
+// that loops over what a policy set does not have disappear, and so do programs for events that it does not govern.
 #include <fmt/format.h>
 #include <llvm/Analysis/CGSCCPassManager.h>
 #include <llvm/Analysis/LoopAnalysisManager.h>
@@ -12,8 +12,12 @@
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/IPO/Internalize.h>
+#include <llvm/Transforms/Utils/ModuleUtils.h>
+
+#include <algorithm>
 
 #include "backends/bpf/codegen/generate.h"
+#include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/marks.h"
 
 namespace kerf::bpf {
@@ -63,14 +67,62 @@ std::size_t replace_array_length(llvm::Module& module, std::uint64_t mark, std::
   return replaced;
 }
 
+struct Program {
+  llvm::StringRef name;
+  std::uint32_t events;
+};
+constexpr Program kPrograms[] = {
+#define KERF_PROGRAM(name, section, type, attach, role, events, feature) {#name, events},
+#include "runtime/abi/programs.def"
+};
+
+bool is_program(const llvm::Function& function) { return !function.isDeclaration() && function.hasSection(); }
+bool is_map(const llvm::GlobalVariable& variable) { return variable.getSection() == ".maps"; }
+
+// Global functions that no program calls any more. kerf_code is not called before it is there.
+void drop_uncalled(llvm::Module& module) {
+  for (bool again = true; again;) {
+    again = false;
+    for (llvm::Function& function : llvm::make_early_inc_range(module)) {
+      if (is_program(function) || !function.use_empty() || function.getName() == "kerf_code") continue;
+      function.eraseFromParent();
+      again = true;
+    }
+  }
+}
+
+// Erases the programs that no governed event needs, then the functions that only they called.
+std::optional<Error> drop_programs(llvm::Module& module, std::uint32_t governed) {
+  std::vector<llvm::Function*> dropped;
+  for (llvm::Function& function : module) {
+    if (!is_program(function)) continue;
+    auto row = std::find_if(std::begin(kPrograms), std::end(kPrograms), [&](const Program& p) { return p.name == function.getName(); });
+    if (row == std::end(kPrograms)) return Error{fmt::format("the program {} has no row in programs.def", function.getName().str())};
+    if (!(row->events & governed)) dropped.push_back(&function);
+  }
+  llvm::removeFromUsedLists(module, [&](llvm::Constant* constant) { return std::find(dropped.begin(), dropped.end(), constant) != dropped.end(); });
+  for (llvm::Function* function : dropped) function->eraseFromParent();
+  drop_uncalled(module);
+  return std::nullopt;
+}
+
+// Maps and constants that nothing names any more.
+void drop_variables(llvm::Module& module) {
+  llvm::removeFromUsedLists(module, [](llvm::Constant* constant) {
+    auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(constant->stripPointerCasts());
+    return variable && is_map(*variable);
+  });
+  for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
+    variable.removeDeadConstantUsers();
+    if ((is_map(variable) || variable.hasLocalLinkage()) && variable.use_empty()) variable.eraseFromParent();
+  }
+}
+
 bool is_kept(const llvm::GlobalValue& value) {
   if (value.isDeclaration()) return true;
-  if (value.hasSection() && value.getSection() != ".rodata") return true;   // programs, maps, licence
-  // Global functions: each is verified once on its own.
-  for (llvm::StringRef name : {"kerf_decide", "kerf_walk_block", "kerf_walk_word", "kerf_selftest_one"}) {
-    if (value.getName() == name) return true;
-  }
-  return false;
+  // Programs, and global functions: each is verified once on its own.
+  if (llvm::isa<llvm::Function>(value)) return !value.hasLocalLinkage();
+  return value.hasSection() && value.getSection() != ".rodata";   // maps, licence
 }
 
 void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
@@ -92,18 +144,21 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
 }  // namespace
 
 std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request) {
+  if (auto error = drop_programs(module, request.governed)) return error;
   for (const Table& table : request.tables) {
     if (auto error = define_table(module, table)) return error;
   }
   for (const llvm::GlobalVariable& variable : module.globals()) {
-    if (variable.isDeclaration()) return Error{fmt::format("no table for {}", variable.getName().str())};
+    if (variable.isDeclaration() && variable.getSection() != ".ksyms") return Error{fmt::format("no table for {}", variable.getName().str())};
   }
   if (replace_array_length(module, KERF_BINDING_BYTES_MARK, request.binding_bytes) != 1 ||
       replace_array_length(module, KERF_POLICY_COUNT_MARK, request.policy_count) != 1) {
     return Error{"the glue's maps have no lengths to replace"};
   }
-  // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone.
+  // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone. The
+  // kernel's own (.ksyms) are found by their BTF.
   for (llvm::GlobalVariable& variable : module.globals()) {
+    if (variable.isDeclaration()) continue;
     if (variable.isConstant()) variable.eraseMetadata(llvm::LLVMContext::MD_dbg);
     if (variable.isConstant() && !variable.hasSection()) variable.setSection(".rodata");
   }
@@ -112,6 +167,8 @@ std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& 
   llvm::raw_string_ostream out(complaint);
   if (llvm::verifyModule(module, &out)) return Error{"invalid module before optimising: " + complaint};
   optimise(module, machine);
+  drop_uncalled(module);
+  drop_variables(module);
   return std::nullopt;
 }
 

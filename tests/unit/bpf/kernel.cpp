@@ -31,30 +31,41 @@ bool kernel_takes_bpf() {
   return true;
 }
 
+namespace {
+
+void fill_segment(const KernelEnv& env, const EnvLayout& where, const Segment& segment, __u64* words) {
+  __u64* active = words + where.active_offset + where.summary_words;
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    bool holds = true;
+    for (Requirement r : env.rows[i].bind) holds = holds && segment.predicates.at(r.atom) == r.outcome;
+    if (holds) active[where.row_of[i] / 64] |= __u64{1} << (where.row_of[i] & 63);
+  }
+  for (std::uint32_t w = 0; w < where.row_words; ++w) {
+    if (active[w]) words[where.active_offset + w / 64] |= __u64{1} << (w & 63);
+  }
+  if (!segment.slots.empty()) std::memcpy(words + where.values_offset, segment.slots.data(), segment.slots.size() * sizeof(kerf_value));
+}
+
+}  // namespace
+
 std::string binding_record(const Program& program, const BpfLayout& layout, const Binding& binding) {
-  const KernelEnv& env = program.plan.envs[binding.env];
-  const EnvLayout& where = layout.envs[binding.env];
   std::string bytes(layout.binding_bytes, '\0');
   auto* record = reinterpret_cast<kerf_binding*>(bytes.data());
   record->generation = binding.generation;
   record->mode = binding.mode;
   record->segment_count = static_cast<std::uint32_t>(binding.segments.size());
-  record->env[KERF_EVENT_NET_CONNECT] = binding.applicable ? static_cast<std::uint32_t>(binding.env) + 1 : 0;
+  const std::size_t directories = binding.directory_env.value_or(binding.env);
+  const auto event = static_cast<std::size_t>(program.plan.envs[binding.env].event);
+  if (binding.applicable) {
+    record->env[event] = static_cast<std::uint32_t>(binding.env) + 1;
+    record->directory_env[event] = static_cast<std::uint32_t>(directories) + 1;
+  }
   for (__u64& until : record->segment_until_ns) until = ~std::uint64_t{0};
   for (std::size_t s = 0; s < binding.segments.size(); ++s) {
-    const Segment& segment = binding.segments[s];
-    record->segment_until_ns[s] = segment.until_ns;
+    record->segment_until_ns[s] = binding.segments[s].until_ns;
     __u64* words = record->words + s * layout.segment_words;
-    __u64* active = words + where.active_offset + where.summary_words;
-    for (std::size_t i = 0; i < env.rows.size(); ++i) {
-      bool holds = true;
-      for (Requirement r : env.rows[i].bind) holds = holds && segment.predicates.at(r.atom) == r.outcome;
-      if (holds) active[where.row_of[i] / 64] |= __u64{1} << (where.row_of[i] & 63);
-    }
-    for (std::uint32_t w = 0; w < where.row_words; ++w) {
-      if (active[w]) words[where.active_offset + w / 64] |= __u64{1} << (w & 63);
-    }
-    if (!segment.slots.empty()) std::memcpy(words + where.values_offset, segment.slots.data(), segment.slots.size() * sizeof(kerf_value));
+    fill_segment(program.plan.envs[binding.env], layout.envs[binding.env], binding.segments[s], words);
+    if (directories != binding.env) fill_segment(program.plan.envs[directories], layout.envs[directories], binding.directory_segments.at(s), words);
   }
   return bytes;
 }
@@ -69,7 +80,10 @@ Result<std::unique_ptr<Loaded>> Loaded::load(const Program& program, BpfObject o
   if (!loaded->object_) return Error{fmt::format("open: {}", strerror(errno))};
   bpf_program* each = nullptr;
   bpf_object__for_each_program(each, loaded->object_.get()) {
-    if (!hooks) bpf_program__set_autoload(each, std::string_view(bpf_program__name(each)) == "kerf_selftest");
+    bool selftest = std::string_view(bpf_program__name(each)) == "kerf_selftest";
+    // Where `lsm=` lacks bpf, or for another reason, hooks of tasks and files may not load; tests/kernel is about them.
+    bool cgroup = std::string_view(bpf_program__section_name(each)).starts_with("cgroup/");
+    bpf_program__set_autoload(each, selftest || (hooks && cgroup));
   }
   auto start = std::chrono::steady_clock::now();
   int error = bpf_object__load(loaded->object_.get());
@@ -97,7 +111,8 @@ int Loaded::bind(std::uint32_t id, const Binding& binding) {
   return bpf_map_update_elem(map("kerf_bindings"), &id, record.data(), BPF_ANY);
 }
 
-std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vector<kerf_seen>& events) {
+std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vector<kerf_seen>& events,
+                                          const std::vector<std::string>& paths) {
   std::vector<kerf_decision> decisions(events.size());
   int in = map("kerf_selftest_in"), out = map("kerf_selftest_out"), program_fd = bpf_program__fd(program("kerf_selftest"));
   for (std::size_t begin = 0; begin < events.size(); begin += KERF_SELFTEST_BATCH) {
@@ -105,6 +120,10 @@ std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vect
     for (__u32 i = 0; i < count; ++i) {
       kerf_selftest_in element{binding, 0, events[begin + i]};
       bpf_map_update_elem(in, &i, &element, BPF_ANY);
+      if (paths.empty()) continue;
+      auto path = std::make_unique<kerf_selftest_path>();
+      std::memcpy(path->path, paths[begin + i].data(), std::min(paths[begin + i].size(), sizeof path->path));
+      bpf_map_update_elem(map("kerf_selftest_path"), &i, path.get(), BPF_ANY);
     }
     kerf_selftest_args args{count, 0};
     LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args, .ctx_size_in = sizeof args);
@@ -118,9 +137,10 @@ std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vect
   return decisions;
 }
 
-double Loaded::nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_seen>& events) {
+double Loaded::nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_seen>& events,
+                                        const std::vector<std::string>& paths) {
   __u32 count = static_cast<__u32>(std::min<std::size_t>(KERF_SELFTEST_BATCH, events.size()));
-  decide(binding, {events.begin(), events.begin() + count});
+  decide(binding, {events.begin(), events.begin() + count}, paths);
   double best = 1e18;
   for (int turn = 0; turn < 20; ++turn) {
     kerf_selftest_args args{count, 0};

@@ -30,8 +30,51 @@ Program make_program() {
   program.module.environments = {{"Agent", connect, "Destination"}};
   KernelEnv env{};
   env.event = KernelEventId::net_connect;
+  env.resource = KernelKind::endpoint;
   env.refusal_errno = "ECONNREFUSED";
   program.plan.envs.push_back(std::move(env));
+  return program;
+}
+
+Program make_file_program() {
+  Program program;
+  Schema& schema = program.module.schema;
+  EntityUid read{"Action", "read"};
+  Action action;
+  action.uid = read;
+  action.principals = {"Agent"};
+  action.resources = {"FilePath", "Directory"};
+  action.context = schema.types.record({});
+  action.events = {KernelEventId::file_read};
+  for (auto [attribute, observable] : {std::pair{"uid", "process.uid"}, {"gid", "process.gid"}, {"pid", "process.pid"}}) {
+    action.bindings[attribute] = {AttrBinding::Kind::observable, observable, {}};
+  }
+  schema.actions[read] = action;
+  EntityType file, directory, agent;
+  file.name = "FilePath";
+  file.attrs = schema.types.record({});
+  file.kernel = KernelKind::file;
+  for (auto [attribute, observable] : {std::pair{"path", "file.path"}, {"fs_type", "file.fs_type"}, {"owner", "file.owner"},
+                                       {"mode", "file.mode"}, {"setuid", "file.setuid"}, {"nlink", "file.nlink"}}) {
+    file.bindings[attribute] = {AttrBinding::Kind::observable, observable, {}};
+  }
+  schema.entity_types["FilePath"] = file;
+  directory.name = "Directory";
+  directory.attrs = schema.types.record({});
+  directory.kernel = KernelKind::directory;
+  schema.entity_types["Directory"] = directory;
+  agent.name = "Agent";
+  agent.attrs = schema.types.record({});
+  schema.entity_types["Agent"] = agent;
+  program.module.environments = {{"Agent", read, "FilePath"}, {"Agent", read, "Directory"}};
+  for (std::size_t i = 0; i < 2; ++i) {
+    KernelEnv env{};
+    env.environment = i;
+    env.event = KernelEventId::file_read;
+    env.resource = i == 0 ? KernelKind::file : KernelKind::directory;
+    env.refusal_errno = "ENOENT";
+    program.plan.envs.push_back(std::move(env));
+  }
   return program;
 }
 
@@ -46,12 +89,14 @@ PolicyId add_policy(Program& program, Effect effect) {
   return PolicyId(program.module.policies.size() - 1);
 }
 
-KernelRow& add_row(Program& program, Effect effect, Outcome result) {
+KernelRow& add_row(Program& program, Effect effect, Outcome result) { return add_row(program, 0, effect, result); }
+
+KernelRow& add_row(Program& program, std::size_t env, Effect effect, Outcome result) {
   KernelRow row{};
   row.policy = add_policy(program, effect);
   row.result = result;
-  env_of(program).rows.push_back(std::move(row));
-  return env_of(program).rows.back();
+  program.plan.envs[env].rows.push_back(std::move(row));
+  return program.plan.envs[env].rows.back();
 }
 
 NodeId context_attr(Body& body, const std::string& name) {

@@ -40,6 +40,24 @@ Value value_of(const kerf_value& value) {
   return Value(false);
 }
 
+Entity destination_of(const kerf_seen& event) {
+  IpAddr ip;
+  ip.v6 = event.net.v6 != 0;
+  ip.prefix = ip.v6 ? 128 : 32;
+  ip.bytes = address_of(event);
+  return {{"Destination", "d"}, {{"ip", Value(ip)}, {"port", Value(std::int64_t{event.net.port})}}, {}, {}};
+}
+
+Entity file_of(const kerf_seen& event) {
+  Entity file{{"FilePath", "/f"}, {{"fs_type", Value(std::string(event.file.fs_type))}}, {}, {}};
+  if (!event.file.exists) return file;
+  file.attrs.emplace("owner", Value(std::int64_t{event.file.owner}));
+  file.attrs.emplace("mode", Value(std::int64_t{event.file.mode & 07777}));
+  file.attrs.emplace("setuid", Value((event.file.mode & 04000) != 0));
+  file.attrs.emplace("nlink", Value(std::int64_t{event.file.nlink}));
+  return file;
+}
+
 // Slots are attributes of the principal here: an error is an attribute that is not there.
 Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePredicate& predicate, const kerf_seen& event,
                       const std::vector<kerf_value>& slots) {
@@ -49,31 +67,21 @@ Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePr
     const Body& from = program.module.policies[env.slots[i].policy.index].body;
     if (slots.at(i).kind != KERF_VALUE_ERROR) agent.attrs.emplace(from.name(env.slots[i].node), value_of(slots[i]));
   }
-  IpAddr ip;
-  ip.v6 = event.net.v6 != 0;
-  ip.prefix = ip.v6 ? 128 : 32;
-  ip.bytes = address_of(event);
-  Entity destination{{"Destination", "d"}, {{"ip", Value(ip)}, {"port", Value(std::int64_t{event.net.port})}}, {}, {}};
-  Result<Entities> entities = Entities::build({agent, destination});
-  Request request{agent.uid, {"Action", "connect"}, destination.uid,
-                  {{"uid", Value(std::int64_t{event.uid})}, {"gid", Value(std::int64_t{event.gid})},
-                   {"pid", Value(std::int64_t{event.pid})}, {"protocol", Value(std::int64_t{event.net.protocol})}}};
+  bool files = env.resource == KernelKind::file;
+  Entity resource = files ? file_of(event) : destination_of(event);
+  Result<Entities> entities = Entities::build({agent, resource});
+  Request request{agent.uid, {"Action", files ? "read" : "connect"}, resource.uid,
+                  {{"uid", Value(std::int64_t{event.uid})}, {"gid", Value(std::int64_t{event.gid})}, {"pid", Value(std::int64_t{event.pid})}}};
+  if (!files) request.context.emplace("protocol", Value(std::int64_t{event.net.protocol}));
   return evaluate_outcome(body, predicate.node, {&request, &*entities});
 }
 
 }  // namespace
 
-kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment_index) {
-  const KernelEnv& env = program.plan.envs[binding.env];
-  const Segment& segment = binding.segments[segment_index];
-  std::vector<Outcome> code;
-  for (const CodePredicate& predicate : env.code) code.push_back(evaluate_code(program, env, predicate, event, segment.slots));
-  auto holds = [&](const KernelRow& row) {
-    return (!row.address || contains(*row.address, event)) && (!row.port || contains(*row.port, event.net.port)) &&
-           (!row.endpoint || contains(*row.endpoint, event)) &&
-           std::all_of(row.bind.begin(), row.bind.end(), [&](Requirement r) { return segment.predicates.at(r.atom) == r.outcome; }) &&
-           std::all_of(row.code.begin(), row.code.end(), [&](Requirement r) { return code.at(r.atom) == r.outcome; });
-  };
+namespace {
+
+template <class Holds>
+kerf_decision decide_rows(const Program& program, const KernelEnv& env, const Holds& holds) {
   std::vector<std::uint32_t> forbids, permits, errors;
   for (const KernelRow& row : env.rows) {
     if (!holds(row)) continue;
@@ -92,6 +100,43 @@ kerf_decision expected(const Program& program, const Binding& binding, const ker
   return decision;
 }
 
+std::vector<Outcome> code_outcomes(const Program& program, const KernelEnv& env, const kerf_seen& event, const Segment& segment) {
+  std::vector<Outcome> code;
+  for (const CodePredicate& predicate : env.code) code.push_back(evaluate_code(program, env, predicate, event, segment.slots));
+  return code;
+}
+
+bool bound(const KernelRow& row, const Segment& segment, const std::vector<Outcome>& code) {
+  return std::all_of(row.bind.begin(), row.bind.end(), [&](Requirement r) { return segment.predicates.at(r.atom) == r.outcome; }) &&
+         std::all_of(row.code.begin(), row.code.end(), [&](Requirement r) { return code.at(r.atom) == r.outcome; });
+}
+
+}  // namespace
+
+kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment_index) {
+  const KernelEnv& env = program.plan.envs[binding.env];
+  const Segment& segment = binding.segments[segment_index];
+  std::vector<Outcome> code = code_outcomes(program, env, event, segment);
+  return decide_rows(program, env, [&](const KernelRow& row) {
+    return (!row.address || contains(*row.address, event)) && (!row.port || contains(*row.port, event.net.port)) &&
+           (!row.endpoint || contains(*row.endpoint, event)) && bound(row, segment, code);
+  });
+}
+
+kerf_decision expected_file(const Program& program, const Binding& binding, const kerf_seen& event, std::string_view path) {
+  bool directory = event.file.directory && binding.directory_env;
+  const KernelEnv& env = program.plan.envs[directory ? *binding.directory_env : binding.env];
+  const Segment& segment = directory ? binding.directory_segments[0] : binding.segments[0];
+  std::vector<Outcome> code = code_outcomes(program, env, event, segment);
+  std::vector<bool> holds;
+  for (const PathTest& test : env.paths) holds.push_back(test.holds(path));
+  return decide_rows(program, env, [&](const KernelRow& row) {
+    return bound(row, segment, code) && std::all_of(row.path.begin(), row.path.end(), [&](Requirement r) {
+             return holds.at(r.atom) == (r.outcome == Outcome::true_);
+           });
+  });
+}
+
 std::string difference(const kerf_decision& expected, const kerf_decision& got) {
   auto text = [](const kerf_decision& d) {
     std::string out = fmt::format("verdict {} reason {} determining {}:", d.verdict, d.reason, d.determining_count);
@@ -106,6 +151,36 @@ std::string difference(const kerf_decision& expected, const kerf_decision& got) 
 
 std::string describe(const kerf_seen& e) {
   return fmt::format("v6 {} {:016x}{:016x} port {} protocol {} uid {}", e.net.v6, e.net.address_high, e.net.address_low, e.net.port, e.net.protocol, e.uid);
+}
+
+std::string describe(const kerf_seen& e, std::string_view path) {
+  return fmt::format("{} ({} bytes) exists {} directory {} fs {} owner {} mode {:o} nlink {} uid {}", path.substr(0, 100), path.size(), e.file.exists,
+                     e.file.directory, e.file.fs_type, e.file.owner, e.file.mode, e.file.nlink, e.uid);
+}
+
+kerf_seen file_event(std::string_view path, std::mt19937_64& random) {
+  static const char* const types[] = {"ext4", "tmpfs", "overlay", "ext", "ext4x", "0123456789012345678901234567890"};
+  kerf_seen event{};
+  event.event = KERF_EVENT_FILE_READ;
+  event.uid = random() % 4 == 0 ? 0xffffffffu : static_cast<std::uint32_t>(random() % 8 + 996);
+  event.gid = static_cast<std::uint32_t>(random() % 3);
+  event.pid = static_cast<std::uint32_t>(random() % 100000);
+  std::string_view type = types[random() % std::size(types)];
+  std::copy(type.begin(), type.end(), event.file.fs_type);
+  event.file.exists = random() % 3 != 0;
+  event.file.directory = random() % 3 == 0;
+  event.file.path_length = static_cast<std::uint32_t>(path.size());
+  if (!event.file.exists) return event;
+  event.file.owner = random() % 4 == 0 ? 0xffffffffu : static_cast<std::uint32_t>(random() % 3 + 998);
+  event.file.mode = static_cast<std::uint32_t>(random() % 010000) | (event.file.directory ? 0040000u : 0100000u);
+  event.file.nlink = static_cast<std::uint32_t>(random() % 3 + 1);
+  return event;
+}
+
+std::vector<kerf_seen> file_events(const std::vector<std::string>& paths, std::mt19937_64& random) {
+  std::vector<kerf_seen> events;
+  for (const std::string& path : paths) events.push_back(file_event(path, random));
+  return events;
 }
 
 std::vector<kerf_seen> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -21,9 +22,12 @@ struct Program {
   KernelPlan plan;
 };
 Program make_program();
+// Agent, Action::"read", FilePath and Directory: an environment of files, then one of directories, of file.read.
+Program make_file_program();
 KernelEnv& env_of(Program& program);
 PolicyId add_policy(Program& program, Effect effect);
 KernelRow& add_row(Program& program, Effect effect, Outcome result = Outcome::true_);
+KernelRow& add_row(Program& program, std::size_t env, Effect effect, Outcome result = Outcome::true_);
 NodeId context_attr(Body& body, const std::string& name);
 NodeId principal_attr(Body& body, const std::string& name);
 NodeId resource_attr(Body& body, const std::string& name);
@@ -46,10 +50,12 @@ struct Segment {
 };
 struct Binding {
   std::size_t env = 0;                 // index into the plan
+  std::optional<std::size_t> directory_env;   // of the same event
   std::uint64_t generation = 7;
   std::uint32_t mode = KERF_MODE_ENFORCE;
   bool applicable = true;
   std::vector<Segment> segments{1};
+  std::vector<Segment> directory_segments{1};
 };
 std::string binding_record(const Program& program, const BpfLayout& layout, const Binding& binding);
 
@@ -65,8 +71,9 @@ class Loaded {
 
   void set_generation(std::uint64_t generation);
   int bind(std::uint32_t id, const Binding& binding);
-  std::vector<kerf_decision> decide(std::uint32_t binding, const std::vector<kerf_seen>& events);
-  double nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_seen>& events);
+  // `paths`: of file events, one for each.
+  std::vector<kerf_decision> decide(std::uint32_t binding, const std::vector<kerf_seen>& events, const std::vector<std::string>& paths = {});
+  double nanoseconds_per_decision(std::uint32_t binding, const std::vector<kerf_seen>& events, const std::vector<std::string>& paths = {});
   int map(const char* name) const { return bpf_object__find_map_fd_by_name(object_.get(), name); }
   bpf_program* program(const char* name) const { return bpf_object__find_program_by_name(object_.get(), name); }
   std::uint64_t hits(std::uint32_t policy) const;
@@ -83,9 +90,15 @@ class Loaded {
 
 // The meaning of plan.h, row by row.
 kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment = 0);
+kerf_decision expected_file(const Program& program, const Binding& binding, const kerf_seen& event, std::string_view path);
 // Compares and names the first difference; empty if none.
 std::string difference(const kerf_decision& expected, const kerf_decision& got);
 std::string describe(const kerf_seen& event);
+std::string describe(const kerf_seen& event, std::string_view path);
+
+// A reading of a regular file, or directory, of this path with random attributes.
+kerf_seen file_event(std::string_view path, std::mt19937_64& random);
+std::vector<kerf_seen> file_events(const std::vector<std::string>& paths, std::mt19937_64& random);
 
 // Events on and beside every edge that the rows have, and some anywhere.
 std::vector<kerf_seen> interesting_events(const Program& program, std::size_t count, std::mt19937_64& random);

@@ -1,0 +1,440 @@
+// One policy to rows. It becomes a formula over atoms; an atom depends on one thing only: the address, the port, the
+// endpoint, the path, userspace values, or code at the hook. The one decision: the formula is split by one observable
+// after the other, and classes with the same rest of the formula become one row set, so
+// `(ip == A && port == 1) || (ip == B && port == 2) || …` is linear in its length.
+#include "ir/passes/plan_policy.h"
+
+#include <iterator>
+
+#include "ir/base/check.h"
+#include "ir/passes/partition.h"
+#include "ir/passes/path_partition.h"
+#include "ir/passes/rests.h"
+
+namespace kerf {
+
+namespace {
+
+// Atoms of a policy's formula, numbered by what they depend on.
+constexpr std::uint32_t kAddressAtoms = 0;
+constexpr std::uint32_t kPortAtoms = 1u << 28;
+constexpr std::uint32_t kEndpointAtoms = 2u << 28;
+constexpr std::uint32_t kPredicateAtoms = 3u << 28;
+constexpr std::uint32_t kCodeAtoms = 4u << 28;
+constexpr std::uint32_t kSetAtoms = 5u << 28;         // tests of the path that are sets
+constexpr std::uint32_t kPatternAtoms = 6u << 28;     // … and those that are patterns
+constexpr std::uint32_t kRefusedAtom = 7u << 28;
+constexpr std::uint64_t kMaxWork = 100'000'000;   // formula nodes visited for one policy
+constexpr std::size_t kMaxPartitioned = 1u << 20;     // files and trees of the sets of one policy
+
+template <class Map>
+std::uint32_t atom_number(std::vector<Map>& atoms, std::unordered_multimap<std::uint64_t, std::uint32_t>& index,
+                          Map map) {
+  const std::uint64_t hash = hash_of(map);
+  auto [first, last] = index.equal_range(hash);
+  for (auto it = first; it != last; ++it) {
+    if (same_map(atoms[it->second], map)) return it->second;
+  }
+  const std::uint32_t number = static_cast<std::uint32_t>(atoms.size());
+  atoms.push_back(std::move(map));
+  index.emplace(hash, number);
+  return number;
+}
+
+class PolicyPlanner {
+ public:
+  PolicyPlanner(EnvPlanner& env, const PolicyInEnv& policy) : env_(env), policy_(policy), body_(*policy.body) {}
+
+  PolicyPlan run() {
+    Residuals::Id root = build(body_.root);
+    if (env_.shared.out_of_slots) return PolicyPlan::too_many_slots;
+    if (refused_) return PolicyPlan::refused;
+    return rows(root) ? PolicyPlan::planned : PolicyPlan::too_many_rows;
+  }
+
+ private:
+  using Id = Residuals::Id;
+  enum class Part { known, address, port, endpoint, file, path, userspace, several };
+
+  Part part(NodeId id) const {
+    if (policy_.analysis->folded.known(id)) return Part::known;
+    const Origins origins = policy_.analysis->origins[id.index];
+    if ((origins & ~kUserspace) == 0) return Part::userspace;
+    if (origins == kFromAddress) return Part::address;
+    if (origins == kFromPort) return Part::port;
+    if (origins == kFromEndpoint) return Part::endpoint;
+    if (origins == kFromFile) return Part::file;
+    if ((origins & ~(kFromFile | kFromPath)) == 0) return Part::path;
+    return Part::several;
+  }
+
+  Id build(NodeId id) {
+    switch (part(id)) {
+      case Part::known: return residuals_.constant(*policy_.analysis->folded.outcome(id));
+      case Part::userspace:
+        return residuals_.atom(kPredicateAtoms + env_.shared.predicate(policy_, id), policy_.analysis->can_error[id.index]);
+      case Part::address: return address_atom(id);
+      case Part::port: return port_atom(env_.hook.port(policy_, id));
+      case Part::endpoint: return endpoint_atom(env_.endpoints->outcomes(policy_, id));
+      case Part::file: return file_condition(env_.files->outcomes(policy_, id));
+      case Part::path:
+      case Part::several: return build_structure(id);
+    }
+    internal_error("part");
+  }
+
+  Id build_structure(NodeId id) {
+    switch (body_[id].op) {
+      case Op::and_:
+      case Op::or_: return build_chain(id);
+      case Op::not_: return residuals_.negation(build(body_.arg(id, 0)));
+      case Op::if_: return build_choice(id);
+      case Op::eq:
+        if (is_condition(body_.arg(id, 0)) && is_condition(body_.arg(id, 1))) return build_equality(id);
+        return leaf(id);
+      case Op::literal:
+      case Op::variable:
+      case Op::less:
+      case Op::less_eq:
+      case Op::add:
+      case Op::sub:
+      case Op::mul:
+      case Op::neg:
+      case Op::in:
+      case Op::is:
+      case Op::has_attr:
+      case Op::get_attr:
+      case Op::has_tag:
+      case Op::get_tag:
+      case Op::like:
+      case Op::contains:
+      case Op::contains_all:
+      case Op::contains_any:
+      case Op::is_empty:
+      case Op::set:
+      case Op::record:
+      case Op::call: return leaf(id);
+    }
+    internal_error("operator");
+  }
+
+  bool is_condition(NodeId id) const { return policy_.analysis->types[id.index].kind == TypeKind::boolean; }
+
+  // `a == b` of Bools is `if a then b else !b`: both are evaluated, left first.
+  Id build_equality(NodeId id) {
+    Id left = build(body_.arg(id, 0)), right = build(body_.arg(id, 1));
+    return residuals_.choice(left, right, residuals_.negation(right));
+  }
+
+  Id build_choice(NodeId id) {
+    Id condition = build(body_.arg(id, 0));
+    if (auto outcome = residuals_.outcome(condition)) {
+      if (*outcome == Outcome::error) return condition;
+      return build(body_.arg(id, *outcome == Outcome::true_ ? 1 : 2));
+    }
+    Id then_branch = build(body_.arg(id, 1));
+    return residuals_.choice(condition, then_branch, build(body_.arg(id, 2)));
+  }
+
+  // One condition that is no connective, and depends on the path or on several things.
+  Id leaf(NodeId id) { return part(id) == Part::path ? path_condition(id) : code_atom(id); }
+
+  // Neighbours that depend on the same observable become one atom.
+  Id build_chain(NodeId id) {
+    const bool conjunction = body_[id].op == Op::and_;
+    const Id deciding = residuals_.constant(conjunction ? Outcome::false_ : Outcome::true_);
+    auto nested = [&](NodeId operand) { return part(operand) == Part::several || part(operand) == Part::path; };
+    std::vector<NodeId> operands = chain_operands(body_, id, [&](NodeId operand) { return !nested(operand); });
+    PathChain built(*this, conjunction);
+    for (std::size_t i = 0; i < operands.size();) {
+      const Part kind = part(operands[i]);
+      std::size_t end = i + 1;
+      while (end < operands.size() && part(operands[end]) == kind) ++end;
+      const Id next = build_run(kind, operands, i, end, conjunction ? outcome_and : outcome_or);
+      built.add(next);
+      i = end;
+      if (next == deciding || next == residuals_.constant(Outcome::error)) break;   // what follows is not evaluated,
+    }                                                                               // so it is not refused either
+    Id rest = residuals_.constant(conjunction ? Outcome::true_ : Outcome::false_);
+    const std::vector<Id> parts = built.take();
+    for (auto it = parts.rbegin(); it != parts.rend(); ++it) {
+      rest = conjunction ? residuals_.both(*it, rest) : residuals_.either(*it, rest);
+    }
+    return rest;
+  }
+
+  // The operands [begin, end) of a chain as one; `end` moves to behind those that were taken.
+  Id build_run(Part kind, const std::vector<NodeId>& operands, std::size_t begin, std::size_t& end,
+               Outcome (*join)(Outcome, Outcome)) {
+    switch (kind) {
+      case Part::port:
+        return port_atom(*run_of<PortOutcomes>(operands, begin, end, join, [&](NodeId operand) {
+          return std::optional(env_.hook.port(policy_, operand));
+        }));
+      case Part::endpoint:
+        return endpoint_atom(*run_of<EndpointOutcomes>(operands, begin, end, join, [&](NodeId operand) {
+          return std::optional(env_.endpoints->outcomes(policy_, operand));
+        }));
+      case Part::file:
+        return file_condition(*run_of<FileOutcomes>(operands, begin, end, join, [&](NodeId operand) {
+          return std::optional(env_.files->outcomes(policy_, operand));
+        }));
+      case Part::address:
+        return address_atom(run_of<AddressOutcomes>(operands, begin, end, join,
+                                                    [&](NodeId operand) { return address_outcomes(operand); }));
+      case Part::known:
+      case Part::path:
+      case Part::userspace:
+      case Part::several:
+        end = begin + 1;
+        return build(operands[begin]);
+    }
+    internal_error("part");
+  }
+
+  // The operands of a chain, with sets of paths that meet made one: `a || b` of sets is one set, and so is `!a && !b`,
+  // also over operands between them, as long as those cannot fail: their order is free then.
+  class PathChain {
+   public:
+    PathChain(PolicyPlanner& planner, bool conjunction) : planner_(planner), conjunction_(conjunction) {}
+
+    void add(Id id) {
+      if (auto set = set_in(id)) {
+        if (open_ == kNone) {
+          open_ = operands_.size();
+          operands_.push_back({id, {}});
+        }
+        operands_[open_].sets.push_back(*set);
+        return;
+      }
+      if (planner_.residuals_[id].fallible) open_ = kNone;
+      operands_.push_back({id, {}});
+    }
+
+    std::vector<Id> take() {
+      std::vector<Id> ids;
+      for (const Operand& operand : operands_) {
+        if (operand.sets.size() < 2) {
+          ids.push_back(operand.id);
+          continue;
+        }
+        const Id united = planner_.test_atom(planner_.env_.paths.unite(operand.sets));
+        ids.push_back(conjunction_ ? planner_.residuals_.negation(united) : united);
+      }
+      return ids;
+    }
+
+   private:
+    struct Operand {
+      Id id;
+      std::vector<std::uint32_t> sets;
+    };
+
+    // The set that the operand asks for: `a` of a disjunction, `!a` of a conjunction.
+    std::optional<std::uint32_t> set_in(Id id) const {
+      Residuals::Node node = planner_.residuals_[id];
+      if (conjunction_) {
+        if (node.kind != Residuals::Kind::not_) return std::nullopt;
+        node = planner_.residuals_[node.a];
+      }
+      const bool set = node.kind == Residuals::Kind::atom && node.atom >= kSetAtoms && node.atom < kPatternAtoms;
+      return set ? std::optional(planner_.sets_[node.atom - kSetAtoms]) : std::nullopt;
+    }
+
+    PolicyPlanner& planner_;
+    const bool conjunction_;
+    std::vector<Operand> operands_;
+    static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+    std::size_t open_ = kNone;   // the operand that further sets join
+  };
+
+  template <class Map, class Of>
+  std::optional<Map> run_of(const std::vector<NodeId>& operands, std::size_t begin, std::size_t end,
+                            Outcome (*join)(Outcome, Outcome), const Of& outcomes_of) {
+    std::vector<Map> maps;
+    for (std::size_t i = begin; i < end; ++i) {
+      std::optional<Map> map = outcomes_of(operands[i]);
+      if (!map) return std::nullopt;
+      maps.push_back(std::move(*map));
+    }
+    return combine_chain(std::move(maps), join);
+  }
+
+  std::optional<AddressOutcomes> address_outcomes(NodeId id) {
+    NodeId blame;
+    auto map = env_.hook.address(policy_, id, blame);
+    if (!map) {
+      refused_ = true;
+      env_.refusals.hidden_addresses(policy_, env_.request, blame);
+    }
+    return map;
+  }
+
+  Id address_atom(NodeId id) { return address_atom(address_outcomes(id)); }
+  Id address_atom(std::optional<AddressOutcomes> map) {
+    if (!map) return residuals_.constant(Outcome::error);
+    if (map->at.size() == 1) return residuals_.constant(map->at.front().second);
+    const bool fallible = can_fail(*map);
+    return residuals_.atom(kAddressAtoms + atom_number(addresses_, address_index_, std::move(*map)), fallible);
+  }
+
+  Id port_atom(PortOutcomes map) {
+    if (map.at.size() == 1) return residuals_.constant(map.at.front().second);
+    const bool fallible = can_fail(map);
+    return residuals_.atom(kPortAtoms + atom_number(ports_, port_index_, std::move(map)), fallible);
+  }
+
+  Id endpoint_atom(EndpointOutcomes map) {
+    if (map.listed.empty()) return residuals_.constant(map.others);
+    const bool fallible = can_fail(map);
+    return residuals_.atom(kEndpointAtoms + atom_number(endpoints_, endpoint_index_, std::move(map)), fallible);
+  }
+
+  Id file_condition(const FileOutcomes& map) {
+    std::vector<std::string> keys[3];
+    for (const auto& [key, outcome] : map.listed) keys[static_cast<std::size_t>(outcome)].push_back(key);
+    auto among = [&](Outcome outcome) {
+      return path_answer(env_.paths.answer(path_set(std::move(keys[static_cast<std::size_t>(outcome)]), {})));
+    };
+    Id rest = residuals_.constant(map.others);
+    for (Outcome outcome : {Outcome::error, Outcome::false_, Outcome::true_}) {
+      if (outcome != map.others) rest = residuals_.choice(among(outcome), residuals_.constant(outcome), rest);
+    }
+    return rest;
+  }
+
+  Id path_condition(NodeId id) {
+    if (auto answer = env_.paths.leaf(policy_, id)) return path_answer(*answer);
+    return refuse(id);
+  }
+
+  Id path_answer(const PathTests::Answer& answer) {
+    return answer.constant ? residuals_.constant(*answer.constant) : test_atom(answer.test);
+  }
+
+  Id test_atom(std::uint32_t test) {
+    const bool pattern = env_.paths[test].pattern.has_value();
+    std::vector<std::uint32_t>& tests = pattern ? patterns_ : sets_;
+    auto [it, added] = test_index_.try_emplace(test, static_cast<std::uint32_t>(tests.size()));
+    if (added) tests.push_back(test);
+    return residuals_.atom((pattern ? kPatternAtoms : kSetAtoms) + it->second, false);
+  }
+
+  Id code_atom(NodeId id) {
+    if (!(policy_.analysis->origins[id.index] & kNotInKernel)) {
+      if (auto number = env_.shared.code(policy_, id)) {
+        return residuals_.atom(kCodeAtoms + *number, policy_.analysis->can_error[id.index]);
+      }
+      if (env_.shared.out_of_slots) return residuals_.constant(Outcome::error);
+    }
+    return refuse(id);
+  }
+
+  Id refuse(NodeId id) {
+    refused_ = true;
+    env_.refusals.report(policy_, env_.request, id);
+    // An open atom: what follows is looked at too, and its refusals are reported together with this one.
+    return residuals_.atom(kRefusedAtom, true);
+  }
+
+  // False if there are too many rows.
+  bool rows(Id root) {
+    const bool good = env_.env.resource == KernelKind::endpoint ? endpoint_rows(root) : path_rows(root);
+    if (good) std::move(rows_.begin(), rows_.end(), std::back_inserter(env_.env.rows));
+    return good;
+  }
+
+  // Address, then port, then endpoint, then the rest as paths through the formula.
+  bool endpoint_rows(Id root) {
+    const Limits limits{kMaxRowsPerPolicy, kMaxWork};
+    auto by_address = partition_addresses(residuals_, root, kAddressAtoms, addresses_, limits);
+    if (!by_address) return false;
+    for (auto& [rest_a, addresses] : *by_address) {
+      auto by_port = partition_ports(residuals_, rest_a, kPortAtoms, ports_, limits);
+      if (!by_port) return false;
+      for (auto& [rest_p, ports] : *by_port) {
+        auto by_endpoint = partition_endpoints(residuals_, rest_p, kEndpointAtoms, endpoints_, limits);
+        if (!by_endpoint) return false;
+        for (auto& [rest, endpoints] : *by_endpoint) {
+          KernelRow row{policy_.policy, Outcome::true_, addresses, ports, endpoints, {}, {}, {}};
+          if (!add_rows(row, rest)) return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  // Sets of paths first, if there are several; one alone, and patterns, are asked like any other condition.
+  bool path_rows(Id root) {
+    const auto used = atoms_used(residuals_, root, kSetAtoms, sets_.size());
+    std::size_t named = 0;
+    for (std::uint32_t set : used) named += env_.paths[sets_[set]].files.size() + env_.paths[sets_[set]].trees.size();
+    KernelRow row{policy_.policy, Outcome::true_, {}, {}, {}, {}, {}, {}};
+    if (used.size() < 2 || named > kMaxPartitioned) return add_rows(row, root);
+    std::vector<const PathTest*> tests;
+    for (std::uint32_t test : sets_) tests.push_back(&env_.paths[test]);
+    auto parts = partition_paths(residuals_, root, kSetAtoms, tests, Limits{kMaxRowsPerPolicy, kMaxWork});
+    if (!parts) return false;
+    for (PathPart& part : *parts) {
+      row.path.clear();
+      for (auto& [test, holds] : part.when) {
+        const std::uint32_t number = env_.paths.planned(env_.paths.intern(std::move(test)));
+        row.path.push_back({number, holds ? Outcome::true_ : Outcome::false_});
+      }
+      if (!add_rows(row, part.rest)) return false;
+    }
+    return true;
+  }
+
+  bool add_rows(const KernelRow& shape, Id rest) {
+    const std::uint64_t done = residuals_.work();
+    if (done > kMaxWork) return false;
+    auto paths = residual_paths(residuals_, rest, kMaxRowsPerPolicy - rows_.size(), kMaxWork - done);
+    if (!paths) return false;
+    for (const Path& path : *paths) {
+      KernelRow row = shape;
+      row.result = path.result;
+      for (const Requirement& requirement : path.when) {
+        if (requirement.atom >= kPatternAtoms) {
+          row.path.push_back({env_.paths.planned(patterns_[requirement.atom - kPatternAtoms]), requirement.outcome});
+        } else if (requirement.atom >= kSetAtoms) {
+          row.path.push_back({env_.paths.planned(sets_[requirement.atom - kSetAtoms]), requirement.outcome});
+        } else if (requirement.atom >= kCodeAtoms) {
+          row.code.push_back({requirement.atom - kCodeAtoms, requirement.outcome});
+        } else {
+          check(requirement.atom >= kPredicateAtoms, "observables are split before paths");
+          row.bind.push_back({requirement.atom - kPredicateAtoms, requirement.outcome});
+        }
+      }
+      rows_.push_back(std::move(row));
+    }
+    return true;
+  }
+
+  EnvPlanner& env_;
+  const PolicyInEnv& policy_;
+  const Body& body_;
+  Residuals residuals_;
+  std::vector<AddressOutcomes> addresses_;
+  std::vector<PortOutcomes> ports_;
+  std::vector<EndpointOutcomes> endpoints_;
+  std::unordered_multimap<std::uint64_t, std::uint32_t> address_index_, port_index_, endpoint_index_;
+  std::vector<std::uint32_t> sets_, patterns_;               // numbers of PathTests, by atom
+  std::unordered_map<std::uint32_t, std::uint32_t> test_index_;
+  std::vector<KernelRow> rows_;
+  bool refused_ = false;
+};
+
+}  // namespace
+
+EnvPlanner::EnvPlanner(const Module& module_in, KernelEnv& env_in, const Endpoints* known_endpoints,
+                       const Files* known_files, Refusals& refusals_in)
+    : module(module_in), env(env_in), request(module_in.environments[env_in.environment]), refusals(refusals_in),
+      shared(module_in, env_in), hook(module_in, request), paths(module_in, env_in) {
+  if (known_endpoints) endpoints.emplace(module, request, *known_endpoints);
+  if (known_files) files.emplace(module, request, *known_files);
+}
+
+PolicyPlan plan_policy(EnvPlanner& env, const PolicyInEnv& policy) { return PolicyPlanner(env, policy).run(); }
+
+}  // namespace kerf

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Object in a scratch slot + events -> decisions, counters, records, one errno. The functions that are not static are
+ * verified once and serve all hooks. */
+#ifndef KERF_JUDGE_H
+#define KERF_JUDGE_H
+
+#include "identity.h"
+#include "path.h"
+
+#define NO_EVENT KERF_EVENT_KINDS
+
+/* What stands for an event that no action binds: the file.write of a creation, the file.exec of a mapping. */
+static __always_inline __u32 resolved(__u32 event, __u32 general)
+{
+	return kerf_governed & KERF_BIT(event) ? KERF_BIT(event) : kerf_governed & KERF_BIT(general);
+}
+
+static __always_inline __u32 creating(void)
+{
+	return resolved(KERF_EVENT_FILE_CREATE, KERF_EVENT_FILE_WRITE);
+}
+
+static __always_inline __u32 deleting(void)
+{
+	return resolved(KERF_EVENT_FILE_DELETE, KERF_EVENT_FILE_WRITE);
+}
+
+static __always_inline __u32 mapping(void)
+{
+	return resolved(KERF_EVENT_LIB_LOAD, KERF_EVENT_FILE_EXEC);
+}
+
+static __always_inline void fill_task(struct kerf_seen *seen)
+{
+	__u64 uid_gid = bpf_get_current_uid_gid();
+
+	seen->uid = (__u32)uid_gid;
+	seen->gid = uid_gid >> 32;
+	seen->pid = bpf_get_current_pid_tgid() >> 32;
+}
+
+/* What audit mode lets pass: a policy's denial and what cannot be observed, never a failure of our own. */
+static __always_inline int audited(const struct kerf_walk *walk)
+{
+	__u32 reason = walk->decision.reason;
+
+	return walk->mode == KERF_MODE_AUDIT &&
+	       (reason == KERF_REASON_FORBID || reason == KERF_REASON_NO_PERMIT ||
+		reason == KERF_REASON_NO_APPLICABLE_ACTION || reason == KERF_REASON_NO_PATH ||
+		reason == KERF_REASON_TOO_LONG || reason == KERF_REASON_NOT_TEXT || reason == KERF_REASON_RACED ||
+		reason == KERF_REASON_NAME_AMBIGUOUS);
+}
+
+/* A program's answer. A positive one would be taken for a pointer, so the verifier wants bounds, and in 64 bits: answers
+ * are `long` from here to the hook. */
+static __always_inline long refuse_by(__s32 error)
+{
+	long answer = -(long)error;
+
+	OPAQUE(answer);
+	if (answer >= 0)
+		return -ERRNO_EPERM;
+	if (answer < -4095)
+		return -ERRNO_EPERM;
+	return answer;
+}
+
+static __always_inline void set_denial(struct kerf_walk *walk, __u32 reason)
+{
+	__builtin_memset(&walk->decision, 0, sizeof(walk->decision));
+	walk->decision.verdict = KERF_VERDICT_DENY;
+	walk->decision.reason = reason;
+}
+
+/* Decides one event about the object; an object without a name is refused with the reason for that. */
+static __always_inline void decide_event(struct kerf_scratch *s, __u32 event, int trial)
+{
+	struct kerf_walk *walk = &s->walk;
+	__u32 unnamed = FORGET(s->unnamed);
+
+	walk->seen.event = event;
+	walk->trial = trial || unnamed;
+	if (kerf_decide(walk, FORGET(s->binding)))
+		set_denial(walk, KERF_REASON_INTERNAL);
+	__u32 reason = FORGET(walk->decision.reason);
+	if (unnamed && reason != KERF_REASON_NO_RECORD && reason != KERF_REASON_QUARANTINE)
+		set_denial(walk, unnamed);
+}
+
+/* Decides every event of the mask about the object; each is counted and reported, and the first that refuses, in the
+ * model's order, leaves its errno. Not 0: ours went wrong, refuse. */
+__attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u32 events)
+{
+	if (!s)
+		return 1;
+#pragma clang loop unroll(disable)
+	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_LIB_LOAD; event++) {
+		if (!(events >> event & 1))
+			continue;
+		decide_event(s, event, 0);
+		int allowed = s->walk.decision.verdict == KERF_VERDICT_ALLOW;
+		int passes = allowed || audited(&s->walk);
+		count_decision(!allowed, 0);
+		if (!allowed || logs_allows())
+			count_lost(kerf_report_file(s, FORGET(s->binding), passes ? 0 : s->walk.refusal_errno, KERF_GUARD_NONE));
+		if (!passes && event < FORGET(s->refused_event)) {
+			s->refused_event = event;
+			s->refused_errno = s->walk.refusal_errno;
+		}
+	}
+	return 0;
+}
+
+/* Which governed events are allowed about the object: s->allowed. Nothing is counted or reported. Not 0: it cannot be
+ * told, and s->walk says why. */
+__attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
+{
+	if (!s)
+		return 1;
+	FORGET(s->allowed) = 0;
+#pragma clang loop unroll(disable)
+	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_LIB_LOAD; event++) {
+		if (!(kerf_governed >> event & 1))
+			continue;
+		decide_event(s, event, 1);
+		__u32 reason = FORGET(s->walk.decision.reason);
+		if (reason != KERF_REASON_PERMIT && reason != KERF_REASON_FORBID && reason != KERF_REASON_NO_PERMIT &&
+		    reason != KERF_REASON_NO_APPLICABLE_ACTION)
+			return 1;
+		if (FORGET(s->walk.decision.verdict) == KERF_VERDICT_ALLOW)
+			FORGET(s->allowed) |= KERF_BIT(event);
+	}
+	return 0;
+}
+
+/* No slot is free: refused without a look at the object, since there is no room for its name. */
+__attribute__((noinline)) int kerf_no_slot(__u32 binding, __u32 event)
+{
+	struct kerf_walk walk = {};
+	struct kerf_counters *c = counters();
+
+	if (c)
+		__sync_fetch_and_add(&c->no_slot, 1);
+	walk.seen.event = event;
+	walk.now_ns = bpf_ktime_get_boot_ns();
+	fill_task(&walk.seen);
+	set_denial(&walk, KERF_REASON_NO_SLOT);
+	count_decision(1, 0);
+	report(&walk, binding, ERRNO_EACCES, KERF_GUARD_NONE);
+	return 0;
+}
+
+static __always_inline __u32 first_event(__u32 events)
+{
+	__u32 event = 0;
+
+	while (event < KERF_EVENT_KINDS && !(events >> event & 1))
+		event++;
+	return event;
+}
+
+/* A slot for one operation; 0: refused. */
+static __always_inline struct kerf_scratch *begin_operation(__u32 binding, __u32 events)
+{
+	struct kerf_scratch *s = scratch_claim();
+
+	if (!s) {
+		kerf_no_slot(binding, first_event(events));
+		return 0;
+	}
+	FORGET(s->binding) = binding;
+	FORGET(s->refused_event) = NO_EVENT;
+	FORGET(s->refused_errno) = 0;
+	FORGET(s->failed) = 0;
+	fill_task(&s->walk.seen);
+	return s;
+}
+
+/* Ours may go wrong in a step of an operation, which is then refused whatever else it finds. The step's variables are in
+ * the slot, so that what follows begins in one state for the verifier. */
+#define TRY(s, call)                                                                                                \
+	do {                                                                                                        \
+		if (call)                                                                                           \
+			FORGET((s)->failed) = 1;                                                                    \
+	} while (0)
+
+static __always_inline long end_operation(struct kerf_scratch *s)
+{
+	__u32 event = FORGET(s->refused_event), failed = FORGET(s->failed);
+	__s32 error = FORGET(s->refused_errno);
+
+	scratch_release(s);
+	if (event != NO_EVENT)
+		return refuse_by(error);
+	return failed ? -ERRNO_EPERM : 0;
+}
+
+/* What is seen of the object but its path. `exists` 0: only the name of something to be made. */
+static __always_inline void describe(struct dentry *dentry, struct kerf_scratch *s, int exists, int directory)
+{
+	struct kerf_file_event *file = &s->walk.seen.file;
+	const struct inode *inode = dentry->d_inode;
+
+	__builtin_memset(file->fs_type, 0, sizeof(file->fs_type));
+	bpf_probe_read_kernel_str(file->fs_type, sizeof(file->fs_type), dentry->d_sb->s_type->name);
+	file->exists = exists;
+	file->owner = exists ? inode->i_uid.val : 0;
+	file->mode = exists ? inode->i_mode : 0;
+	file->nlink = exists ? inode->i_nlink : 0;
+	file->directory = directory;
+}
+
+static __always_inline int is_directory(const struct dentry *dentry)
+{
+	return (dentry->d_inode->i_mode & MODE_TYPE) == MODE_DIRECTORY;
+}
+
+/* The whole of an operation on one object. `made` 1: on the name of something to be made, a directory if `directory`. */
+static __always_inline long judge_dentry(struct dentry *at, __u32 binding, __u32 events, int made, int directory)
+{
+	struct dentry *dentry = plain(at);
+	struct kerf_scratch *s = begin_operation(binding, events);
+
+	if (!s)
+		return -ERRNO_EACCES;
+	describe(dentry, s, !made, made ? directory : is_directory(dentry));
+	find_name(dentry, s);
+	TRY(s, kerf_judge(s, events));
+	return end_operation(s);
+}
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Canonical path -> match classes: which path tests of the policies hold. One automaton for all literals and trees and
+ * up to two for patterns (tables.h); the cost is that of the path's length, whatever the number of policies. Work is
+ * cut into pieces that are functions of their own, each verified once, so that 4,096 bytes cost the verifier no more
+ * than one piece. */
+#ifndef KERF_MATCH_H
+#define KERF_MATCH_H
+
+#include "scratch.h"
+
+#define KERF_MATCH_PIECE 64   /* bytes of text in one call */
+#define KERF_MATCH_PIECES (KERF_PATH_BYTES / KERF_MATCH_PIECE)
+
+enum kerf_utf8_state { KERF_UTF8_WHOLE = 0, KERF_UTF8_BAD = 8, KERF_UTF8_STATES };
+
+/* Bytes that well-formed UTF-8 treats alike (Unicode, table 3-7). */
+static const __u8 kerf_utf8_class[256] = {
+	[0x80 ... 0x8f] = 1, [0x90 ... 0x9f] = 2, [0xa0 ... 0xbf] = 3, [0xc0 ... 0xc1] = 11, [0xc2 ... 0xdf] = 4,
+	[0xe0] = 5, [0xe1 ... 0xec] = 6, [0xed] = 7, [0xee ... 0xef] = 6, [0xf0] = 8, [0xf1 ... 0xf3] = 9, [0xf4] = 10,
+	[0xf5 ... 0xff] = 11,
+};
+
+#define KERF_UTF8_CLASSES 12
+
+/* States: 0 between characters; 1, 2, 6: one, two, three more bytes; 3 after e0; 4 after ed; 5 after f0; 7 after f4; 8 bad. */
+static const __u8 kerf_utf8_next[KERF_UTF8_STATES * KERF_UTF8_CLASSES] = {
+	0, 8, 8, 8, 1, 3, 2, 4, 5, 6, 7, 8,
+	8, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 1, 1, 1, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 8, 8, 1, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 1, 1, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 8, 2, 2, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 2, 2, 2, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 2, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+	8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+};
+
+/* Eight bytes of the text, at a multiple of eight: not by way of `text`, whose elements are bytes to the compiler. */
+static __always_inline __u64 text_word(const struct kerf_scratch *s, __u64 at)
+{
+	return *(const __u64 *)((const char *)s + __builtin_offsetof(struct kerf_scratch, text) + at);
+}
+
+/* Is there a byte from 0x80 on in the text? Eight at a time. */
+__attribute__((noinline)) int kerf_text_high(struct kerf_scratch *s)
+{
+	if (!s)
+		return 1;
+	__u64 at = s->start & (KERF_PATH_BYTES - 1), before = (at & 7) * 8;
+	__u64 bytes = text_word(s, at & ~7ull) >> before;
+
+	at = (at & ~7ull) + 8;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_PATH_BYTES / 8; i++) {
+		if (!WITHIN(at, KERF_PATH_BYTES))
+			break;
+		bytes |= text_word(s, at);
+		at += 8;
+	}
+	return (bytes & 0x8080808080808080ull) != 0;
+}
+
+/* One piece of the text from s->position on through the UTF-8 automaton; 1: a bound was hit. */
+__attribute__((noinline)) int kerf_text_piece(struct kerf_scratch *s)
+{
+	if (!s)
+		return 1;
+	__u64 at = s->position, state = s->text_state;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_MATCH_PIECE; i++) {
+		if (!WITHIN(at, KERF_PATH_BYTES))
+			break;
+		__u64 next = state * KERF_UTF8_CLASSES + kerf_utf8_class[(__u8)s->text[at]];
+		if (!WITHIN(next, sizeof(kerf_utf8_next)))
+			return 1;
+		state = kerf_utf8_next[next];
+		at++;
+	}
+	s->position = at;
+	s->text_state = state;
+	return 0;
+}
+
+/* 0: the text is UTF-8. */
+__attribute__((noinline)) int kerf_text_check(struct kerf_scratch *s)
+{
+	if (!s)
+		return KERF_REASON_INTERNAL;
+	if (!kerf_text_high(s))
+		return 0;
+	s->position = s->start;
+	s->text_state = KERF_UTF8_WHOLE;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i <= KERF_MATCH_PIECES; i++) {
+		if (FORGET(s->position) >= KERF_PATH_BYTES)
+			return FORGET(s->text_state) == KERF_UTF8_WHOLE ? 0 : KERF_REASON_NOT_TEXT;
+		if (kerf_text_piece(s))
+			return KERF_REASON_INTERNAL;
+	}
+	return KERF_REASON_INTERNAL;
+}
+
+#define STATE_WITHIN(state) WITHIN(state, kerf_path_cells_count - (KERF_NODE_CELLS - 1))
+
+/* The state after one more byte; `state` is within the cells. Above KERF_CELL_REST: a bound was hit. */
+static __always_inline __u64 path_next(__u64 state, __u64 cell, __u64 byte)
+{
+	__u64 kind = cell >> KERF_CELL_SHIFT, rest = cell & KERF_CELL_REST;
+
+	if (kind == KERF_CELL_FINAL)
+		return state;
+	if (kind != KERF_CELL_NODE)
+		return kind == byte ? state + 1 : rest;
+	__u64 edge = rest + byte, fallback = kerf_path_cells[state + KERF_NODE_FALLBACK];
+	if (!WITHIN(edge, kerf_path_edges_count))
+		return KERF_NO_STATE;
+	__u64 entry = kerf_path_edges[edge];
+	return entry >> 32 == state ? (__u32)entry : fallback;
+}
+
+/* One piece of the text from s->position on through an automaton, from s->state on. 0: go on; 1: no byte that follows
+ * can change the state, or the text ends; 2: a bound was hit. */
+__attribute__((noinline)) int kerf_match_piece(struct kerf_scratch *s, __u32 automaton)
+{
+	__u64 number = automaton;
+
+	if (!s || !WITHIN(number, KERF_AUTOMATA))
+		return 2;
+	__u64 at = s->position, state = s->state[number];
+	/* 0, but the verifier cannot tell: xor makes it forget which way a state was reached. */
+	__u64 nothing = FORGET(s->position) ^ FORGET(s->position);
+	int done = 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_MATCH_PIECE; i++) {
+		if (!STATE_WITHIN(state))
+			return 2;
+		__u64 cell = kerf_path_cells[state];
+		if (!WITHIN(at, KERF_PATH_BYTES) || cell >> KERF_CELL_SHIFT == KERF_CELL_FINAL) {
+			done = 1;
+			break;
+		}
+		state = path_next(state, cell, (__u8)s->text[at]) ^ nothing;
+		at++;
+	}
+	s->position = at;
+	s->state[number] = state;
+	return done;
+}
+
+/* The match class of a state; KERF_NO_STATE: a bound was hit. */
+static __always_inline __u32 path_match(__u64 state)
+{
+	if (!STATE_WITHIN(state))
+		return KERF_NO_STATE;
+	__u64 cell = kerf_path_cells[state];
+	if (cell >> KERF_CELL_SHIFT != KERF_CELL_NODE && cell >> KERF_CELL_SHIFT != KERF_CELL_FINAL)
+		state = cell & KERF_CELL_REST;
+	if (!STATE_WITHIN(state))
+		return KERF_NO_STATE;
+	return kerf_path_cells[state + KERF_NODE_MATCH];
+}
+
+/* The text through one automaton. Not 0: a bound was hit. */
+__attribute__((noinline)) int kerf_match_one(struct kerf_scratch *s, __u32 automaton)
+{
+	__u64 number = automaton;
+
+	if (!s || !WITHIN(number, KERF_AUTOMATA))
+		return 1;
+	s->state[number] = kerf_path_starts[number];
+	s->position = s->start;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i <= KERF_MATCH_PIECES; i++) {
+		int end = kerf_match_piece(s, number);
+
+		if (!end)
+			continue;
+		if (end != 1)
+			return 1;
+		__u32 match = path_match(FORGET(s->state[number]));
+		s->walk.match[number] = match;
+		return match == KERF_NO_STATE;
+	}
+	return 1;
+}
+
+/* Runs the automata over s->text[s->start, KERF_PATH_BYTES): fills s->walk.match for kerf_decide, and leaves the states in
+ * s->state. Decides nothing. 0, or a KERF_REASON_* with which to refuse. */
+__attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
+{
+	if (!s || s->start >= KERF_PATH_BYTES)
+		return KERF_REASON_INTERNAL;
+	int reason = kerf_text_check(s);
+
+	if (reason)
+		return reason;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
+		s->state[i] = s->walk.match[i] = 0;
+		if (i < kerf_automata && kerf_match_one(s, i))
+			return KERF_REASON_INTERNAL;
+	}
+	return 0;
+}
+
+/* After kerf_match of a directory's path: s->state becomes the states after one '/' more. Two directories whose states
+ * are then the same are treated alike in every name below them. 0, or a KERF_REASON_*. */
+__attribute__((noinline)) int kerf_match_below(struct kerf_scratch *s)
+{
+	if (!s)
+		return KERF_REASON_INTERNAL;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
+		__u64 state = FORGET(s->state[i]);
+
+		if (i >= kerf_automata)
+			break;
+		if (!STATE_WITHIN(state))
+			return KERF_REASON_INTERNAL;
+		state = path_next(state, kerf_path_cells[state], '/');
+		if (state > KERF_CELL_REST)
+			return KERF_REASON_INTERNAL;
+		s->state[i] = state;
+	}
+	return 0;
+}
+
+#endif

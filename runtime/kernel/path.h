@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Dentry -> canonical path: the name inside its file system, from the object upwards to the outermost anchored ancestor,
+ * behind the anchor's path. What no name can be given to gets a reason instead, and is refused. The one decision: the
+ * loop's variables live in the slot and are read anew at every turn, so that all turns look alike to the verifier; in
+ * registers the same loop takes more than a million steps. A retry happens inside the loop for the same reason. */
+#ifndef KERF_PATH_H
+#define KERF_PATH_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "kernel_types.h"
+#include "scratch.h"
+
+#define KERF_NAME_BYTES 255
+#define KERF_WALK_STEPS 320   /* dentries visited, retries included: two tries at depth 128, 29 at depth 10 */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KERF_MAX_ANCHORS);
+	__uint(key_size, sizeof(struct kerf_anchor_key));
+	__uint(value_size, 4);
+} kerf_anchors SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_MAX_ANCHORS);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_anchor_path));
+} kerf_anchor_paths SEC(".maps");
+
+extern const void rename_lock __ksym;                                            /* its first word counts renames */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;      /* from 6.2 on */
+
+/* A hook's dentry argument is a trusted pointer, its ancestors are not, and a loop over both kinds takes the verifier of
+ * 6.12 twenty times as long. So the trust is dropped; 6.1 knows neither the difference nor the function. */
+static __always_inline struct dentry *plain(struct dentry *dentry)
+{
+	return bpf_rdonly_cast ? bpf_rdonly_cast(dentry, bpf_core_type_id_kernel(struct dentry)) : dentry;
+}
+
+/* Odd while a rename is under way. */
+static __always_inline __u32 rename_count(void)
+{
+	__u32 count = 1;
+
+	bpf_probe_read_kernel(&count, sizeof(count), &rename_lock);
+	return count;
+}
+
+static __always_inline __u64 is_set(__u64 x)
+{
+	return (x | -x) >> 63;
+}
+
+/* Can two spellings mean one entry of this directory, or is the entry's name a stand-in for one that is encrypted? Where
+ * names are compared in a file system's own way they can, but for procfs, whose comparison hides entries, and for file
+ * systems that say it of each directory. Without branches: the verifier follows both sides of each, at every turn. */
+static __always_inline __u32 is_ambiguous(const struct dentry *entry, const struct dentry *directory)
+{
+	const struct super_block *sb = directory->d_sb;
+	__u64 compares = (__u64)directory->d_op->d_compare, encoding = 0;
+
+	if (bpf_core_field_exists(sb->s_encoding))
+		encoding = (__u64)sb->s_encoding;
+	return (directory->d_inode->i_flags & INODE_CASEFOLD) | (entry->d_flags & DENTRY_NO_KEY) |
+	       (is_set(compares) & is_set(sb->s_magic ^ MAGIC_PROC) & (is_set(encoding) ^ 1));
+}
+
+static __always_inline void restart(struct kerf_scratch *s)
+{
+	FORGET(s->off) = KERF_PATH_BYTES;
+	FORGET(s->full) = FORGET(s->seen) = FORGET(s->full_at_anchor) = FORGET(s->depth) = 0;
+	FORGET(s->ambiguous) = FORGET(s->ambiguous_at_anchor) = 0;
+}
+
+static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s)
+{
+	__u32 length = dentry->d_name.len, off = FORGET(s->off);
+	const unsigned char *name = dentry->d_name.name;
+
+	if (length > KERF_NAME_BYTES || length + 1 > off) {
+		FORGET(s->full) = 1;
+		FORGET(s->off) = 0;
+		return;
+	}
+	off -= length;
+	bpf_probe_read_kernel(&s->text[off & (KERF_PATH_BYTES - 1)], length & KERF_NAME_BYTES, name);
+	off -= 1;
+	s->text[off & (KERF_PATH_BYTES - 1)] = '/';
+	FORGET(s->off) = off;
+}
+
+/* Where the walk stands: at the outermost anchor so far? */
+static __always_inline void note_anchor(const struct dentry *dentry, struct kerf_scratch *s)
+{
+	const struct inode *inode = dentry->d_inode;   /* 0, a name without an object, reads as zeros: no anchor */
+	struct kerf_anchor_key key = {
+		.inode = inode->i_ino, .device = dentry->d_sb->s_dev, .generation = inode->i_generation, .binding = FORGET(s->binding),
+	};
+	const __u32 *anchor = bpf_map_lookup_elem(&kerf_anchors, &key);
+
+	if (!anchor)
+		return;
+	FORGET(s->anchor) = *anchor;
+	FORGET(s->start) = FORGET(s->off);
+	FORGET(s->full_at_anchor) = FORGET(s->full);
+	FORGET(s->ambiguous_at_anchor) = FORGET(s->ambiguous);
+	FORGET(s->seen) = 1;
+}
+
+/* The text becomes the anchor's path and what lies below it. */
+static __always_inline __u32 finish_walk(struct kerf_scratch *s)
+{
+	__u32 anchor = FORGET(s->anchor), start = FORGET(s->start);
+	const struct kerf_anchor_path *path = bpf_map_lookup_elem(&kerf_anchor_paths, &anchor);
+
+	if (!FORGET(s->seen) || !path || path->binding != FORGET(s->binding))
+		return KERF_REASON_NO_PATH;
+	__u32 length = path->length;
+	if (FORGET(s->full_at_anchor) || length >= KERF_ANCHOR_BYTES || length > start)
+		return KERF_REASON_TOO_LONG;
+	start -= length;
+	bpf_probe_read_kernel(&s->text[start & (KERF_PATH_BYTES - 1)], length & (KERF_ANCHOR_BYTES - 1), path->path);
+	if (start >= KERF_PATH_BYTES) {
+		start = KERF_PATH_BYTES - 1;
+		s->text[KERF_PATH_BYTES - 1] = '/';
+	}
+	FORGET(s->start) = start;
+	return FORGET(s->ambiguous_at_anchor) ? KERF_REASON_NAME_AMBIGUOUS : 0;
+}
+
+/* 0, or why there is no canonical path. */
+static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s)
+{
+	struct dentry *dentry = leaf;
+	int done = 0;
+	__u32 count = rename_count();
+
+	restart(s);
+	FORGET(s->seq) = count;
+	FORGET(s->tries) = 1;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
+		note_anchor(dentry, s);
+		struct dentry *parent = dentry->d_parent;
+		if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
+			__u32 now = rename_count();
+			if (now == FORGET(s->seq) && !(now & 1)) {
+				done = 1;
+				break;
+			}
+			FORGET(s->seq) = now;
+			FORGET(s->tries) += 1;
+			restart(s);
+			dentry = leaf;
+			continue;
+		}
+		prepend(dentry, s);
+		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent);
+		FORGET(s->depth) += 1;
+		dentry = parent;
+	}
+	if (!done)
+		return KERF_REASON_RACED;
+	if (dentry->d_parent != dentry)
+		return KERF_REASON_TOO_LONG;
+	return finish_walk(s);
+}
+
+enum kerf_nameless { KERF_NAMED, KERF_MEMFD, KERF_PIPE, KERF_SOCKET, KERF_ANON };
+
+/* Objects of file systems that cannot be mounted have fixed ids, whatever name a process gave them. Those of namespaces
+ * can be mounted, but have no names either; the kernel's own hugetlbfs is that of memfd_create. */
+static __always_inline __u32 nameless(const struct super_block *sb)
+{
+	unsigned long flags = sb->s_flags, magic = sb->s_magic;
+
+	if (!(flags & SB_NOUSER_FLAG) && magic != MAGIC_NSFS && !(magic == MAGIC_HUGETLBFS && flags & SB_KERNMOUNT_FLAG))
+		return KERF_NAMED;
+	if (magic == MAGIC_TMPFS || magic == MAGIC_HUGETLBFS || magic == MAGIC_SECRETMEM)
+		return KERF_MEMFD;
+	return magic == MAGIC_PIPEFS ? KERF_PIPE : magic == MAGIC_SOCKFS ? KERF_SOCKET : KERF_ANON;
+}
+
+#define FIXED_ID(s, id)                                                                                             \
+	do {                                                                                                        \
+		__builtin_memcpy(&(s)->text[KERF_PATH_BYTES - (sizeof(id) - 1)], id, sizeof(id) - 1);               \
+		FORGET((s)->start) = KERF_PATH_BYTES - (sizeof(id) - 1);                                            \
+	} while (0)
+
+static __always_inline void write_fixed_id(struct kerf_scratch *s, __u32 kind)
+{
+	switch (kind) {
+	case KERF_MEMFD: FIXED_ID(s, "kerf:memfd"); break;
+	case KERF_PIPE: FIXED_ID(s, "kerf:pipe"); break;
+	case KERF_SOCKET: FIXED_ID(s, "kerf:socket"); break;
+	default: FIXED_ID(s, "kerf:anon"); break;
+	}
+}
+
+/* Has the object a name that can be reported, even if not decided about? */
+static __always_inline int has_text(__u32 reason)
+{
+	return !reason || reason == KERF_REASON_NOT_TEXT || reason == KERF_REASON_NAME_AMBIGUOUS;
+}
+
+/* Fills in the canonical path and what the automata say of it, or s->unnamed with the reason why there is none. */
+static __always_inline void find_name(struct dentry *dentry, struct kerf_scratch *s)
+{
+	__u32 kind = nameless(dentry->d_sb);
+
+	FORGET(s->unnamed) = 0;
+	if (kind == KERF_NAMED)
+		FORGET(s->unnamed) = walk_up(dentry, s);
+	else
+		write_fixed_id(s, kind);
+	if (!FORGET(s->unnamed))
+		FORGET(s->unnamed) = kerf_match(s);
+	s->walk.seen.file.path_length = has_text(FORGET(s->unnamed)) ? KERF_PATH_BYTES - FORGET(s->start) : 0;
+}
+
+/* Does a stacking file system look at one of its layers through a mount that is nobody's? That is part of an operation
+ * on the object above, which was judged by its own name. */
+static __always_inline int is_inner(const struct path *path)
+{
+	const struct mount *mount = (const void *)((__u64)path->mnt - bpf_core_field_offset(struct mount, mnt));
+
+	return (__u64)BPF_CORE_READ(mount, mnt_ns) == MOUNT_NS_INTERNAL && !(path->dentry->d_sb->s_flags & SB_KERNMOUNT_FLAG);
+}
+
+#endif

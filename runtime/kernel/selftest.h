@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The self-test: decides a batch of events as the hooks would, for tests. A loader leaves it out. */
+#ifndef KERF_SELFTEST_H
+#define KERF_SELFTEST_H
+
+#include "decide.h"
+#include "match.h"
+
+#define KERF_COPY_PIECE 1024   /* no more than the slack behind the text */
+
+_Static_assert(KERF_COPY_PIECE <= KERF_TEXT_SLACK, "a piece may begin at the text's last byte");
+
+/* Puts the path of element `index` where a walk would have left it. Not 0: there is none. */
+__attribute__((noinline)) int kerf_selftest_text(struct kerf_scratch *s, __u32 index)
+{
+	__u32 key = index;
+	const struct kerf_selftest_path *from = bpf_map_lookup_elem(&kerf_selftest_path, &key);
+
+	if (!s || !from)
+		return 1;
+	__u32 length = s->walk.seen.file.path_length;
+	if (!length || length > KERF_PATH_BYTES)
+		return 1;
+	s->start = KERF_PATH_BYTES - length;
+#pragma clang loop unroll(disable)
+	for (__u32 done = 0; done < KERF_PATH_BYTES; done += KERF_COPY_PIECE) {
+		__u64 at = FORGET(s->start) + done, rest = KERF_PATH_BYTES - at;
+
+		if (!WITHIN(at, KERF_PATH_BYTES))
+			break;
+		if (!WITHIN(rest, KERF_COPY_PIECE))
+			rest = KERF_COPY_PIECE;
+		if (bpf_probe_read_kernel(&s->text[at], rest, &from->path[done]))
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline void selftest_refuse(struct kerf_walk *walk, __u32 reason)
+{
+	__builtin_memset(&walk->decision, 0, sizeof(walk->decision));
+	walk->decision.verdict = KERF_VERDICT_DENY;
+	walk->decision.reason = reason;
+}
+
+static __always_inline int is_file_event(__u32 event)
+{
+	return event < KERF_EVENT_KINDS && (KERF_FILE_EVENTS >> event & 1);
+}
+
+static __always_inline void selftest_decide(struct kerf_scratch *s, const struct kerf_selftest_in *in, __u32 index)
+{
+	s->walk.seen = in->seen;
+	s->walk.trial = 0;
+	if ((kerf_governed & KERF_FILE_EVENTS) && is_file_event(in->seen.event)) {
+		if (kerf_selftest_text(s, index)) {
+			selftest_refuse(&s->walk, KERF_REASON_TOO_LONG);
+			return;
+		}
+		int reason = kerf_match(s);
+		if (reason) {
+			selftest_refuse(&s->walk, reason);
+			return;
+		}
+	}
+	if (kerf_decide(&s->walk, in->binding))
+		selftest_refuse(&s->walk, KERF_REASON_INTERNAL);
+}
+
+/* One element of the batch; a function of its own, so that the verifier looks at it once. */
+__attribute__((noinline)) int kerf_selftest_one(__u32 index)
+{
+	__u32 key = index;
+	const struct kerf_selftest_in *in = bpf_map_lookup_elem(&kerf_selftest_in, &key);
+	struct kerf_scratch *s = in ? scratch_claim() : 0;
+
+	if (!s)
+		return 1;
+	selftest_decide(s, in, key);
+	long error = bpf_map_update_elem(&kerf_selftest_out, &key, &s->walk.decision, BPF_ANY);
+	scratch_release(s);
+	return error != 0;
+}
+
+SEC("syscall")
+int kerf_selftest(struct kerf_selftest_args *args)
+{
+	__u32 count = args->count;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_SELFTEST_BATCH; i++) {
+		if (i >= count)
+			break;
+		if (kerf_selftest_one(i))
+			return 1;
+	}
+	return 0;
+}
+
+#endif
