@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "frontend/sema/json_text.h"
+#include "frontend/json/text.h"
 #include "frontend/sema/read_value.h"
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
