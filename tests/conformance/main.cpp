@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
   Corpus corpus(argv[1]);
   Report report;
   run_policies(corpus, report);
-  //run_schemas(corpus, report);
+  run_schemas(corpus, report);
   //run_formatter(corpus, report);
   //run_data(corpus, report);
   //run_validation(corpus, report);
