@@ -103,6 +103,17 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
+std::size_t display_width(std::string_view text) {
+  std::size_t width = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    Scalar scalar = scalar_at(text, i);
+    bool plain = scalar.value < 0x300;
+    width += plain ? 1 : extends_grapheme(scalar.value) ? 0 : is_wide(scalar.value) ? 2 : 1;
+    i += scalar.length;
+  }
+  return width;
+}
+
 std::string_view text_of(BinaryOp op) {
   switch (op) {
     case BinaryOp::or_: return "||";

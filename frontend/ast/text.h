@@ -21,6 +21,9 @@ std::string escaped(std::string_view text, bool in_pattern);
 std::string debug_quoted(std::string_view text);
 std::string debug_pattern(std::string_view text);
 
+// Columns of a terminal: 2 for wide characters, 0 for marks that attach to the one before, 1 for all others.
+std::size_t display_width(std::string_view text);
+
 std::string_view text_of(BinaryOp op);
 std::string_view text_of(Var var);
 std::string_view text_of(SlotName slot);

@@ -123,7 +123,7 @@ int main(int argc, char** argv) {
   Report report;
   run_policies(corpus, report);
   run_schemas(corpus, report);
-  //run_formatter(corpus, report);
+  run_formatter(corpus, report);
   //run_data(corpus, report);
   //run_validation(corpus, report);
   //run_evaluation(corpus, report);
