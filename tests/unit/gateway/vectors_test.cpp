@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "runtime/gateway/table.h"
+#include "runtime/gateway/engine.h"
 
 using namespace kerf;
 using namespace kerf::gateway;
@@ -39,16 +39,32 @@ Request request_of(const Json& json) {
           *value_from_json(json["context"])->as_record()};
 }
 
-void check_case(const Table& table, const Entities& entities, const Json& vector) {
-  Result<Decision> decision = table.decide(request_of(vector["request"]), entities);
-  INFO(vector.dump());
-  REQUIRE(decision.ok());
+template <class Decided>
+void check_answer(const Table& table, const Decided& decision, const Json& response) {
   std::vector<std::string> determining, errors;
-  for (std::uint32_t policy : decision->determining) determining.push_back(table.policies()[policy].id);
-  for (const auto& failure : decision->errors) errors.push_back(table.policies()[failure.policy].id);
-  CHECK((decision->allow ? "allow" : "deny") == vector["response"]["decision"].get<std::string>());
-  CHECK(ids(determining) == ids(vector["response"]["determining"]));
-  CHECK(ids(errors) == ids(vector["response"]["errors"]));
+  for (std::uint32_t policy : decision.determining) determining.push_back(table.policies()[policy].id);
+  for (const auto& failure : decision.errors) errors.push_back(table.policies()[failure.policy].id);
+  std::sort(determining.begin(), determining.end());
+  std::sort(errors.begin(), errors.end());
+  CHECK((decision.allow ? "allow" : "deny") == response["decision"].template get<std::string>());
+  CHECK(determining == ids(response["determining"]));
+  CHECK(errors == ids(response["errors"]));
+}
+
+void check_case(const Engine& engine, Query& query, const Entities& entities, const Json& vector) {
+  INFO(vector.dump());
+  const Request request = request_of(vector["request"]);
+  Result<Decision> decision = engine.table().decide(request, entities);
+  REQUIRE(decision.ok());
+  check_answer(engine.table(), *decision, vector["response"]);
+  Answer answer;
+  REQUIRE(engine.set(query, request.principal, request.action, request.resource, request.context));
+  engine.decide(query, answer);
+  check_answer(engine.table(), answer, vector["response"]);
+  CHECK(engine.allows(query) == answer.allow);
+  for (std::size_t i = 0; i < answer.errors.size(); ++i) {
+    CHECK(engine.explain(query, answer.errors[i]).message == decision->errors[i].error.message);
+  }
 }
 
 }  // namespace
@@ -59,10 +75,12 @@ TEST_CASE("test vectors") {
     if (entry.path().filename() == "refused.json") continue;
     INFO(entry.path().string());
     const Json file = read_file(entry.path());
-    const Table table = read_table(file["table"].dump());
     const Entities entities = *Entities::build(*entities_from_json(file["entities"]));
+    Result<Engine> engine = Engine::build(std::make_shared<const Table>(read_table(file["table"].dump())), entities);
+    REQUIRE(engine.ok());
+    Query query(*engine);
     for (const Json& vector : file["cases"]) {
-      check_case(table, entities, vector);
+      check_case(*engine, query, entities, vector);
       ++cases;
       errors += vector["response"]["errors"].empty() ? 0 : 1;
       allow += vector["response"]["decision"] == "allow" ? 1 : 0;
