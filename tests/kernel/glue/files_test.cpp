@@ -1,6 +1,7 @@
 // Operations on one object: which events, with which names, and what a refusal leaves behind.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <sstream>
 
 #include "rig.h"
 
@@ -136,6 +137,22 @@ TEST_CASE("reading attributes") {
   CHECK(rig.inside([&] { int fd = ::open("/tmp/w/deny/f", O_PATH); return ::fstat(fd, &info); }) == "108\nstat /tmp/w/deny/f forbid 108\n");
 }
 
+TEST_CASE("what is seen of a file, and of one to be made") {
+  Rig& rig = Rig::fresh(Variant::all);
+  fresh();
+  REQUIRE(::chown("/tmp/w/f", 4294967294u, 7) == 0);
+  REQUIRE(::chmod("/tmp/w/f", 04751) == 0);
+  REQUIRE(::link("/tmp/w/f", "/tmp/w/f2") == 0);
+  CHECK(rig.inside([] { return opened("/tmp/w/f2", O_RDONLY); }) == "0\nread /tmp/w/f2 permit\n");
+  CHECK(rig.last_file() == "tmpfs 4294967294 104751 2");
+  CHECK(rig.inside([] { return ::mkdir("/tmp/w/made", 0700); }) == "0\ncreate /tmp/w/made new dir permit\n");
+  CHECK(rig.last_file() == "tmpfs 0 0 0");
+  CHECK(rig.inside([] { return opened("/proc/version", O_RDONLY); }) == "0\nread /proc/version permit\n");
+  CHECK(rig.last_file() == "proc 0 100444 1");
+  CHECK(rig.inside([] { return opened("/tmp/w/made", O_RDONLY); }) == "0\nlist /tmp/w/made dir permit\n");
+  CHECK(rig.last_file() == "tmpfs 0 40700 2");
+}
+
 TEST_CASE("executing and mapping") {
   Rig& rig = Rig::fresh(Variant::all);
   fresh();
@@ -250,6 +267,45 @@ TEST_CASE("names at the limits, byte for byte") {
   CHECK(full.substr(last).size() == 6 + 4096 + 8);
   CHECK(rig.inside(length_of(4097)).find("\nwrite  new too-long 102\n") != std::string::npos);
   REQUIRE(::rename("/tmp/w", "/tmp/deep") == 0);   // too deep for rm
+}
+
+TEST_CASE("renames during the walk: the old name or the new one, never a mixture") {
+  Rig& rig = Rig::fresh(Variant::few);
+  fresh();
+  REQUIRE(std::system("mkdir -p /tmp/w/one/two/three/move/a/b; echo x > /tmp/w/one/two/three/move/a/b/f; mkdir /tmp/w/deep") == 0);
+  pid_t renamer = ::fork();
+  if (renamer == 0) {
+    ::alarm(30);
+    for (;;) {
+      if (::rename("/tmp/w/one/two/three/move", "/tmp/w/deep/moved") || ::rename("/tmp/w/deep/moved", "/tmp/w/one/two/three/move")) ::_exit(1);
+    }
+  }
+  std::string text = rig.inside([] {
+    int fd = ::open("/tmp/w/one/two/three/move/a/b/f", O_PATH);
+    if (fd < 0) fd = ::open("/tmp/w/deep/moved/a/b/f", O_PATH);
+    std::string path = by_fd(fd);
+    for (int i = 0; i < 1000; ++i) ::close(::open(path.c_str(), O_RDONLY));
+    return 0l;
+  });
+  CHECK(::kill(renamer, SIGKILL) == 0);
+  ::waitpid(renamer, nullptr, 0);
+  std::istringstream lines(text);
+  int old_name = 0, new_name = 0, raced = 0, other = 0;
+  std::string line;
+  std::getline(lines, line);
+  CHECK(line == "0");
+  while (std::getline(lines, line)) {
+    if (line == "read /tmp/w/one/two/three/move/a/b/f permit") ++old_name;
+    else if (line == "read /tmp/w/deep/moved/a/b/f permit") ++new_name;
+    else if (line == "read  raced 101") ++raced;
+    else ++other;
+  }
+  CAPTURE(text.substr(0, 400));
+  CHECK(other == 0);
+  CHECK(old_name + new_name + raced == 1000);
+  CHECK(old_name > 0);
+  CHECK(new_name > 0);
+  CHECK(raced < 100);
 }
 
 TEST_CASE("anchors: the outermost names, another generation or binding does not, none refuses") {

@@ -258,6 +258,8 @@ int Rig::on_event(void* self, void* data, std::size_t size) {
   auto* record = static_cast<const kerf_event_record*>(data);
   if (size < record->size) rig->seen_ += "SHORT ";
   rig->seen_ += rig->describe(*record, reinterpret_cast<const char*>(record + 1));
+  const kerf_file_event& file = record->seen.file;
+  rig->last_file_ = fmt::format("{} {} {:o} {}", file.fs_type, file.owner, file.mode, file.nlink);
   return 0;
 }
 

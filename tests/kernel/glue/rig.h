@@ -36,6 +36,8 @@ class Rig {
   std::string entering(const std::function<void()>& before, const std::function<long()>& call);
   // Events since the last call of any of these.
   std::string events();
+  // What the last event saw of a file: "FS_TYPE OWNER MODE NLINK".
+  const std::string& last_file() const { return last_file_; }
 
   void deny(std::uint32_t mask);         // these events, below "deny" and on port 7
   void set_mode(std::uint32_t mode);
@@ -61,7 +63,7 @@ class Rig {
   bpf_object* object_ = nullptr;
   std::vector<bpf_link*> links_;
   ring_buffer* ring_ = nullptr;
-  std::string cgroup_, seen_;
+  std::string cgroup_, seen_, last_file_;
   std::uint32_t anchors_ = 0;
 };
 
