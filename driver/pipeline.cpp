@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "backends/table/emit.h"
-#include "frontend/parse/parse.h"
+#include "driver/read_forms.h"
 #include "frontend/sema/data.h"
 #include "frontend/sema/policies.h"
 #include "frontend/sema/schema.h"
@@ -21,7 +21,12 @@ std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text
   for (const InputFile& input : text.policies) {
     SourceId source = program.sources.add(input.name, input.text);
     program.policy_sources.push_back(source);
-    files.push_back(parse_policies(program.sources, source, program.diagnostics));
+    files.push_back(read_policy_form(program.sources, source, input.format, program.diagnostics));
+  }
+  if (text.links) {
+    ast::PolicyFile& more = files.emplace_back();
+    more.source = program.sources.add(text.links->name, text.links->text);
+    more.links = read_links_json(program.sources, more.source, program.diagnostics);
   }
   return files;
 }
@@ -29,7 +34,7 @@ std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text
 bool resolve(Program& program, const ProgramText& text) {
   if (text.schema) {
     program.schema_source = program.sources.add(text.schema->name, text.schema->text);
-    ast::SchemaFile file = parse_schema(program.sources, program.schema_source, program.diagnostics);
+    ast::SchemaFile file = read_schema_form(program.sources, program.schema_source, text.schema->format, program.diagnostics);
     if (program.diagnostics.has_errors()) return false;
     program.module.schema = resolve_schema(file, program.diagnostics);
     if (program.diagnostics.has_errors()) return false;
@@ -61,6 +66,7 @@ std::vector<NamedBytes> input_bytes(const ProgramText& text) {
   for (const InputFile& file : text.policies) inputs.push_back({file.name, "policies", file.text});
   if (text.schema) inputs.push_back({text.schema->name, "schema", text.schema->text});
   if (text.entities) inputs.push_back({text.entities->name, "entities", text.entities->text});
+  if (text.links) inputs.push_back({text.links->name, "links", text.links->text});
   return inputs;
 }
 
@@ -107,7 +113,7 @@ std::optional<std::string> print_stage(const Program& program, const ProgramText
     Diagnostics ignored;   // check_program has reported them
     std::string out;
     for (const InputFile& input : text.policies) {
-      out += print(parse_policies(sources, sources.add(input.name, input.text), ignored));
+      out += print(read_policy_form(sources, sources.add(input.name, input.text), input.format, ignored));
     }
     return out;
   }

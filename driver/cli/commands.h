@@ -22,10 +22,13 @@ struct Globals {
   bool colour_for(int fd) const;   // terminal, NO_COLOR, --color
 };
 
-// -p, -s, --entities as Cedar's command line spells them.
+// -p, -k, -s, --entities as Cedar's command line spells them.
 struct ProgramOptions {
   std::vector<std::string> policies;
-  std::string schema, entities;
+  std::string schema, entities, links;
+  std::string policy_format, schema_format;   // empty: by the ending of the name
+  void declare_policies(CLI::App& command, bool required);
+  void declare_schema(CLI::App& command, bool required);
   void declare(CLI::App& command, bool policies_required);
 };
 
@@ -44,7 +47,8 @@ void print_error(const Globals& globals, Code code, const std::string& message, 
 
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
+void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
 void add_simulate(CLI::App& app, Globals& globals);
-void add_node(CLI::App& app, Globals& globals);       // run, fact, status, gc
+void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
 
 }  // namespace kerf::cli

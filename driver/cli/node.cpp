@@ -1,5 +1,6 @@
-// run, fact, status, gc: the node's commands, each one call of the loader.
+// run, load, bind, unbind, unload, events, fact, status, gc: the node's commands, each one call of the loader.
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "driver/cli/commands.h"
 #include "ir/values/json.h"
@@ -18,18 +19,29 @@ void fail(Globals& globals, const loader::Failure& failure, int exit) {
 Json status_json(const loader::BindingStatus& s) {
   Json hits = Json::array();
   for (const auto& h : s.hits) hits.push_back({{"policy", h.id}, {"hits", h.hits}, {"last_ns", h.last_ns}});
-  return {{"name", s.name}, {"bundle", s.bundle_dir}, {"digest", s.bundle_digest}, {"principal", s.principal},
-          {"cgroup", s.cgroup}, {"mode", s.mode}, {"alive", s.alive}, {"programs", s.programs},
-          {"degraded", s.degraded}, {"facts", s.facts}, {"decisions", s.decisions}, {"denials", s.denials},
-          {"events_lost", s.events_lost}, {"guards", s.guards}, {"policies", std::move(hits)}};
+  return {{"name", s.name}, {"id", s.id}, {"run", s.run}, {"generation", s.generation}, {"bundle", s.bundle_dir},
+          {"digest", s.bundle_digest}, {"principal", s.principal}, {"cgroup", s.cgroup}, {"mode", s.mode}, {"alive", s.alive},
+          {"programs", s.programs}, {"enforced", s.enforced}, {"degraded", s.degraded}, {"waived", s.waived},
+          {"anchors", s.anchors}, {"facts", s.facts}, {"decisions", s.decisions}, {"denials", s.denials},
+          {"events_lost", s.events_lost}, {"guards", s.guards}, {"no_slot", s.no_slot}, {"policies", std::move(hits)}};
+}
+
+const char* liveness(const loader::BindingStatus& s) {
+  if (s.alive) return "running";
+  return s.run ? "empty (kerf gc removes it)" : "empty";
 }
 
 void print_status(const loader::BindingStatus& s) {
-  fmt::print("{}  {}  {}  {}\n", s.name, s.principal, s.mode, s.alive ? "running" : "empty (kerf gc removes it)");
-  fmt::print("  bundle     {} ({})\n  cgroup     {}\n", s.bundle_dir, s.bundle_digest, s.cgroup);
+  if (s.id == 0) fmt::print("{}  {}\n", s.name, s.mode.empty() ? "no binding" : s.mode);
+  else fmt::print("{}/{}  {}  {}  {}\n", s.name, s.id, s.principal, s.mode, liveness(s));
+  fmt::print("  bundle     {} ({}), generation {}\n", s.bundle_dir, s.bundle_digest, s.generation);
+  if (!s.cgroup.empty()) fmt::print("  cgroup     {}\n", s.cgroup);
   fmt::print("  decisions  {} ({} refused, {} by guards, {} events lost)\n", s.decisions, s.denials, s.guards, s.events_lost);
+  if (s.no_slot != 0) fmt::print("  no slot    {} decisions refused: too many at once\n", s.no_slot);
   for (const auto& [name, value] : s.facts) fmt::print("  fact       {} = {}\n", name, value);
   for (const std::string& name : s.degraded) fmt::print("  degraded   {}\n", name);
+  for (const std::string& name : s.waived) fmt::print("  waived     {}\n", name);
+  for (const std::string& path : s.anchors) fmt::print("  anchor     {}\n", path);
   for (const auto& h : s.hits) {
     if (h.hits != 0) fmt::print("  policy     {}: {}\n", h.id, h.hits);
   }
@@ -65,6 +77,9 @@ void add_run(CLI::App& app, Globals& globals) {
   run->add_flag("--log-allows", options->log_allows, "write events for allowed calls too");
   run->add_option("--allow-degraded", options->allow_degraded, "accept that these features are not enforced")
       ->delimiter(',')->type_name("NAME,…");
+  run->add_option("--mode", options->mode, "what a refusal of the policies does")->type_name("enforce|audit|quarantine");
+  run->add_flag("--allow-noncanonical", options->allow_noncanonical, "accept path literals that match nothing here");
+  run->add_flag("--keep-fds", options->keep_fds, "leave descriptors above 2 open in the command; nothing judges them");
   run->add_option("command", options->command, "the command and its arguments, after --")->type_name("COMMAND");
   run->positionals_at_end();
   run->callback([&globals, options, facts] {
@@ -72,6 +87,80 @@ void add_run(CLI::App& app, Globals& globals) {
     auto done = loader::run(*options);
     if (done) globals.exit = *done;
     else fail(globals, done.error(), kRunFailure);
+  });
+}
+
+void print_load(const loader::LoadReport& report) {
+  fmt::print(stderr, "kerf: enforced, probed: {}\n", fmt::join(report.enforced, ", "));
+  if (!report.degraded.empty()) fmt::print(stderr, "kerf: not enforced, accepted: {}\n", fmt::join(report.degraded, ", "));
+  if (!report.waived.empty()) fmt::print(stderr, "kerf: not enforced, waived by the bundle: {}\n", fmt::join(report.waived, ", "));
+  fmt::print("{}\n", report.name);
+}
+
+void add_load(CLI::App& app, Globals& globals) {
+  auto options = std::make_shared<loader::LoadOptions>();
+  CLI::App* load = app.add_subcommand("load", "load and attach a bundle, to bind cgroups to it; prints its name");
+  load->add_option("--bundle", options->bundle_dir, "directory written by kerf compile")->required()->type_name("DIR");
+  load->add_option("--name", options->name, "what to call it on this machine")->type_name("NAME");
+  load->add_flag("--replace", options->replace, "take the place of the bundle of that name; its bindings stay");
+  load->add_flag("--log-allows", options->log_allows, "make events for allowed calls too");
+  load->add_option("--allow-degraded", options->allow_degraded, "accept that these features are not enforced")
+      ->delimiter(',')->type_name("NAME,…");
+  load->callback([&globals, options] {
+    auto report = loader::load(*options);
+    if (!report) return fail(globals, report.error(), kFailure);
+    print_load(*report);
+  });
+  auto name = std::make_shared<std::string>();
+  auto force = std::make_shared<bool>(false);
+  CLI::App* unload = app.add_subcommand("unload", "end what a loaded bundle enforces");
+  unload->add_option("name", *name, "the loaded bundle")->required()->type_name("NAME");
+  unload->add_flag("--force", *force, "with its bindings, if there are any");
+  unload->callback([&globals, name, force] {
+    auto done = loader::unload(*name, *force);
+    if (!done) fail(globals, done.error(), kFailure);
+  });
+}
+
+void add_bind(CLI::App& app, Globals& globals) {
+  auto options = std::make_shared<loader::BindOptions>();
+  auto facts = std::make_shared<std::vector<std::string>>();
+  CLI::App* bind = app.add_subcommand("bind", "bind a cgroup to a principal of a loaded bundle; prints NAME/ID");
+  bind->add_option("--name", options->name, "the loaded bundle; needed if there are several")->type_name("NAME");
+  bind->add_option("--principal", options->principal, "who its tasks are, e.g. Agent::\"a1\"")->required()->type_name("ENTITY");
+  auto* pid = bind->add_option("--pid", options->pid, "the cgroup of this process, and its view of the file systems")
+                  ->type_name("PID")->check(CLI::PositiveNumber);
+  auto* cgroup = bind->add_option("--cgroup", options->cgroup, "this cgroup")->type_name("PATH");
+  pid->excludes(cgroup);
+  bind->add_option("--mode", options->mode, "what a refusal of the policies does")->type_name("enforce|audit|quarantine");
+  bind->add_option("--fact", *facts, "publish a fact for this binding")->type_name("NAME=VALUE")->take_all();
+  bind->add_flag("--allow-noncanonical", options->allow_noncanonical, "accept path literals that match nothing here");
+  bind->callback([&globals, options, facts] {
+    if (options->pid == 0 && options->cgroup.empty()) throw CLI::ValidationError("bind needs --pid or --cgroup");
+    for (const std::string& fact : *facts) options->facts.push_back(split_fact(fact));
+    auto report = loader::bind(*options);
+    if (!report) return fail(globals, report.error(), kFailure);
+    for (const std::string& note : report->notes) fmt::print(stderr, "kerf: {}\n", note);
+    fmt::print("{}/{}\n", report->name, report->id);
+  });
+  auto binding = std::make_shared<std::string>();
+  CLI::App* unbind = app.add_subcommand("unbind", "let the tasks of a binding go");
+  unbind->add_option("binding", *binding, "NAME/ID, or NAME if it has one")->required()->type_name("BINDING");
+  unbind->callback([&globals, binding] {
+    auto done = loader::unbind(*binding);
+    if (!done) fail(globals, done.error(), kFailure);
+  });
+}
+
+void add_events(CLI::App& app, Globals& globals) {
+  auto name = std::make_shared<std::string>();
+  auto file = std::make_shared<std::string>("-");
+  CLI::App* events = app.add_subcommand("events", "write the events of a loaded bundle as JSON lines, until interrupted");
+  events->add_option("--name", *name, "the loaded bundle; needed if there are several")->type_name("NAME");
+  events->add_option("--output", *file, "append to this file; - is stderr")->type_name("FILE");
+  events->callback([&globals, name, file] {
+    auto done = loader::follow_events(*name, *file);
+    if (!done) fail(globals, done.error(), kFailure);
   });
 }
 
@@ -83,7 +172,7 @@ void add_fact(CLI::App& app, Globals& globals) {
   fact->require_subcommand(1);
   CLI::App* set = fact->add_subcommand("set", "publish a fact");
   set->add_option("fact", *text, "NAME=VALUE")->required();
-  set->add_option("--binding", *binding, "which binding; needed if there are several")->type_name("NAME");
+  set->add_option("--binding", *binding, "which binding; needed if there are several")->type_name("NAME[/ID]");
   set->add_option("--ttl-ms", *ttl_ms, "withdraw it after this time; 0: never")->type_name("MS");
   set->callback([&globals, binding, text, ttl_ms] {
     auto [name, value] = split_fact(*text);
@@ -92,7 +181,7 @@ void add_fact(CLI::App& app, Globals& globals) {
   });
   CLI::App* clear = fact->add_subcommand("clear", "withdraw a fact");
   clear->add_option("fact", *text, "NAME")->required();
-  clear->add_option("--binding", *binding, "which binding; needed if there are several")->type_name("NAME");
+  clear->add_option("--binding", *binding, "which binding; needed if there are several")->type_name("NAME[/ID]");
   clear->callback([&globals, binding, text] {
     auto done = loader::clear_fact(*binding, *text);
     if (!done) fail(globals, done.error(), kFailure);
@@ -103,12 +192,15 @@ void add_fact(CLI::App& app, Globals& globals) {
 
 void add_node(CLI::App& app, Globals& globals) {
   add_run(app, globals);
+  add_load(app, globals);
+  add_bind(app, globals);
+  add_events(app, globals);
   add_fact(app, globals);
   auto json = std::make_shared<bool>(false);
   CLI::App* status_command = app.add_subcommand("status", "what is bound, what it decided, what is degraded");
   status_command->add_flag("--json", *json, "as JSON");
   status_command->callback([&globals, json] { status(globals, *json); });
-  CLI::App* gc = app.add_subcommand("gc", "remove bindings whose cgroup has no task left");
+  CLI::App* gc = app.add_subcommand("gc", "remove what is dead: ended runs, bindings without a cgroup, interrupted steps");
   gc->callback([&globals] {
     auto removed = loader::gc();
     if (!removed) return fail(globals, removed.error(), kFailure);

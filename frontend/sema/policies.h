@@ -11,9 +11,10 @@ namespace kerf {
 
 inline constexpr std::size_t kMaxPolicyNodes = std::size_t{1} << 20;  // of one body, desugared; K8020 past it
 
-// Appends the policies of the files, in the given order, to module.policies. Ids: `@id` if present, else policyN with
-// N the position over all files; repeated ids are K3xxx. Templates are K3xxx (not accepted yet). Needs
-// module.schema and module.environments. A refused policy is left out; the positions of the others stay.
+// Appends the policies of the files, in the given order, to module.policies. Ids: what the stored form
+// (JSON) says, else `@id`, else policyN with N the position over all files; repeated ids are K3xxx. Templates go to
+// module.templates without what their slots ask; their links become policies, after those of the files. A refused policy
+// is left out; the positions of the others stay.
 // Chains of `&&` or `||` longer than 32 become balanced trees: same order, same outcomes, and every pass can recurse.
 void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics);
 

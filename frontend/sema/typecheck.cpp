@@ -86,12 +86,30 @@ void check_policy(const Module& module, const Policy& policy, const SchemaTypes&
   grouped.flush(module, policy, diagnostics);
 }
 
+// The template's condition is right; the entities that fill its slots may not be.
+void check_link(const Module& module, const Policy& policy, const SchemaTypes& schema_types, Diagnostics& diagnostics) {
+  Diagnostics once;
+  check_names(policy, schema_types, once);
+  check_application(policy, module, schema_types, once);
+  for (Diagnostic diagnostic : once.all()) {
+    if (diagnostic.severity != Severity::error) continue;   // the template's warnings again
+    diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`, a link", policy.id))));
+  }
+}
+
 }  // namespace
 
 void typecheck(const Module& module, Diagnostics& diagnostics) {
   Types types = module.schema.types;
   SchemaTypes schema_types(module.schema, types);
-  for (const Policy& policy : module.policies) check_policy(module, policy, schema_types, diagnostics);
+  for (const Policy& policy : module.policies) {
+    if (!policy.linked) check_policy(module, policy, schema_types, diagnostics);
+  }
+  for (const Policy& policy : module.templates) check_policy(module, policy, schema_types, diagnostics);
+  if (diagnostics.has_errors()) return;   // a template's errors would come again with each of its links
+  for (const Policy& policy : module.policies) {
+    if (policy.linked) check_link(module, policy, schema_types, diagnostics);
+  }
 }
 
 TypedPolicy type_policy(const Module& module, PolicyId policy, std::size_t environment, Types& types) {

@@ -10,12 +10,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 
 #include "runtime/loader/digest.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/fd.h"
+#include "runtime/loader/features.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/object.h"
+#include "runtime/loader/record.h"
 
 namespace kerf::loader {
 namespace {
@@ -90,20 +93,34 @@ LoaderResult<Unit> read_entities(LoadedBundle& bundle) {
   return Unit{};
 }
 
+// Exactly the features whose programs the governed events bring in, each with exactly these programs.
 LoaderResult<Unit> check_features(const Manifest& manifest) {
-  std::map<std::string, bool> said;
+  std::map<std::string_view, std::set<std::string_view>> expected;
+  for (const KnownProgram& row : known_programs()) {
+    bool promised = (row.events & manifest.governed) != 0 && !row.feature.empty();
+    if (promised) expected[row.feature].insert(row.name);
+  }
   for (const Feature& feature : manifest.features) {
-    if (!said.emplace(feature.name, feature.enforced).second) return fail(Code::K7110, escape_bytes(feature.name), "is listed twice");
-  }
-  for (const KnownFeature& known : known_features()) {
-    auto it = said.find(known.name);
-    if (it == said.end()) return fail(Code::K7110, known.name, "is missing");
-    if (it->second != known.enforced) {
-      return fail(Code::K7110, known.name, known.enforced ? "is enforced, the manifest denies it" : "cannot be enforced by this version");
+    auto it = expected.find(feature.name);
+    if (it == expected.end()) return fail(Code::K7110, escape_bytes(feature.name), "is unknown here, or listed twice");
+    if (it->second != std::set<std::string_view>(feature.programs.begin(), feature.programs.end())) {
+      return fail(Code::K7110, feature.name, "has other programs");
     }
-    said.erase(it);
+    expected.erase(it);
   }
-  if (!said.empty()) return fail(Code::K7110, escape_bytes(said.begin()->first), "is unknown");
+  if (!expected.empty()) return fail(Code::K7110, expected.begin()->first, "is missing");
+  for (const std::string& name : manifest.waived) {
+    bool listed = std::any_of(manifest.features.begin(), manifest.features.end(), [&](const Feature& f) { return f.name == name; });
+    if (!listed || !guard_bit(name)) return fail(Code::K7110, escape_bytes(name), "is waived, and is no guard of it");
+  }
+  return Unit{};
+}
+
+// A slot whose value has another type for a stored principal would fail its bind; better now than with tasks waiting.
+LoaderResult<Unit> check_principals(const LoadedBundle& bundle) {
+  for (const Entity& entity : bundle.entities.all()) {
+    if (auto done = check_slots(bundle, entity.uid); !done) return done;
+  }
   return Unit{};
 }
 
@@ -115,14 +132,6 @@ std::string xxh3_128(std::string_view bytes) {
   std::string text;
   for (unsigned char byte : canonical.digest) text += fmt::format("{:02x}", byte);
   return text;
-}
-
-const std::vector<KnownFeature>& known_features() {
-  static const std::vector<KnownFeature> features = {
-      {"connect", true},    {"sendmsg", true},      {"guard-raw-socket", true}, {"identity", false},
-      {"lsm-fence", false}, {"guard-bpf", false},   {"guard-mount", false},     {"guard-ptrace", false},
-      {"guard-packet-socket", false}};
-  return features;
 }
 
 LoaderResult<LoadedBundle> read_bundle_data(const std::string& directory) {
@@ -138,6 +147,7 @@ LoaderResult<LoadedBundle> read_bundle_data(const std::string& directory) {
   if (auto done = read_members(fd->get(), bundle); !done) return done.error();
   if (auto done = read_entities(bundle); !done) return done.error();
   if (auto done = check_features(bundle.manifest); !done) return done.error();
+  if (auto done = check_principals(bundle); !done) return done.error();
   return bundle;
 }
 

@@ -23,11 +23,4 @@ LoaderResult<LoadedBundle> read_bundle_data(const std::string& directory);
 // Writes the files of a bundle into an existing empty directory.
 LoaderResult<Unit> copy_bundle(const LoadedBundle& bundle, const std::string& directory);
 
-// What this loader enforces and what it cannot: the manifest must say the same of every feature.
-struct KnownFeature {
-  const char* name;
-  bool enforced;
-};
-const std::vector<KnownFeature>& known_features();
-
 }  // namespace kerf::loader

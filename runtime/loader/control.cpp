@@ -1,5 +1,5 @@
-// What can be done to bindings from outside: look, publish facts, collect the dead. The one decision: the state file is
-// written before the kernel's record, and put back if the kernel refuses; the next change starts from what it says.
+// What can be done to loaded bundles from outside: look, publish facts, collect the dead. The one decision: the state
+// file is written before the kernel's record, and put back if the kernel refuses; the next change starts from what it says.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,63 +7,42 @@
 #include "runtime/loader/cgroup.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
-#include "runtime/loader/kernel.h"
+#include "runtime/loader/instance.h"
 #include "runtime/loader/record.h"
-#include "runtime/loader/state.h"
 
 namespace kerf::loader {
 namespace {
-
-bool has_state(const Host& host, const std::string& name) {
-  return read_file(state_directory(host, name) + "/state.json", 1u << 20).ok();
-}
-
-LoaderResult<std::string> choose(const Host& host, const std::string& wanted) {
-  std::vector<std::string> names = all_names(host);
-  std::erase_if(names, [&](const std::string& name) { return !has_state(host, name); });
-  if (!wanted.empty()) {
-    if (std::find(names.begin(), names.end(), wanted) != names.end()) return wanted;
-    Failure failure = fail(Code::K7602, escape_bytes(wanted));
-    if (names.empty()) return with_help(failure, "nothing is bound on this machine");
-    return with_help(failure, fmt::format("bindings: {}", fmt::join(names, ", ")));
-  }
-  if (names.size() == 1) return names.front();
-  Failure failure = fail(Code::K7601, names.size());
-  if (names.empty()) return with_help(failure, "nothing is bound on this machine");
-  return with_help(failure, fmt::format("bindings: {}", fmt::join(names, ", ")));
-}
 
 void drop_expired(Facts& facts, std::uint64_t now_ns) {
   std::erase_if(facts, [&](const auto& entry) { return entry.second.until_ns <= now_ns; });
 }
 
-// One change of the facts of a binding: under its lock, from the bundle it was bound with.
+// One change of the facts of a binding: under the lock, from the bundle that is in force.
 template <class Change>
-LoaderResult<Unit> change_facts(const std::string& binding, Change change) {
+LoaderResult<Unit> change_facts(const std::string& wanted, Change change) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
-  auto name = choose(*host, binding);
-  if (!name) return name.error();
-  auto held = lock(*host, *name, LockKind::facts, true);
+  auto choice = choose(*host, wanted);
+  if (!choice) return choice.error();
+  auto held = hold(*host, choice->name);
   if (!held) return held.error();
-  auto state = read_state(*host, *name);
-  if (!state) return state.error();
-  auto bundle = read_bundle_data(bundle_copy(*host, *name));
-  if (!bundle) return bundle.error();
-  if (bundle->manifest.digest != state->bundle_digest) return fail(Code::K7603, fmt::format("the bundle copy of {} is another one", *name));
-  auto principal = find_principal(*bundle, state->principal);
+  State before = held->state;
+  auto binding = pick(held->state, *choice);
+  if (!binding) return binding.error();
+  auto principal = find_principal(held->bundle, (*binding)->principal);
   if (!principal) return principal.error();
-  State before = *state;
+  auto mode = read_mode((*binding)->mode);
+  if (!mode) return mode.error();
   std::uint64_t now_ns = boot_time_ns();
-  drop_expired(state->facts, now_ns);
-  if (auto done = change(bundle->manifest, state->facts, now_ns); !done) return done;
-  auto record = build_record(*bundle, {*principal, state->facts, kGeneration, KERF_MODE_ENFORCE, now_ns});
+  drop_expired((*binding)->facts, now_ns);
+  if (auto done = change(held->bundle.manifest, (*binding)->facts, now_ns); !done) return done;
+  auto record = build_record(held->bundle, {*principal, (*binding)->facts, before.generation, *mode, now_ns});
   if (!record) return record.error();
-  auto maps = open_pinned(host->pins + "/" + *name);
+  auto maps = open_pinned(pin_directory(*host, choice->name, before.generation));
   if (!maps) return maps.error();
-  if (auto done = write_state(*host, *state); !done) return done;
-  auto done = set_record(*maps, *record, true);
+  if (auto done = write_state(*host, held->state); !done) return done;
+  auto done = set_record(*maps, (*binding)->id, *record, RecordChange::replace);
   if (!done) {
     if (auto restored = write_state(*host, before); !restored) return restored;
   }
@@ -83,54 +62,106 @@ std::map<std::string, std::string> facts_in_force(Facts facts) {
 }
 
 void add_counters(const Host& host, BindingStatus& status) {
-  auto maps = open_pinned(host.pins + "/" + status.name);
+  auto maps = open_pinned(pin_directory(host, status.name, status.generation));
   if (!maps) return;
   kerf_counters counters = read_counters(*maps);
   status.decisions = counters.decisions;
   status.denials = counters.denials;
   status.events_lost = counters.events_lost;
   status.guards = counters.guards;
-  auto bundle = read_bundle_data(bundle_copy(host, status.name));
+  status.no_slot = counters.no_slot;
+  auto bundle = read_bundle_data(bundle_copy(host, status.name, status.generation));
   if (!bundle) return;
   const auto& policies = bundle->manifest.policies;
   std::vector<kerf_hit> hits = read_hits(*maps, policies.size());
   for (std::size_t i = 0; i < hits.size(); ++i) status.hits.push_back({policies[i].id, hits[i].hits, hits[i].last_ns});
 }
 
-BindingStatus status_of(const Host& host, const std::string& name) {
-  BindingStatus status;
-  status.name = name;
-  status.cgroup = host.cgroups + "/" + name;
-  status.alive = cgroup_populated(status.cgroup);
+std::vector<BindingStatus> status_of(const Host& host, const std::string& name) {
+  BindingStatus common;
+  common.name = name;
   auto state = read_state(host, name);
   if (!state) {
-    status.mode = "unknown";   // starting, ending, or damaged
-    return status;
+    common.cgroup = own_cgroup(host, name);
+    common.alive = cgroup_populated(common.cgroup);
+    common.mode = "unknown";   // starting, ending, or damaged
+    return {common};
   }
-  status.bundle_dir = state->bundle_dir;
-  status.bundle_digest = state->bundle_digest;
-  status.principal = state->principal;
-  status.mode = state->mode;
-  status.programs = state->programs;
-  status.degraded = state->degraded;
-  status.facts = facts_in_force(state->facts);
-  add_counters(host, status);
-  return status;
+  common.run = state->run;
+  common.generation = state->generation;
+  common.bundle_dir = state->bundle_dir;
+  common.bundle_digest = state->bundle_digest;
+  common.programs = state->programs;
+  common.enforced = state->enforced;
+  common.degraded = state->degraded;
+  common.waived = state->waived;
+  add_counters(host, common);
+  std::vector<BindingStatus> rows;
+  for (const BoundState& binding : state->bindings) {
+    BindingStatus row = common;
+    row.id = binding.id;
+    row.principal = binding.principal;
+    row.cgroup = binding.cgroup;
+    row.mode = binding.ready ? binding.mode : "interrupted";
+    row.alive = cgroup_populated(binding.cgroup);
+    row.anchors = binding.anchors;
+    row.facts = facts_in_force(binding.facts);
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) rows.push_back(std::move(common));
+  return rows;
 }
 
-// True: it was dead and is removed.
-LoaderResult<bool> collect(const Host& host, const std::string& name) {
-  if (cgroup_populated(host.cgroups + "/" + name)) return false;
-  std::optional<Fd> life;
+bool cgroup_is_gone(const BoundState& binding) {
+  auto cgroup = open_cgroup(binding.cgroup);
+  return !cgroup || cgroup_id(cgroup->get()) != binding.cgroup_id;
+}
+
+// Of a bundle that was loaded to stay: what an interrupted step left, and bindings whose cgroup is gone.
+LoaderResult<std::vector<std::string>> tidy(const Host& host, const std::string& name) {
+  std::vector<std::string> removed;
+  auto held = lock(host, name, LockKind::change, false);
+  if (!held) return held.error();
+  if (!*held) return removed;    // somebody changes it just now
+  auto state = read_state(host, name);
+  if (!state) return state.error();
+  if (auto done = remove_other_generations(host, name, state->generation); !done) return done.error();
+  std::vector<BoundState> bindings = state->bindings;
+  for (const BoundState& binding : bindings) {
+    if (binding.ready && !cgroup_is_gone(binding)) continue;
+    if (auto done = unbind_cgroup(host, *state, binding.id); !done) return done.error();
+    removed.push_back(fmt::format("{}/{}", name, binding.id));
+  }
+  return removed;
+}
+
+// Nothing tells what is bound: only what cannot have a binding may go.
+LoaderResult<Unit> check_unwritten(const Host& host, const std::string& name) {
+  std::string directory = state_directory(host, name);
+  bool of_run = has_directory(own_cgroup(host, name)), unfinished = has_directory(directory) && !has_file(directory + "/state.json");
+  if (of_run || unfinished) return Unit{};
+  return with_help(fail(Code::K7603, fmt::format("{} has no readable state.json", name)), fmt::format("`kerf unload --force {}` ends what it enforces", name));
+}
+
+// What of it was dead and is removed.
+LoaderResult<std::vector<std::string>> collect(const Host& host, const std::string& name) {
+  std::vector<std::string> nothing;
+  Fd life;
+  if (cgroup_populated(own_cgroup(host, name))) return nothing;
   if (has_directory(state_directory(host, name))) {
     auto held = lock(host, name, LockKind::life, false);
-    if (!held && !has_directory(state_directory(host, name))) return false;   // its kerf run has just removed it
+    if (!held && !has_directory(state_directory(host, name))) return nothing;   // its kerf run has just removed it
     if (!held) return held.error();
-    if (!*held) return false;   // its kerf run is at work
-    life = std::move(*held);
+    if (!*held) return nothing;   // a kerf runs or loads it
+    life = std::move(**held);
   }
-  if (auto done = remove_binding(host, name); !done) return done.error();
-  return true;
+  auto state = read_state(host, name);
+  if (state && !state->run && state->boot == boot_id()) return tidy(host, name);
+  if (!state) {
+    if (auto done = check_unwritten(host, name); !done) return done.error();
+  }
+  if (auto done = remove_loaded(host, name); !done) return done.error();
+  return std::vector<std::string>{name};
 }
 
 }  // namespace
@@ -139,7 +170,9 @@ LoaderResult<std::vector<BindingStatus>> status() {
   auto host = find_host();
   if (!host) return host.error();
   std::vector<BindingStatus> all;
-  for (const std::string& name : all_names(*host)) all.push_back(status_of(*host, name));
+  for (const std::string& name : all_names(*host)) {
+    for (BindingStatus& row : status_of(*host, name)) all.push_back(std::move(row));
+  }
   return all;
 }
 
@@ -172,7 +205,7 @@ LoaderResult<std::vector<std::string>> gc() {
   std::optional<Failure> first;
   for (const std::string& name : all_names(*host)) {
     auto gone = collect(*host, name);
-    if (gone && *gone) removed.push_back(name);
+    if (gone) removed.insert(removed.end(), gone->begin(), gone->end());
     if (!gone && !first) first = gone.error();   // the others are collected all the same
   }
   if (!first) return removed;

@@ -11,19 +11,23 @@
 #include <string>
 #include <vector>
 
+#include "runtime/loader/features.h"
 #include "runtime/loader/files.h"
 
 namespace kerf::loader {
 namespace {
 
-constexpr std::size_t kMaxSections = 64;
+constexpr std::size_t kMaxSections = 128;
+constexpr std::string_view kLicense = "license";
 constexpr std::size_t kMaxSymbols = 1u << 18;
 
 bool known_section(std::string_view name) {
-  static const std::set<std::string_view> names = {
-      "", ".text", "license", ".maps", ".rodata", ".data", ".bss", ".BTF", ".BTF.ext", ".symtab", ".strtab", ".shstrtab",
-      ".llvm_addrsig", "syscall", "cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6",
-      "cgroup/sock_create"};
+  static const std::set<std::string_view> names = [] {
+    std::set<std::string_view> all = {"", ".text", kLicense, ".maps", ".rodata", ".data", ".bss", ".BTF", ".BTF.ext", ".symtab",
+                                      ".strtab", ".shstrtab", ".llvm_addrsig", ".ksyms"};
+    for (const KnownProgram& row : known_programs()) all.insert(row.section);
+    return all;
+  }();
   if (name.starts_with(".rel")) name.remove_prefix(4);
   return names.contains(name) || name.starts_with(".rodata.");
 }
@@ -67,6 +71,16 @@ Status check_bounds(std::string_view bytes, const std::vector<Elf64_Shdr>& secti
   return Unit{};
 }
 
+// The kernel gives the helpers that hooks need to GPL-compatible programs only, by these exact strings.
+Status check_license(std::string_view text) {
+  static constexpr std::string_view compatible[] = {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL",
+                                                    "Dual MPL/GPL"};
+  bool ends = !text.empty() && text.back() == '\0';
+  if (ends) text.remove_suffix(1);
+  if (ends && std::find(std::begin(compatible), std::end(compatible), text) != std::end(compatible)) return Unit{};
+  return Error{fmt::format("its licence \"{}\" is not GPL-compatible", escape_bytes(text.substr(0, 64)))};
+}
+
 }  // namespace
 
 Status check_elf(std::string_view bytes) {
@@ -87,7 +101,13 @@ Status check_elf(std::string_view bytes) {
     bool constants = name == ".rodata";   // one for each alignment
     if (i != 0 && !seen.insert(name).second && !constants) return Error{fmt::format("it has the section `{}` twice", name)};
     if (auto done = check_tables(sections, i); !done) return done;
+    bool in_file = sections[i].sh_type != SHT_NOBITS && sections[i].sh_type != SHT_NULL;
+    if (name == kLicense) {
+      std::string_view text = in_file ? bytes.substr(sections[i].sh_offset, sections[i].sh_size) : std::string_view();
+      if (auto done = check_license(text); !done) return done;
+    }
   }
+  if (!seen.contains(kLicense)) return Error{"it has no licence"};
   return Unit{};
 }
 

@@ -6,11 +6,14 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "ir/base/source.h"
 #include "ir/values/extension.h"
+#include "runtime/loader/features.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/record.h"
 
@@ -28,6 +31,12 @@ std::string reason_name(std::uint32_t reason) {
     case KERF_REASON_QUARANTINE: return "quarantine";
     case KERF_REASON_INTERNAL: return "internal";
     case KERF_REASON_NO_ADDRESS: return "no-address";
+    case KERF_REASON_NO_PATH: return "no-path";
+    case KERF_REASON_TOO_LONG: return "too-long";
+    case KERF_REASON_NOT_TEXT: return "not-text";
+    case KERF_REASON_RACED: return "raced";
+    case KERF_REASON_NAME_AMBIGUOUS: return "name-ambiguous";
+    case KERF_REASON_NO_SLOT: return "no-slot";
   }
   return fmt::format("unknown-{}", reason);
 }
@@ -70,15 +79,80 @@ std::string endpoint_text(const kerf_net_event& net) {
   return net.v6 != 0 ? fmt::format("[{}]:{}", ip, net.port) : fmt::format("{}:{}", ip, net.port);
 }
 
-std::optional<Value> observed_value(const std::string& observable, const kerf_event_record& event) {
+constexpr std::uint32_t kPermissions = 07777, kSetuid = 04000;
+
+bool is_file_event(const kerf_event_record& record) { return (KERF_FILE_EVENTS >> record.kind & 1) != 0; }
+
+// The guards that stand at no event: what such a record says of one means nothing.
+bool is_plain_guard(const kerf_event_record& record) {
+  bool guard = record.decision.reason == KERF_REASON_GUARD;
+  return guard && record.guard != KERF_GUARD_NONE && record.guard != KERF_GUARD_RAW_SOCKET && record.guard != KERF_GUARD_PACKET_SOCKET &&
+         record.guard != KERF_GUARD_RENAME;
+}
+
+std::string fs_type_text(const kerf_file_event& file) { return {file.fs_type, ::strnlen(file.fs_type, sizeof file.fs_type)}; }
+
+std::optional<Value> observed_in_file(const std::string& observable, const Event& event) {
+  const kerf_file_event& file = event.record.seen.file;
   auto number = [](std::uint32_t n) { return Value(static_cast<std::int64_t>(n)); };
-  if (observable == "endpoint.ip") return Value(event_address(event.seen.net));
-  if (observable == "endpoint.port") return number(event.seen.net.port);
-  if (observable == "process.uid") return number(event.seen.uid);
-  if (observable == "process.gid") return number(event.seen.gid);
-  if (observable == "process.pid") return number(event.seen.pid);
-  if (observable == "net.protocol") return number(event.seen.net.protocol);
+  if (observable == "file.path" || observable == "directory.path") return Value(event.path);
+  if (observable == "file.fs_type") return Value(fs_type_text(file));
+  if (file.exists == 0) return std::nullopt;
+  if (observable == "file.owner") return number(file.owner);
+  if (observable == "file.mode") return number(file.mode & kPermissions);
+  if (observable == "file.setuid") return Value((file.mode & kSetuid) != 0);
+  if (observable == "file.nlink") return number(file.nlink);
+  return std::nullopt;
+}
+
+std::optional<Value> observed_value(const std::string& observable, const Event& event) {
+  const kerf_seen& seen = event.record.seen;
+  auto number = [](std::uint32_t n) { return Value(static_cast<std::int64_t>(n)); };
+  if (observable == "process.uid") return number(seen.uid);
+  if (observable == "process.gid") return number(seen.gid);
+  if (observable == "process.pid") return number(seen.pid);
+  if (is_file_event(event.record)) return observed_in_file(observable, event);
+  if (observable == "endpoint.ip") return Value(event_address(seen.net));
+  if (observable == "endpoint.port") return number(seen.net.port);
+  if (observable == "net.protocol") return number(seen.net.protocol);
   return std::nullopt;   // what no record carries is absent
+}
+
+std::string resource_id(const Event& event) {
+  return is_file_event(event.record) ? event.path : endpoint_text(event.record.seen.net);
+}
+
+// By the names of the kernel model, as `kerf simulate` reads them; a directory's path is `file.path` too.
+Json observed_json(const Event& event) {
+  Json json = Json::object();
+  auto add = [&](const char* name) {
+    auto value = observed_value(name, event);
+    if (!value) return;
+    if (const IpAddr* ip = value->as_ip()) json[name] = to_text(*ip);
+    else json[name] = value_to_json(*value);
+  };
+  if (is_file_event(event.record)) {
+    for (const char* name : {"file.path", "file.fs_type", "file.owner", "file.mode", "file.setuid", "file.nlink"}) add(name);
+  } else {
+    for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
+  }
+  for (const char* name : {"process.uid", "process.gid", "process.pid"}) add(name);
+  return json;
+}
+
+Json net_json(const kerf_net_event& net) {
+  return {{"ip", to_text(event_address(net))}, {"port", net.port}, {"protocol", protocol_name(net.protocol)}};
+}
+
+Json file_json(const Event& event) {
+  const kerf_file_event& file = event.record.seen.file;
+  Json json = {{"path", escape_bytes(event.path)}, {"fs_type", escape_bytes(fs_type_text(file))}, {"exists", file.exists != 0},
+               {"directory", file.directory != 0}};
+  if (file.exists == 0) return json;
+  json["owner"] = file.owner;
+  json["mode"] = fmt::format("{:06o}", file.mode);
+  json["nlink"] = file.nlink;
+  return json;
 }
 
 std::vector<std::uint32_t> listed(const std::uint32_t* policies, std::uint32_t count) {
@@ -116,8 +190,8 @@ std::string time_text(std::int64_t wall_ns) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), wall_ns % 1'000'000'000);
 }
 
-void add_policies(Json& json, const kerf_event_record& event, const EventSource& source, const Environment* env, Completer& completer) {
-  const kerf_decision& decision = event.decision;
+void add_policies(Json& json, const Event& event, const EventSource& source, const Environment* env, Completer& completer) {
+  const kerf_decision& decision = event.record.decision;
   auto determining = listed(decision.determining, decision.determining_count);
   auto errors = listed(decision.errors, decision.error_count);
   bool complete = decision.determining_count <= KERF_EVENT_POLICIES && decision.error_count <= KERF_EVENT_POLICIES;
@@ -137,35 +211,58 @@ void add_policies(Json& json, const kerf_event_record& event, const EventSource&
 
 }  // namespace
 
-std::optional<Completer::Lists> Completer::decide(const kerf_event_record& event, const Environment& env,
-                                                  const EntityUid& principal, const Facts& facts) {
+std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environment& env, const Event& event) {
+  auto stored = [&](EntityUid uid) {
+    const Entity* known = bundle.entities.find(uid);
+    return known != nullptr ? *known : Entity{std::move(uid), {}, {}, {}};
+  };
+  Entity resource = stored({env.resource, resource_id(event)});
+  for (const ObservedRow& row : env.observed) {
+    auto value = row.context ? std::nullopt : observed_value(row.observable, event);
+    if (value) resource.attrs.insert_or_assign(row.attribute, *value);
+  }
+  std::vector<Entity> list;
+  const std::string& directory_type = bundle.manifest.directory_type;
+  bool in_tree = is_file_event(event.record) && !directory_type.empty() && event.path.starts_with('/');
+  for (std::string above = event.path; in_tree && above != "/";) {
+    std::size_t slash = above.rfind('/');
+    above.resize(slash == 0 ? 1 : slash);
+    list.push_back(stored({directory_type, above}));   // with the groups that the directory is stored in
+    resource.parents.push_back(list.back().uid);
+  }
+  std::sort(resource.parents.begin(), resource.parents.end());
+  list.push_back(std::move(resource));
+  return list;
+}
+
+std::optional<Completer::Lists> Completer::decide(const Event& event, const Environment& env, const EntityUid& principal,
+                                                  const Facts& facts) {
   if (!table_) {
     auto table = gateway::Table::read(bundle_.table);
     unusable_ = !table || env.observed.empty();
     if (unusable_) return std::nullopt;
     table_ = std::move(*table);
   }
-  Request request{principal, env.action, {env.resource, endpoint_text(event.seen.net)}, fact_context(env, facts, event.time_ns)};
-  const Entity* stored = bundle_.entities.find(request.resource);
-  Entity resource = stored != nullptr ? *stored : Entity{request.resource, {}, {}, {}};
+  Request request{principal, env.action, {env.resource, resource_id(event)}, fact_context(env, facts, event.record.time_ns)};
   for (const ObservedRow& row : env.observed) {
-    if (auto value = observed_value(row.observable, event)) (row.context ? request.context : resource.attrs).insert_or_assign(row.attribute, *value);
+    auto value = row.context ? observed_value(row.observable, event) : std::nullopt;
+    if (value) request.context.insert_or_assign(row.attribute, *value);
   }
-  auto entities = bundle_.entities.with({std::move(resource)});
+  auto entities = bundle_.entities.with(observed_entities(bundle_, env, event));
   if (!entities) return std::nullopt;
   auto decision = table_->decide(request, *entities);
   if (!decision) return std::nullopt;
   Lists lists{decision->determining, {}};
   for (const auto& failure : decision->errors) lists.errors.push_back(failure.policy);
-  const kerf_decision& kernel = event.decision;
+  const kerf_decision& kernel = event.record.decision;
   bool agrees = decision->allow == (kernel.verdict == KERF_VERDICT_ALLOW) &&
                 starts_with(lists.determining, listed(kernel.determining, kernel.determining_count), kernel.determining_count) &&
                 starts_with(lists.errors, listed(kernel.errors, kernel.error_count), kernel.error_count);
   return agrees ? std::optional(lists) : std::nullopt;
 }
 
-std::optional<Completer::Lists> Completer::complete(const kerf_event_record& event, const Environment& env,
-                                                    const EntityUid& principal, const Facts& facts) {
+std::optional<Completer::Lists> Completer::complete(const Event& event, const Environment& env, const EntityUid& principal,
+                                                    const Facts& facts) {
   constexpr std::uint64_t kHeadStart = 1'000'000'000;
   std::uint64_t begin = boot_time_ns();
   if (since_ns_ == 0) since_ns_ = begin;
@@ -176,41 +273,64 @@ std::optional<Completer::Lists> Completer::complete(const kerf_event_record& eve
   return lists;
 }
 
-std::optional<kerf_event_record> read_event(const void* bytes, std::size_t size) {
-  kerf_event_record event;
-  if (size < sizeof event) return std::nullopt;
-  std::memcpy(&event, bytes, sizeof event);
-  bool sound = event.version == KERF_ABI_VERSION && event.size <= size && event.size >= sizeof event &&
-               event.payload_size <= event.size - sizeof event && !event_name(event.kind).empty() &&
-               event.seen.net.port <= 0xffff && (event.decision.verdict == KERF_VERDICT_ALLOW || event.decision.verdict == KERF_VERDICT_DENY);
-  return sound ? std::optional(event) : std::nullopt;
+std::optional<Event> read_event(const void* bytes, std::size_t size) {
+  Event event;
+  kerf_event_record& record = event.record;
+  if (size < sizeof record) return std::nullopt;
+  std::memcpy(&record, bytes, sizeof record);
+  bool sound = record.version == KERF_ABI_VERSION && record.size <= size && record.size >= sizeof record &&
+               record.payload_size <= record.size - sizeof record && !event_name(record.kind).empty() &&
+               (record.decision.verdict == KERF_VERDICT_ALLOW || record.decision.verdict == KERF_VERDICT_DENY);
+  if (!sound) return std::nullopt;
+  bool plain = is_plain_guard(record);
+  if (is_file_event(record) ? record.payload_size > KERF_PATH_BYTES : !plain && record.seen.net.port > 0xffff) return std::nullopt;
+  event.path.assign(static_cast<const char*>(bytes) + sizeof record, record.payload_size);
+  return event;
 }
 
-Json event_to_json(const kerf_event_record& event, const EventSource& source, Completer& completer,
-                   std::int64_t wall_minus_boot_ns) {
-  const Environment* env = find_environment(source.bundle.manifest, source.principal.type, event.kind);
+Json event_to_json(const Event& event, const EventSource& source, Completer& completer, std::int64_t wall_minus_boot_ns) {
+  const kerf_event_record& record = event.record;
+  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record);
+  const Environment* env = plain_guard ? nullptr : find_environment(source.bundle.manifest, source.principal.type, record.kind,
+                                                                    file && record.seen.file.directory != 0);
   Json json = {
       {"schema", "kerf.event"}, {"version", 1},
-      {"time", time_text(static_cast<std::int64_t>(event.time_ns) + wall_minus_boot_ns)},
-      {"boot_ns", std::to_string(event.time_ns)},
-      {"event", event_name(event.kind)},
-      {"decision", event.decision.verdict == KERF_VERDICT_ALLOW ? "allow" : "deny"},
-      {"reason", reason_name(event.decision.reason)},
-      {"mode", mode_name(event.mode)},
-      {"errno", errno_name(event.refusal_errno)},
+      {"time", time_text(static_cast<std::int64_t>(record.time_ns) + wall_minus_boot_ns)},
+      {"boot_ns", std::to_string(record.time_ns)},
+      {"event", plain_guard ? Json() : Json(event_name(record.kind))},
+      {"decision", record.decision.verdict == KERF_VERDICT_ALLOW ? "allow" : "deny"},
+      {"reason", reason_name(record.decision.reason)},
+      {"mode", mode_name(record.mode)},
+      {"errno", errno_name(record.refusal_errno)},
       {"principal", uid_to_json(source.principal)},
       {"action", env != nullptr ? uid_to_json(env->action) : Json()},
       {"resource", Json()},
-      {"net", {{"ip", to_text(event_address(event.seen.net))}, {"port", event.seen.net.port}, {"protocol", protocol_name(event.seen.net.protocol)}}},
-      {"process", process_json(event)},
-      {"binding", source.binding},
-      {"generation", std::to_string(event.generation)},
-      {"cgroup_id", std::to_string(event.cgroup_id)},
-      {"inputs_digest", hex(event.bundle_digest, sizeof event.bundle_digest)}};
-  bool about_endpoint = env != nullptr && event.decision.reason != KERF_REASON_GUARD;
-  if (about_endpoint) json["resource"] = uid_to_json({env->resource, endpoint_text(event.seen.net)});
+      {"process", process_json(record)},
+      {"binding", source.binding}, {"binding_id", record.binding},
+      {"generation", std::to_string(record.generation)},
+      {"cgroup_id", std::to_string(record.cgroup_id)},
+      {"inputs_digest", hex(record.bundle_digest, sizeof record.bundle_digest)}};
+  if (record.decision.reason == KERF_REASON_GUARD) {
+    std::string_view guard = guard_name(record.guard);
+    json["guard"] = guard.empty() ? Json() : Json(guard);
+  }
+  if (file) json["file"] = file_json(event);
+  else if (!plain_guard) json["net"] = net_json(record.seen.net);
+  // bytes that are no text are no id, and what a guard refused was no request
+  bool text = !file || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
+  if (!plain_guard && text) json["observed"] = observed_json(event);
+  bool about_resource = env != nullptr && text && record.decision.reason != KERF_REASON_GUARD;
+  if (about_resource) json["resource"] = uid_to_json({env->resource, resource_id(event)});
   add_policies(json, event, source, env, completer);
   return json;
+}
+
+std::string event_line(const Event& event, const EventSource& source, Completer& completer) {
+  timespec wall{};
+  ::clock_gettime(CLOCK_REALTIME, &wall);
+  std::int64_t wall_ns = static_cast<std::int64_t>(wall.tv_sec) * 1'000'000'000 + wall.tv_nsec;
+  Json json = event_to_json(event, source, completer, wall_ns - static_cast<std::int64_t>(boot_time_ns()));
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 }  // namespace kerf::loader

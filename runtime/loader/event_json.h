@@ -8,6 +8,7 @@
 #include "runtime/abi/policy_abi.h"
 #include "runtime/gateway/table.h"
 #include "runtime/loader/bundle.h"
+#include "runtime/loader/events.h"
 #include "runtime/loader/facts.h"
 
 namespace kerf::loader {
@@ -21,11 +22,10 @@ class Completer {
   struct Lists {
     std::vector<std::uint32_t> determining, errors;
   };
-  std::optional<Lists> complete(const kerf_event_record& event, const Environment& env, const EntityUid& principal,
-                                const Facts& facts);
+  std::optional<Lists> complete(const Event& event, const Environment& env, const EntityUid& principal, const Facts& facts);
 
  private:
-  std::optional<Lists> decide(const kerf_event_record& event, const Environment& env, const EntityUid& principal, const Facts& facts);
+  std::optional<Lists> decide(const Event& event, const Environment& env, const EntityUid& principal, const Facts& facts);
 
   const LoadedBundle& bundle_;
   std::optional<gateway::Table> table_;
@@ -35,16 +35,22 @@ class Completer {
 
 struct EventSource {
   const LoadedBundle& bundle;
-  std::string binding;        // run id
+  std::string binding;        // name of the loaded bundle
   EntityUid principal;
   Facts facts;
 };
 
 // Sizes and versions of a record as it came out of the ring; nothing if it is not one.
-std::optional<kerf_event_record> read_event(const void* bytes, std::size_t size);
+std::optional<Event> read_event(const void* bytes, std::size_t size);
+
+// The entities that an event adds to the stored ones: the resource with what was observed, and for files its directories.
+std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environment& env, const Event& event);
 
 // `wall_minus_boot_ns`: to turn the event's boot time into wall time.
-Json event_to_json(const kerf_event_record& event, const EventSource& source, Completer& completer,
+Json event_to_json(const Event& event, const EventSource& source, Completer& completer,
                    std::int64_t wall_minus_boot_ns);
+
+// The object as one line of ASCII: what a terminal shows cannot be more than it says.
+std::string event_line(const Event& event, const EventSource& source, Completer& completer);
 
 }  // namespace kerf::loader

@@ -13,9 +13,15 @@ struct ring_buffer;
 
 namespace kerf::loader {
 
+// A record and its payload.
+struct Event {
+  kerf_event_record record;
+  std::string path;            // canonical, of file events; any bytes
+};
+
 class EventRing {
  public:
-  using Handler = std::function<void(const kerf_event_record&)>;
+  using Handler = std::function<void(const Event&)>;
   // The handler is called from drain() only.
   static LoaderResult<EventRing> open(int ring_map, Handler handler);
   int fd() const;              // readable when there is something

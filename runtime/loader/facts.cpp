@@ -112,6 +112,16 @@ LoaderResult<Value> parse_fact(const Manifest& manifest, const std::string& name
   return *value;
 }
 
+LoaderResult<Unit> check_facts(const Manifest& manifest, const Facts& facts) {
+  std::set<std::string> names = fact_names(manifest);
+  for (const auto& [name, fact] : facts) {
+    if (!names.contains(name)) continue;   // kept by name, read by nobody
+    auto value = parse_fact(manifest, name, to_text(fact.value));
+    if (!value) return value.error();
+  }
+  return Unit{};
+}
+
 std::uint64_t boot_time_ns() {
   timespec now{};
   check(::clock_gettime(CLOCK_BOOTTIME, &now) == 0, "the boot clock can be read");

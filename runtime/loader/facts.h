@@ -18,6 +18,8 @@ using Facts = std::map<std::string, Fact>;  // by NAME
 
 // `text`: a Cedar literal: 3, true, "x", ip("10.0.0.1"), Agent::"a1". It must have the type of the fact.
 LoaderResult<Value> parse_fact(const Manifest& manifest, const std::string& name, const std::string& text);
+// Facts that another bundle published: those that this one reads must have its type.
+LoaderResult<Unit> check_facts(const Manifest& manifest, const Facts& facts);
 LoaderResult<Unit> check_fact_name(const Manifest& manifest, const std::string& name);
 
 std::uint64_t boot_time_ns();

@@ -76,6 +76,11 @@ bool has_directory(const std::string& path) {
   return std::filesystem::is_directory(path, error);
 }
 
+bool has_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, error));
+}
+
 Status remove_tree(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);

@@ -16,6 +16,7 @@ Status write_file(const std::string& path, std::string_view bytes);
 // Writes beside `path` and renames: a reader sees the old content or the new one.
 Status replace_file(const std::string& path, std::string_view bytes);
 bool has_directory(const std::string& path);
+bool has_file(const std::string& path);     // of any kind
 Status remove_tree(const std::string& path);
 
 // Printable ASCII stays, but a backslash is doubled; every other byte becomes \xNN. Unambiguous.

@@ -14,6 +14,7 @@
 
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
+#include "runtime/loader/mountinfo.h"
 
 namespace kerf::loader {
 namespace {
@@ -21,21 +22,6 @@ namespace {
 constexpr const char* kBpffs = "/sys/fs/bpf";
 constexpr const char* kStates = "/run/kerf";
 constexpr std::uint64_t kMaxMountsBytes = 16u << 20;
-
-// /proc/mounts writes space, tab, newline and backslash as \ooo.
-std::string unescape_mount(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    bool escape = text[i] == '\\' && i + 3 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '3';
-    if (!escape) {
-      out += text[i];
-      continue;
-    }
-    out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
-    i += 3;
-  }
-  return out;
-}
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -103,6 +89,8 @@ LoaderResult<Host> open_host() {
   if (auto done = make_directory(host->states, 0700); !done) return done.error();
   return host;
 }
+
+std::string cgroup_mount(const Host& host) { return host.cgroups.substr(0, host.cgroups.rfind('/')); }
 
 LoaderResult<Unit> check_privileges() {
   struct Need {

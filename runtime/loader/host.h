@@ -22,6 +22,8 @@ LoaderResult<Host> open_host();
 // Only looks: directories may be missing (then nothing was ever bound).
 LoaderResult<Host> find_host();
 
+std::string cgroup_mount(const Host& host);
+
 // Names what is missing: "CAP_BPF, CAP_NET_ADMIN".
 LoaderResult<Unit> check_privileges();
 

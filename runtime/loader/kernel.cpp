@@ -1,6 +1,6 @@
 // A checked object -> programs in the kernel, attached and pinned. Before: nothing has touched the kernel. After: every
-// governed event of the cgroup is refused until set_record and set_cgroup_slot. The one decision: links are pinned the
-// moment they exist, so enforcement never hangs on this process.
+// governed event of a bound task is refused until set_record. The one decision: links are pinned the moment they exist,
+// so enforcement never hangs on this process, and every later step starts from pins, not from this process's memory.
 #include "runtime/loader/kernel.h"
 
 #include <bpf/bpf.h>
@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 
@@ -29,13 +30,20 @@ struct NamedMap {
   const char* name;
   Fd Maps::* fd;
   bpf_map_type type;
+  bool needed;
+  bool shared;       // a replacing generation goes on with it
 };
-constexpr NamedMap kMaps[] = {{"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HASH},
-                              {"kerf_cgroup", &Maps::cgroup, BPF_MAP_TYPE_CGROUP_STORAGE},
-                              {"kerf_state", &Maps::state, BPF_MAP_TYPE_ARRAY},
-                              {"kerf_counters", &Maps::counters, BPF_MAP_TYPE_PERCPU_ARRAY},
-                              {"kerf_hits", &Maps::hits, BPF_MAP_TYPE_PERCPU_ARRAY},
-                              {"kerf_events", &Maps::events, BPF_MAP_TYPE_RINGBUF}};
+constexpr NamedMap kMaps[] = {{"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HASH, true, false},
+                              {"kerf_cgroup", &Maps::cgroup, BPF_MAP_TYPE_CGROUP_STORAGE, false, true},
+                              {"kerf_state", &Maps::state, BPF_MAP_TYPE_ARRAY, true, false},
+                              {"kerf_counters", &Maps::counters, BPF_MAP_TYPE_PERCPU_ARRAY, true, false},
+                              {"kerf_hits", &Maps::hits, BPF_MAP_TYPE_PERCPU_ARRAY, true, false},
+                              {"kerf_events", &Maps::events, BPF_MAP_TYPE_RINGBUF, true, false},
+                              {"kerf_tasks", &Maps::tasks, BPF_MAP_TYPE_HASH, false, true},
+                              {"kerf_cgroups", &Maps::cgroups, BPF_MAP_TYPE_HASH, false, true},
+                              {"kerf_anchors", &Maps::anchors, BPF_MAP_TYPE_HASH, false, true},
+                              {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, false, true},
+                              {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, false, false}};
 
 Fd duplicate(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
@@ -67,13 +75,11 @@ class Logs {
   std::vector<Log> logs_;
 };
 
-void leave_out_selftest(bpf_object* object, Logs& logs) {
+// Only what the plan says is loaded; of the maps, those of the self-test stay out.
+void choose_programs(bpf_object* object, const Enforcement& plan, Logs& logs) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
-    auto row = std::find_if(known_programs().begin(), known_programs().end(), [&](const KnownProgram& k) {
-      return std::string_view(k.name) == bpf_program__name(program);
-    });
-    bool wanted = row != known_programs().end() && row->attached;
+    bool wanted = plan.has(bpf_program__name(program));
     bpf_program__set_autoload(program, wanted);
     if (wanted) logs.give(program);
   }
@@ -83,12 +89,32 @@ void leave_out_selftest(bpf_object* object, Logs& logs) {
   }
 }
 
-LoaderResult<Unit> write_state(const Maps& maps, bool log_allows) {
+LoaderResult<Unit> share_maps(bpf_object* object, const Maps& shared) {
+  for (const NamedMap& row : kMaps) {
+    bpf_map* map = bpf_object__find_map_by_name(object, row.name);
+    int fd = (shared.*row.fd).get();
+    if (!row.shared || map == nullptr || fd < 0) continue;
+    if (int error = bpf_map__reuse_fd(map, fd); error != 0) return fail(Code::K7405, row.name, errno_text(-error));
+  }
+  return Unit{};
+}
+
+LoaderResult<Unit> write_kernel_state(const Maps& maps, const LoadInput& input) {
   kerf_state state{};
-  state.generation = kGeneration;
-  state.log_allows = log_allows ? 1 : 0;
+  state.generation = input.generation;
+  state.log_allows = input.log_allows ? 1 : 0;
+  state.waived_guards = input.plan.waived_guards;
   std::uint32_t zero = 0;
   if (::bpf_map_update_elem(maps.state.get(), &zero, &state, BPF_ANY) != 0) return fail(Code::K7405, "kerf_state", errno_text(errno));
+  return Unit{};
+}
+
+Failure pin_failure(const std::string& path, int error) {
+  return fail(Code::K7407, fmt::format("cannot pin `{}`: {}", path, errno_text(error)));
+}
+
+LoaderResult<Unit> pin(int fd, const std::string& path) {
+  if (::bpf_obj_pin(fd, path.c_str()) != 0) return pin_failure(path, errno);
   return Unit{};
 }
 
@@ -96,19 +122,40 @@ struct DestroyLink {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
 
-LoaderResult<Unit> attach_one(bpf_program* program, int cgroup, const std::string& pins) {
-  std::string name = bpf_program__name(program);
-  std::unique_ptr<bpf_link, DestroyLink> link(bpf_program__attach_cgroup(program, cgroup));
+LoaderResult<Unit> attach_hook(bpf_program* program, const std::string& pins) {
+  std::string name = bpf_program__name(program), path = pins + "/link_" + name;
+  std::unique_ptr<bpf_link, DestroyLink> link(bpf_program__attach(program));
   if (!link) return fail(Code::K7406, name, errno_text(errno));
-  std::string path = pins + "/link_" + name;
   // destroying a pinned link closes our descriptor only: the pin holds it
-  if (int error = bpf_link__pin(link.get(), path.c_str()); error != 0) return fail(Code::K7407, fmt::format("cannot pin `{}`: {}", path, errno_text(-error)));
+  if (int error = bpf_link__pin(link.get(), path.c_str()); error != 0) return pin_failure(path, -error);
   return Unit{};
 }
 
-LoaderResult<Unit> grace_period() {
-  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return Unit{};
-  return fail(Code::K7604, fmt::format("this kernel cannot wait for running hooks (membarrier: {})", errno_text(errno)));
+bool is_whole_hook(const KnownProgram& row) { return row.role == ProgramRole::hook && !attaches_to_cgroup(row); }
+
+bpf_program* program_of(const Loaded& loaded, const KnownProgram& row) {
+  bpf_program* program = bpf_object__find_program_by_name(loaded.object.get(), row.name);
+  check(program != nullptr, "a checked object has every program that its manifest lists");
+  return program;
+}
+
+std::string cgroup_link(const std::string& pins, std::uint32_t binding, const std::string& program) {
+  return fmt::format("{}/binding{}_{}", pins, binding, program);
+}
+
+// Names in a directory of pins.
+std::vector<std::string> entries(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  return names;
+}
+
+LoaderResult<Unit> remove_pin(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return Unit{};
+  return fail(Code::K7407, fmt::format("cannot remove `{}`: {}", path, errno_text(errno)));
 }
 
 template <class T>
@@ -123,12 +170,20 @@ T sum_cpus(int map, std::uint32_t key, void (*add)(T&, const T&)) {
 
 }  // namespace
 
-LoaderResult<Loaded> load_object(const LoadedBundle& bundle, bool log_allows) {
-  auto object = open_object(bundle.object, bundle.manifest);
+LoaderResult<Unit> grace_period() {
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return Unit{};
+  return fail(Code::K7604, fmt::format("this kernel cannot wait for running hooks (membarrier: {})", errno_text(errno)));
+}
+
+LoaderResult<Loaded> load_object(const LoadInput& input) {
+  auto object = open_object(input.bundle.object, input.bundle.manifest);
   if (!object) return object.error();
   QuietLibbpf quiet;
   Logs logs;
-  leave_out_selftest(object->get(), logs);
+  choose_programs(object->get(), input.plan, logs);
+  if (input.shared != nullptr) {
+    if (auto done = share_maps(object->get(), *input.shared); !done) return done.error();
+  }
   if (int error = bpf_object__load(object->get()); error != 0) {
     Failure failure = fail(Code::K7405, "policy.bpf.o", errno_text(-error));
     for (std::string& line : logs.tail()) failure.help.push_back(std::move(line));
@@ -137,38 +192,75 @@ LoaderResult<Loaded> load_object(const LoadedBundle& bundle, bool log_allows) {
   Loaded loaded{std::move(*object), {}};
   for (const NamedMap& row : kMaps) {
     int fd = bpf_object__find_map_fd_by_name(loaded.object.get(), row.name);
+    if (fd < 0 && !row.needed) continue;
     loaded.maps.*row.fd = duplicate(fd);
     if (!(loaded.maps.*row.fd).ok()) return fail(Code::K7405, row.name, errno_text(errno));
   }
-  if (auto done = write_state(loaded.maps, log_allows); !done) return done.error();
+  if (auto done = write_kernel_state(loaded.maps, input); !done) return done.error();
   return loaded;
 }
 
-LoaderResult<std::vector<std::string>> attach(const Loaded& loaded, int cgroup, const std::string& pins) {
-  QuietLibbpf quiet;
-  std::vector<std::string> names;
-  for (const KnownProgram& row : known_programs()) {
-    if (!row.attached) continue;
-    bpf_program* program = bpf_object__find_program_by_name(loaded.object.get(), row.name);
-    check(program != nullptr, "a checked object has every program");
-    if (auto done = attach_one(program, cgroup, pins); !done) return done.error();
-    names.push_back(row.name);
-  }
+LoaderResult<std::vector<std::string>> pin_object(const Loaded& loaded, const Enforcement& plan, const std::string& pins) {
   for (const NamedMap& row : kMaps) {
-    std::string path = pins + "/" + row.name;
-    if (::bpf_obj_pin((loaded.maps.*row.fd).get(), path.c_str()) != 0) {
-      return fail(Code::K7407, fmt::format("cannot pin `{}`: {}", path, errno_text(errno)));
-    }
+    int fd = (loaded.maps.*row.fd).get();
+    if (fd < 0) continue;
+    if (auto done = pin(fd, pins + "/" + row.name); !done) return done.error();
+  }
+  std::vector<std::string> names;
+  for (const KnownProgram* row : plan.programs) {
+    names.push_back(row->name);
+    if (is_whole_hook(*row)) continue;
+    auto done = pin(bpf_program__fd(program_of(loaded, *row)), pins + "/program_" + row->name);
+    if (!done) return done.error();
   }
   return names;
 }
 
-LoaderResult<Unit> unpin(const std::string& pins) {
-  for (const KnownProgram& row : known_programs()) {
-    std::string path = pins + "/link_" + row.name;
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail(Code::K7407, fmt::format("cannot remove `{}`: {}", path, errno_text(errno)));
+LoaderResult<Unit> attach_hooks(const Loaded& loaded, const Enforcement& plan, const std::string& pins) {
+  QuietLibbpf quiet;
+  for (const KnownProgram* row : plan.programs) {
+    if (!is_whole_hook(*row)) continue;
+    if (auto done = attach_hook(program_of(loaded, *row), pins); !done) return done;
   }
-  for (const NamedMap& row : kMaps) ::unlink((pins + "/" + row.name).c_str());
+  return Unit{};
+}
+
+LoaderResult<Fd> open_program(const std::string& pins, const std::string& name) {
+  std::string path = pins + "/program_" + name;
+  Fd fd(::bpf_obj_get(path.c_str()));
+  if (!fd.ok()) return fail(Code::K7603, fmt::format("cannot open `{}`: {}", path, errno_text(errno)));
+  return fd;
+}
+
+LoaderResult<Unit> attach_cgroup(const std::string& pins, const std::vector<std::string>& programs, std::uint32_t binding, int cgroup) {
+  for (const std::string& name : programs) {
+    const KnownProgram* row = find_program(name);
+    if (row == nullptr || !attaches_to_cgroup(*row)) continue;
+    auto program = open_program(pins, name);
+    if (!program) return program.error();
+    Fd link(::bpf_link_create(program->get(), cgroup, row->attach, nullptr));
+    if (!link.ok()) return fail(Code::K7406, name, errno_text(errno));
+    if (auto done = pin(link.get(), cgroup_link(pins, binding, name)); !done) return done;
+  }
+  return Unit{};
+}
+
+LoaderResult<Unit> detach_cgroup(const std::string& pins, std::uint32_t binding) {
+  std::string prefix = fmt::format("binding{}_", binding);
+  for (const std::string& name : entries(pins)) {
+    if (!name.starts_with(prefix)) continue;
+    if (auto done = remove_pin(pins + "/" + name); !done) return done;
+  }
+  return Unit{};
+}
+
+LoaderResult<Unit> unpin(const std::string& pins) {
+  std::vector<std::string> names = entries(pins);
+  auto is_link = [](const std::string& name) { return name.starts_with("binding") || name.starts_with("link_"); };
+  std::stable_partition(names.begin(), names.end(), is_link);
+  for (const std::string& name : names) {
+    if (auto done = remove_pin(pins + "/" + name); !done) return done;
+  }
   if (::rmdir(pins.c_str()) != 0 && errno != ENOENT) return fail(Code::K7407, fmt::format("cannot remove `{}`: {}", pins, errno_text(errno)));
   return Unit{};
 }
@@ -178,6 +270,7 @@ LoaderResult<Maps> open_pinned(const std::string& pins) {
   for (const NamedMap& row : kMaps) {
     std::string path = pins + "/" + row.name;
     Fd fd(::bpf_obj_get(path.c_str()));
+    if (!fd.ok() && errno == ENOENT && !row.needed) continue;
     if (!fd.ok()) return fail(Code::K7603, fmt::format("cannot open `{}`: {}", path, errno_text(errno)));
     bpf_map_info info{};
     std::uint32_t size = sizeof info;
@@ -188,25 +281,32 @@ LoaderResult<Maps> open_pinned(const std::string& pins) {
   return maps;
 }
 
-LoaderResult<Unit> set_record(const Maps& maps, const std::vector<std::uint8_t>& record, bool replaces) {
+LoaderResult<Unit> set_record(const Maps& maps, std::uint32_t binding, const std::vector<std::uint8_t>& record, RecordChange change) {
   bpf_map_info info{};
-  std::uint32_t size = sizeof info, key = kBinding;
+  std::uint32_t size = sizeof info;
   if (::bpf_obj_get_info_by_fd(maps.bindings.get(), &info, &size) != 0 || info.value_size != record.size()) {
     return fail(Code::K7604, std::string("the record does not fit the map kerf_bindings"));
   }
-  if (!replaces) {
-    if (::bpf_map_update_elem(maps.bindings.get(), &key, record.data(), BPF_NOEXIST) == 0) return Unit{};
-    return fail(Code::K7604, errno_text(errno));
-  }
   // also before: a writer that died had no time for the one after
   if (auto done = grace_period(); !done) return done;
-  if (::bpf_map_update_elem(maps.bindings.get(), &key, record.data(), BPF_EXIST) != 0) return fail(Code::K7604, errno_text(errno));
+  bool adds = change == RecordChange::add;
+  if (::bpf_map_update_elem(maps.bindings.get(), &binding, record.data(), adds ? BPF_NOEXIST : BPF_EXIST) != 0) {
+    return fail(Code::K7604, errno_text(errno));
+  }
+  return adds ? LoaderResult<Unit>(Unit{}) : grace_period();
+}
+
+LoaderResult<Unit> remove_record(const Maps& maps, std::uint32_t binding) {
+  if (::bpf_map_delete_elem(maps.bindings.get(), &binding) != 0 && errno != ENOENT) return fail(Code::K7604, errno_text(errno));
   return grace_period();
 }
 
 LoaderResult<Unit> set_cgroup_slot(const Maps& maps, std::uint64_t cgroup, std::uint32_t binding) {
+  if (!maps.cgroup.ok()) return Unit{};   // no hook of the object belongs to a cgroup
   kerf_cgroup_slot slot{binding, 0};
-  if (::bpf_map_update_elem(maps.cgroup.get(), &cgroup, &slot, BPF_EXIST) != 0) return fail(Code::K7604, errno_text(errno));
+  // a cgroup to which nothing was ever attached has no slot: none is as good as 0
+  bool set = ::bpf_map_update_elem(maps.cgroup.get(), &cgroup, &slot, BPF_EXIST) == 0 || (binding == 0 && errno == ENOENT);
+  if (!set) return fail(Code::K7604, errno_text(errno));
   return Unit{};
 }
 
@@ -216,6 +316,8 @@ kerf_counters read_counters(const Maps& maps) {
     sum.denials += one.denials;
     sum.events_lost += one.events_lost;
     sum.guards += one.guards;
+    sum.no_slot += one.no_slot;
+    sum.tags_lost += one.tags_lost;
   });
 }
 

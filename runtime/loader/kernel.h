@@ -1,22 +1,21 @@
-// The loaded object: programs attached to one cgroup, links and maps pinned, and the maps by their ABI shapes.
+// One generation of a loaded bundle in the kernel: programs attached, links, programs and maps pinned, and the maps by
+// their ABI shapes.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "runtime/abi/policy_abi.h"
+#include "runtime/loader/abilities.h"
 #include "runtime/loader/bundle.h"
 #include "runtime/loader/fd.h"
 #include "runtime/loader/object.h"
 
 namespace kerf::loader {
 
-inline constexpr std::uint32_t kBinding = 1;      // the one binding of a run
-inline constexpr std::uint64_t kGeneration = 1;
-
-// The maps of a running binding, opened from its pins or from the loaded object.
+// The maps of a generation, opened from its pins or from the loaded object. What the object has not is not open.
 struct Maps {
-  Fd bindings, cgroup, state, counters, hits, events;
+  Fd bindings, cgroup, state, counters, hits, events, tasks, cgroups, anchors, anchor_paths, anchor_probe;
 };
 
 struct Loaded {
@@ -24,20 +23,41 @@ struct Loaded {
   Maps maps;
 };
 
-// Loads (the self-test and its maps stay out) and writes kerf_state. Nothing is attached yet.
-LoaderResult<Loaded> load_object(const LoadedBundle& bundle, bool log_allows);
-// Attaches every hook to the cgroup and pins links and maps in `pins`, an existing empty directory. From here on the
-// cgroup is refused everything that is governed, until a record is set; and it outlives this process.
-LoaderResult<std::vector<std::string>> attach(const Loaded& loaded, int cgroup, const std::string& pins);
-// Removing the pins is what ends enforcement.
-LoaderResult<Unit> unpin(const std::string& pins);
+struct LoadInput {
+  const LoadedBundle& bundle;
+  const Enforcement& plan;
+  std::uint64_t generation = 1;
+  bool log_allows = false;
+  const Maps* shared = nullptr;     // of the generation that this one will replace: identity, cgroups and anchors go on
+};
 
+// Loads the programs of the plan and writes kerf_state. Nothing is attached yet.
+LoaderResult<Loaded> load_object(const LoadInput& input);
+// Pins maps, and the programs that later steps attach, in `pins`, an existing empty directory. Returns the names of all
+// programs of the plan.
+LoaderResult<std::vector<std::string>> pin_object(const Loaded& loaded, const Enforcement& plan, const std::string& pins);
+// Attaches and pins every hook that belongs to no cgroup. It outlives this process.
+LoaderResult<Unit> attach_hooks(const Loaded& loaded, const Enforcement& plan, const std::string& pins);
+
+// Attaches the cgroup hooks among `programs`, from their pins. From here on the cgroup is refused what they govern,
+// until there is a record.
+LoaderResult<Unit> attach_cgroup(const std::string& pins, const std::vector<std::string>& programs, std::uint32_t binding, int cgroup);
+LoaderResult<Unit> detach_cgroup(const std::string& pins, std::uint32_t binding);
+
+// Removing the pins is what ends enforcement: links first.
+LoaderResult<Unit> unpin(const std::string& pins);
 LoaderResult<Maps> open_pinned(const std::string& pins);
+LoaderResult<Fd> open_program(const std::string& pins, const std::string& name);
 
 // Replaces the record whole, then waits until no hook reads the one before (policy_abi.h). The caller holds the lock.
-LoaderResult<Unit> set_record(const Maps& maps, const std::vector<std::uint8_t>& record, bool replaces);
-// Ties the cgroup to the binding: the record comes into force.
+enum class RecordChange { add, replace };
+LoaderResult<Unit> set_record(const Maps& maps, std::uint32_t binding, const std::vector<std::uint8_t>& record, RecordChange change);
+LoaderResult<Unit> remove_record(const Maps& maps, std::uint32_t binding);
+// Ties the cgroup to the binding for the cgroup hooks; 0: to none, everything governed is refused there.
 LoaderResult<Unit> set_cgroup_slot(const Maps& maps, std::uint64_t cgroup, std::uint32_t binding);
+
+// Waits until no hook is running that began before.
+LoaderResult<Unit> grace_period();
 
 kerf_counters read_counters(const Maps& maps);
 void clear_counters(const Maps& maps);

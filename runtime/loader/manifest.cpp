@@ -13,6 +13,8 @@
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/digest.h"
 #include "runtime/loader/failure.h"
+#include "runtime/loader/features.h"
+#include "runtime/loader/files.h"
 
 namespace kerf::loader {
 namespace {
@@ -22,6 +24,7 @@ constexpr std::uint32_t kMaxSegmentWords = 1u << 20;
 constexpr std::uint64_t kMaxSlackBytes = 64u << 10;
 constexpr std::size_t kMaxListed = 1u << 20;
 constexpr std::size_t kMaxName = 4096;
+constexpr int kManifestVersion = 2;
 constexpr std::uint32_t kWordsPerValue = sizeof(kerf_value) / 8;
 
 class Reader {
@@ -32,14 +35,16 @@ class Reader {
     if (!fault_) fault_ = where + ": " + what;
   }
 
-  // Exactly these keys.
-  void keys(const Json& json, const std::string& where, std::initializer_list<std::string_view> names) {
+  // Exactly these keys; `optional` ones may be missing.
+  void keys(const Json& json, const std::string& where, std::initializer_list<std::string_view> names,
+            std::initializer_list<std::string_view> optional = {}) {
     if (!json.is_object()) return refuse(where, "is no object");
     std::size_t found = 0;
     for (std::string_view name : names) {
       if (json.contains(name)) ++found;
       else refuse(where, fmt::format("has no `{}`", name));
     }
+    for (std::string_view name : optional) found += json.contains(name);
     if (ok() && found != json.size()) refuse(where, "has a key that this version does not know");
   }
   const Json& at(const Json& json, const char* key) const {
@@ -109,6 +114,44 @@ class Reader {
 
 bool is_hash(const std::string& text) {
   return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// The variable of an expression that is not known in `stage`; empty if there is none. Iterative: nesting is the reader's
+// to bound, not the stack's.
+std::string_view unknown_variable(const Json& expr, UserStage stage) {
+  std::vector<const Json*> open{&expr};
+  while (!open.empty()) {
+    const Json& at = *open.back();
+    open.pop_back();
+    if (at.is_object() && at.size() == 1 && at.contains("Var") && at["Var"].is_string()) {
+      std::string_view name = at["Var"].get_ref<const std::string&>();
+      bool known = name == "principal" || (name == "context" && stage == UserStage::publish);
+      if (!known) return name;
+      continue;
+    }
+    if (at.is_structured()) {
+      for (const Json& below : at) open.push_back(&below);
+    }
+  }
+  return {};
+}
+
+// A predicate or a slot that asks for what only an event can tell: no compiler of ours makes it.
+std::optional<Failure> check_stages(const Json& json, const Manifest& manifest) {
+  const Json& environments = json["environments"];
+  for (std::size_t e = 0; e < manifest.environments.size(); ++e) {
+    auto check_rows = [&](const char* key, const auto& rows) -> std::optional<Failure> {
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        std::string_view variable = unknown_variable(environments[e][key][i]["expr"], rows[i].stage);
+        if (variable.empty()) continue;
+        return fail(Code::K7307, escape_bytes(manifest.policies.at(rows[i].policy).id), fmt::format("`{}` is not observed here", variable));
+      }
+      return std::nullopt;
+    };
+    if (auto failure = check_rows("predicates", manifest.environments[e].predicates)) return failure;
+    if (auto failure = check_rows("slots", manifest.environments[e].slots)) return failure;
+  }
+  return std::nullopt;
 }
 
 std::optional<gateway::Expr> read_expr(Reader& in, const Json& row, const std::string& where) {
@@ -211,9 +254,15 @@ int read_errno(Reader& in, const Json& json, const std::string& where) {
   return 0;
 }
 
+std::uint32_t read_event_kind(Reader& in, const Json& name, const std::string& where) {
+  auto kind = name.is_string() ? find_event_kind(name.get_ref<const std::string&>()) : std::nullopt;
+  if (!kind) in.refuse(where, "is no event");
+  return kind.value_or(0);
+}
+
 std::optional<Environment> read_environment(Reader& in, const Json& json, const std::string& where,
                                             std::uint32_t segment_words, std::uint32_t policies) {
-  in.keys(json, where, {"principal", "action", "resource", "event", "errno", "row_words", "summary_words", "forbid_words",
+  in.keys(json, where, {"principal", "action", "resource", "resource_kind", "event", "errno", "row_words", "summary_words", "forbid_words",
                         "permit_words", "active_offset", "values_offset", "value_count", "rows", "facts", "observed",
                         "predicates", "slots", "active"});
   Environment env;
@@ -223,7 +272,11 @@ std::optional<Environment> read_environment(Reader& in, const Json& json, const 
   auto action = uid_from_json(in.at(json, "action"));
   if (!action) in.refuse(where, "`action`: " + action.error().message);
   else env.action = *action;
-  env.event = static_cast<std::uint32_t>(in.word(json, "event", where, {event_name(KERF_EVENT_NET_CONNECT)}));
+  env.kind = static_cast<ResourceKind>(in.word(json, "resource_kind", where, {"endpoint", "file", "directory"}));
+  env.event = read_event_kind(in, in.at(json, "event"), where + ".event");
+  if (in.ok() && (env.kind == ResourceKind::endpoint) != ((KERF_NET_EVENTS >> env.event & 1) != 0)) {
+    in.refuse(where, "`resource_kind` does not fit `event`");
+  }
   env.refusal_errno = read_errno(in, json, where);
   read_layout(in, json, where, segment_words, env);
   env.facts = in.list<FactRow>(json, "facts", where, [&](const Json& row, const std::string& at) { return read_fact(in, row, at); });
@@ -250,9 +303,8 @@ std::optional<FileRow> read_file_row(Reader& in, const Json& json, const std::st
 }
 
 std::optional<Feature> read_feature(Reader& in, const Json& json, const std::string& where) {
-  in.keys(json, where, {"name", "enforced", "needs", "what"});
-  return Feature{in.text(json, "name", where), in.text(json, "needs", where), in.text(json, "what", where),
-                 in.boolean(json, "enforced", where)};
+  in.keys(json, where, {"name", "what", "programs"});
+  return Feature{in.text(json, "name", where), in.text(json, "what", where), in.names(json, "programs", where)};
 }
 
 std::optional<PolicyRow> read_policy(Reader& in, const Json& json, const std::string& where) {
@@ -270,13 +322,51 @@ std::optional<std::string> read_principal_type(Reader& in, const Json& json, con
   return in.text(json, "type", where);
 }
 
-void check_environments(Reader& in, const std::vector<Environment>& environments) {
-  std::set<std::pair<std::string, std::uint32_t>> seen;
-  for (const Environment& env : environments) {
-    if (!seen.emplace(env.principal, env.event).second) {
+std::optional<PathRow> read_path(Reader& in, const Json& json, const std::string& where, std::uint32_t policies) {
+  in.keys(json, where, {"path", "kind", "policies"});
+  PathRow row;
+  row.path = in.text(json, "path", where);
+  row.kind = static_cast<PathKind>(in.word(json, "kind", where, {"file", "tree", "prefix"}));
+  if (in.ok() && !row.path.starts_with('/')) in.refuse(where, "`path` is not absolute");
+  if (in.ok() && row.path.find('\0') != std::string::npos) in.refuse(where, "`path` has a zero byte");
+  row.policies = in.list<std::uint32_t>(json, "policies", where, [&](const Json& index, const std::string& at) -> std::optional<std::uint32_t> {
+    bool known = index.is_number_unsigned() && index.get<std::uint64_t>() < policies;
+    if (!known) in.refuse(at, "is no policy");
+    return known ? std::optional(index.get<std::uint32_t>()) : std::nullopt;
+  });
+  return row;
+}
+
+std::uint32_t read_governed(Reader& in, const Json& json) {
+  std::uint32_t mask = 0;
+  for (const std::string& name : in.names(json, "governed", "")) {
+    std::uint32_t bit = KERF_BIT(read_event_kind(in, name, "governed"));
+    mask |= bit;
+  }
+  if (in.ok() && mask == 0) in.refuse("governed", "is empty");
+  return mask;
+}
+
+void check_environments(Reader& in, const Manifest& manifest) {
+  std::set<std::tuple<std::string, std::uint32_t, ResourceKind>> seen;
+  for (const Environment& env : manifest.environments) {
+    if (!seen.emplace(env.principal, env.event, env.kind).second) {
       in.refuse("environments", fmt::format("the event {} has two actions for {}", event_name(env.event), env.principal));
     }
+    if (!(manifest.governed >> env.event & 1)) in.refuse("environments", fmt::format("the event {} is not governed", event_name(env.event)));
   }
+}
+
+// Exactly the programs that the governed events bring in.
+void check_programs(Reader& in, const Manifest& manifest) {
+  std::set<std::string_view> promised(manifest.programs.begin(), manifest.programs.end());
+  for (const KnownProgram& row : known_programs()) {
+    bool wanted = (row.events & manifest.governed) != 0;
+    if (wanted != (promised.erase(row.name) != 0)) {
+      in.refuse("programs", fmt::format("`{}` {}", row.name, wanted ? "is missing" : "serves no governed event"));
+    }
+  }
+  if (!promised.empty()) in.refuse("programs", fmt::format("`{}` is no program of this ABI", escape_bytes(*promised.begin())));
 }
 
 // Room for all segments; the compiler may add slack that bounds its hooks' reads.
@@ -289,7 +379,8 @@ void check_binding_size(Reader& in, const Manifest& manifest) {
 
 Manifest read_fields(Reader& in, const Json& json) {
   in.keys(json, "manifest", {"format", "version", "abi", "compiler", "digest", "inputs_digest", "inputs", "outputs", "programs",
-                             "maps", "features", "principal_types", "policies", "layout", "environments"});
+                             "maps", "governed", "features", "waived", "principal_types", "policies", "layout",
+                             "environments", "paths"}, {"directory_type"});
   Manifest m;
   m.compiler = in.text(json, "compiler", "");
   m.digest = in.text(json, "digest", "");
@@ -299,8 +390,11 @@ Manifest read_fields(Reader& in, const Json& json) {
   m.outputs = in.list<FileRow>(json, "outputs", "", [&](const Json& row, const std::string& at) { return read_file_row(in, row, at, false); });
   m.programs = in.names(json, "programs", "");
   m.maps = in.names(json, "maps", "");
+  m.governed = read_governed(in, json);
   m.features = in.list<Feature>(json, "features", "", [&](const Json& row, const std::string& at) { return read_feature(in, row, at); });
+  m.waived = in.names(json, "waived", "");
   m.principal_types = in.list<std::string>(json, "principal_types", "", [&](const Json& row, const std::string& at) { return read_principal_type(in, row, at); });
+  if (json.contains("directory_type")) m.directory_type = in.text(json, "directory_type", "");
   m.policies = in.list<PolicyRow>(json, "policies", "", [&](const Json& row, const std::string& at) { return read_policy(in, row, at); });
   const Json& layout = in.at(json, "layout");
   in.keys(layout, "layout", {"segment_words", "binding_bytes"});
@@ -311,7 +405,9 @@ Manifest read_fields(Reader& in, const Json& json) {
   m.environments = in.list<Environment>(json, "environments", "", [&](const Json& row, const std::string& at) {
     return read_environment(in, row, at, m.segment_words, policies);
   });
-  check_environments(in, m.environments);
+  m.paths = in.list<PathRow>(json, "paths", "", [&](const Json& row, const std::string& at) { return read_path(in, row, at, policies); });
+  check_environments(in, m);
+  check_programs(in, m);
   return m;
 }
 
@@ -320,7 +416,7 @@ std::optional<Failure> check_version(const Json& json) {
   if (!json.is_object() || json.value("format", Json()) != "kerf-bundle") {
     return fail(Code::K7104, std::string("`format` is not \"kerf-bundle\""));
   }
-  for (auto [key, ours] : {std::pair{"version", 1}, std::pair{"abi", KERF_ABI_VERSION}}) {
+  for (auto [key, ours] : {std::pair{"version", kManifestVersion}, std::pair{"abi", KERF_ABI_VERSION}}) {
     Json theirs = json.value(key, Json());
     if (!theirs.is_number_integer()) return fail(Code::K7104, fmt::format("`{}` is no integer", key));
     if (theirs != ours) return fail(Code::K7105, std::string(key), theirs.dump(), ours);
@@ -330,7 +426,9 @@ std::optional<Failure> check_version(const Json& json) {
 
 }  // namespace
 
-std::string_view event_name(std::uint32_t kind) { return kind == KERF_EVENT_NET_CONNECT ? "net.connect" : ""; }
+bool is_waived(const Manifest& manifest, std::string_view feature) {
+  return std::find(manifest.waived.begin(), manifest.waived.end(), feature) != manifest.waived.end();
+}
 
 LoaderResult<Manifest> read_manifest(std::string_view text) {
   auto json = parse_json(text);
@@ -343,6 +441,7 @@ LoaderResult<Manifest> read_manifest(std::string_view text) {
   Reader in;
   Manifest manifest = read_fields(in, *json);
   if (!in.ok()) return fail(Code::K7104, in.fault());
+  if (auto failure = check_stages(*json, manifest)) return *failure;
   return manifest;
 }
 

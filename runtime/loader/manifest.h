@@ -14,9 +14,10 @@ struct FileRow {
   std::uint64_t size = 0;
 };
 
+// What of it this machine enforces is not the manifest's to say.
 struct Feature {
-  std::string name, needs, what;
-  bool enforced = false;
+  std::string name, what;
+  std::vector<std::string> programs;
 };
 
 struct PolicyRow {
@@ -61,8 +62,11 @@ struct ObservedRow {
   bool context = false;
 };
 
+enum class ResourceKind { endpoint, file, directory };
+
 struct Environment {
   std::string principal, resource;
+  ResourceKind kind = ResourceKind::endpoint;
   EntityUid action;
   std::uint32_t event = 0;          // KERF_EVENT_…
   int refusal_errno = 0;
@@ -75,21 +79,35 @@ struct Environment {
   std::vector<ActiveRow> active;
 };
 
+// A path that policies name: a literal, a directory of `in`, or the text of a pattern before its first wildcard.
+enum class PathKind { file, tree, prefix };
+
+struct PathRow {
+  std::string path;
+  PathKind kind = PathKind::file;
+  std::vector<std::uint32_t> policies;
+};
+
 struct Manifest {
   std::string compiler, digest, inputs_digest;
   std::vector<FileRow> outputs;
   std::vector<std::string> programs, maps;
+  std::uint32_t governed = 0;          // mask of enum kerf_event_kind
   std::vector<Feature> features;
+  std::vector<std::string> waived;     // features that the author gave up
+  std::string directory_type;          // the entity type of directories; empty: none
   std::vector<std::string> principal_types;
   std::vector<PolicyRow> policies;
   std::uint32_t segment_words = 0, binding_bytes = 0;
   std::vector<Environment> environments;
+  std::vector<PathRow> paths;
 };
 
-// Checks the form, the version, the digest and every index; the files themselves are not looked at.
+// Checks the form, the version, the digest, every index, that governed events, programs and features are those of the
+// ABI's table, and that bind predicates ask for nothing that only an event can tell; the files themselves are not
+// looked at.
 LoaderResult<Manifest> read_manifest(std::string_view text);
 
-// The name of an ABI event kind, "net.connect"; empty if there is none.
-std::string_view event_name(std::uint32_t kind);
+bool is_waived(const Manifest& manifest, std::string_view feature);
 
 }  // namespace kerf::loader

@@ -14,6 +14,7 @@
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/elf.h"
 #include "runtime/loader/failure.h"
+#include "runtime/loader/features.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/trial.h"
 
@@ -22,23 +23,34 @@ namespace {
 
 constexpr std::uint32_t kMaxRingBytes = 64u << 20;
 constexpr std::uint32_t kMaxDataBytes = 64u << 20;
+constexpr std::uint32_t kMaxScratchBytes = 64u << 10;   // of one slot: private to the glue
 
 struct MapShape {
   const char* name;
   bpf_map_type type;
   std::uint32_t key_size, value_size, max_entries, flags;
+  std::uint32_t events;      // must be in an object iff one of them is governed
 };
+
+constexpr std::uint32_t kNever = 0;   // may be there, need not
 
 std::vector<MapShape> map_shapes(const Manifest& manifest) {
   auto policies = static_cast<std::uint32_t>(std::max<std::size_t>(manifest.policies.size(), 1));
+  constexpr std::uint32_t lazy = BPF_F_NO_PREALLOC;
   return {
-      {"kerf_bindings", BPF_MAP_TYPE_HASH, 4, manifest.binding_bytes, KERF_MAX_BINDINGS, BPF_F_NO_PREALLOC},
-      {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0},
-      {"kerf_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), 1, 0},
-      {"kerf_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), 1, 0},
-      {"kerf_hits", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_hit), policies, 0},
-      {"kerf_selftest_in", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_in), KERF_SELFTEST_BATCH, 0},
-      {"kerf_selftest_out", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_decision), KERF_SELFTEST_BATCH, 0},
+      {"kerf_bindings", BPF_MAP_TYPE_HASH, 4, manifest.binding_bytes, KERF_MAX_BINDINGS, lazy, KERF_ALL_EVENTS},
+      {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0, KERF_NET_EVENTS},
+      {"kerf_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), 1, 0, KERF_ALL_EVENTS},
+      {"kerf_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), 1, 0, KERF_ALL_EVENTS},
+      {"kerf_hits", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_hit), policies, 0, KERF_ALL_EVENTS},
+      {"kerf_tasks", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_TASKS, 0, KERF_ALL_EVENTS},
+      {"kerf_cgroups", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
+      {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
+      {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
+      {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, KERF_FILE_EVENTS},
+      {"kerf_selftest_in", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_in), KERF_SELFTEST_BATCH, 0, kNever},
+      {"kerf_selftest_out", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_decision), KERF_SELFTEST_BATCH, 0, kNever},
+      {"kerf_selftest_path", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_path), KERF_SELFTEST_BATCH, 0, kNever},
   };
 }
 
@@ -58,20 +70,15 @@ std::optional<Failure> check_programs(bpf_object* object, const Manifest& manife
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
     std::string name = bpf_program__name(program);
-    const auto& known = known_programs();
-    auto row = std::find_if(known.begin(), known.end(), [&](const KnownProgram& k) { return name == k.name; });
-    if (row == known.end()) return fail(Code::K7202, escape_bytes(name), "is no hook of this ABI");
+    const KnownProgram* row = find_program(name);
+    if (row == nullptr) return fail(Code::K7202, escape_bytes(name), "is no hook of this ABI");
     if (std::string_view(bpf_program__section_name(program)) != row->section || bpf_program__type(program) != row->type ||
         bpf_program__expected_attach_type(program) != row->attach) {
       return fail(Code::K7202, name, "is of another type or attaches to another hook");
     }
     if (!found.insert(name).second) return fail(Code::K7202, name, "is there twice");
   }
-  if (auto failure = compare_names(Code::K7202, found, {manifest.programs.begin(), manifest.programs.end()})) return failure;
-  for (const KnownProgram& row : known_programs()) {
-    if (!found.contains(row.name)) return fail(Code::K7202, row.name, "is missing");
-  }
-  return std::nullopt;
+  return compare_names(Code::K7202, found, {manifest.programs.begin(), manifest.programs.end()});
 }
 
 std::optional<Failure> check_plain_map(bpf_map* map, const std::string& name) {
@@ -89,6 +96,13 @@ std::optional<Failure> check_events_map(bpf_map* map) {
   return std::nullopt;
 }
 
+std::optional<Failure> check_scratch_map(bpf_map* map) {
+  bool fits = bpf_map__type(map) == BPF_MAP_TYPE_ARRAY && bpf_map__key_size(map) == 4 && bpf_map__value_size(map) <= kMaxScratchBytes &&
+              bpf_map__max_entries(map) == KERF_SCRATCH_SLOTS && bpf_map__map_flags(map) == 0;
+  if (!fits) return fail(Code::K7203, "kerf_scratch", "is no pool of slots of a usable size");
+  return std::nullopt;
+}
+
 // libbpf's own maps for sections: constants only; writable data would be state that the ABI does not know.
 std::optional<Failure> check_section_map(bpf_map* map, const std::string& name) {
   bool constants = name.ends_with(".rodata") || name.starts_with(".rodata");
@@ -98,14 +112,21 @@ std::optional<Failure> check_section_map(bpf_map* map, const std::string& name) 
   return std::nullopt;
 }
 
+// Hashes of the identity and the anchors may be preallocated or not.
+bool flags_fit(const MapShape& shape, std::uint32_t flags) {
+  bool free = shape.type == BPF_MAP_TYPE_HASH && shape.flags == 0;
+  return flags == shape.flags || (free && flags == BPF_F_NO_PREALLOC);
+}
+
 std::optional<Failure> check_map(bpf_map* map, const std::string& name, const std::vector<MapShape>& shapes) {
   if (auto failure = check_plain_map(map, escape_bytes(name))) return failure;
   if (name == "kerf_events") return check_events_map(map);
+  if (name == "kerf_scratch") return check_scratch_map(map);
   auto shape = std::find_if(shapes.begin(), shapes.end(), [&](const MapShape& s) { return name == s.name; });
   if (shape == shapes.end()) return fail(Code::K7203, escape_bytes(name), "is no map of this ABI");
   bool fits = bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&
               bpf_map__value_size(map) == shape->value_size && bpf_map__max_entries(map) == shape->max_entries &&
-              bpf_map__map_flags(map) == shape->flags;
+              flags_fit(*shape, bpf_map__map_flags(map));
   if (!fits) {
     return fail(Code::K7203, name, fmt::format("has type {}, key {}, value {}, entries {}, flags {:#x}; expected {}, {}, {}, {}, {:#x}",
         static_cast<int>(bpf_map__type(map)), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map),
@@ -128,24 +149,14 @@ std::optional<Failure> check_maps(bpf_object* object, const Manifest& manifest) 
     if (!found.insert(name).second) return fail(Code::K7203, name, "is there twice");
   }
   if (auto failure = compare_names(Code::K7203, found, {manifest.maps.begin(), manifest.maps.end()})) return failure;
-  for (const char* needed : {"kerf_bindings", "kerf_cgroup", "kerf_state", "kerf_counters", "kerf_hits", "kerf_events"}) {
-    if (!found.contains(needed)) return fail(Code::K7203, needed, "is missing");
+  for (const MapShape& shape : shapes) {
+    if ((shape.events & manifest.governed) != 0 && !found.contains(shape.name)) return fail(Code::K7203, shape.name, "is missing");
   }
+  if (!found.contains("kerf_events")) return fail(Code::K7203, "kerf_events", "is missing");
   return std::nullopt;
 }
 
 }  // namespace
-
-const std::vector<KnownProgram>& known_programs() {
-  static const std::vector<KnownProgram> programs = {
-      {"kerf_connect4", "cgroup/connect4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT, true},
-      {"kerf_connect6", "cgroup/connect6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET6_CONNECT, true},
-      {"kerf_sendmsg4", "cgroup/sendmsg4", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UDP4_SENDMSG, true},
-      {"kerf_sendmsg6", "cgroup/sendmsg6", BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_UDP6_SENDMSG, true},
-      {"kerf_sock_create", "cgroup/sock_create", BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, true},
-      {"kerf_selftest", "syscall", BPF_PROG_TYPE_SYSCALL, static_cast<bpf_attach_type>(0), false}};
-  return programs;
-}
 
 LoaderResult<Object> open_object(const std::string& bytes, const Manifest& manifest) {
   if (auto done = check_elf(bytes); !done) return fail(Code::K7201, done.error().message);

@@ -15,16 +15,6 @@ struct CloseObject {
 };
 using Object = std::unique_ptr<bpf_object, CloseObject>;
 
-// One hook program of the ABI.
-struct KnownProgram {
-  const char* name;
-  const char* section;
-  bpf_prog_type type;
-  bpf_attach_type attach;
-  bool attached;            // false: the self-test, which is never loaded here
-};
-const std::vector<KnownProgram>& known_programs();
-
 // Opened, checked, not loaded. libbpf says nothing on stderr while it works for us.
 LoaderResult<Object> open_object(const std::string& bytes, const Manifest& manifest);
 LoaderResult<Unit> check_object(const std::string& bytes, const Manifest& manifest);

@@ -1,160 +1,212 @@
-// An attached cgroup without a record -> proof that each hook runs and refuses, or a failure. The one decision: two
-// witnesses for each hook, the caller's errno and the event in the ring, and listeners that would have answered.
+// An attached object without a record -> proof that each hook runs and refuses, or a failure. The one decision: two
+// witnesses for each hook, the caller's errno and the event in the ring; each attempt is a process of its own, so that
+// an event belongs to exactly one.
 #include "runtime/loader/probe.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
+#include "runtime/loader/attempts.h"
+#include "runtime/loader/cgroup.h"
 #include "runtime/loader/events.h"
 #include "runtime/loader/failure.h"
+#include "runtime/loader/files.h"
+#include "runtime/loader/identity.h"
 #include "runtime/loader/process.h"
 
 namespace kerf::loader {
 namespace {
 
-constexpr int kTimeoutMs = 5000;
+constexpr int kTimeoutMs = 10'000;
 
-enum Step { kConnect4, kConnect6, kSendmsg4, kSendmsg6, kSockCreate, kSteps };
-constexpr const char* kStepHooks[kSteps] = {"kerf_connect4", "kerf_connect6", "kerf_sendmsg4", "kerf_sendmsg6", "kerf_sock_create"};
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-Address loopback4(std::uint16_t port) {
-  Address address;
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_port = htons(port);
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::memcpy(&address.storage, &in, sizeof in);
-  address.size = sizeof in;
-  return address;
-}
-
-Address loopback6(std::uint16_t port, bool mapped) {
-  Address address;
-  sockaddr_in6 in{};
-  in.sin6_family = AF_INET6;
-  in.sin6_port = htons(port);
-  ::inet_pton(AF_INET6, mapped ? "::ffff:127.0.0.1" : "::1", &in.sin6_addr);
-  std::memcpy(&address.storage, &in, sizeof in);
-  address.size = sizeof in;
-  return address;
-}
-
-const sockaddr* raw(const Address& address) { return reinterpret_cast<const sockaddr*>(&address.storage); }
-
-// A socket that would answer, so that a refusal is the hook's.
-Fd answering_socket(int type, std::uint16_t& port) {
-  Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
-  Address address = loopback4(0);
-  if (!fd.ok() || ::bind(fd.get(), raw(address), address.size) != 0) return Fd();
-  if (type == SOCK_STREAM && ::listen(fd.get(), 8) != 0) return Fd();
-  sockaddr_in bound{};
-  socklen_t size = sizeof bound;
-  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) return Fd();
-  port = ntohs(bound.sin_port);
-  return fd;
-}
-
-struct Targets {
-  Address tcp4, tcp6, udp4, udp6;
-};
-
-// errno of each step; 0: it went through; -1: this machine has no such sockets. Async-signal-safe.
-using Results = std::array<int, kSteps>;
-
-int try_connect(int family, const Address& to) {
-  int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno == EAFNOSUPPORT ? -1 : errno;
-  int error = ::connect(fd, raw(to), to.size) == 0 ? 0 : errno;
-  ::close(fd);
-  return error == EINPROGRESS ? 0 : error;
-}
-
-int try_send(int family, const Address& to) {
-  int fd = ::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno == EAFNOSUPPORT ? -1 : errno;
-  int error = ::sendto(fd, "kerf", 4, 0, raw(to), to.size) >= 0 ? 0 : errno;
-  ::close(fd);
-  return error;
-}
-
-int try_raw() {
-  int fd = ::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
-  if (fd < 0) return errno;
-  ::close(fd);
-  return 0;
-}
-
-int run_steps(const Targets& targets, int report) {
-  Results results{try_connect(AF_INET, targets.tcp4), try_connect(AF_INET6, targets.tcp6), try_send(AF_INET, targets.udp4),
-                  try_send(AF_INET6, targets.udp6), try_raw()};
-  ssize_t n = ::write(report, results.data(), sizeof results);
-  return n == sizeof results ? 0 : 1;
-}
-
-LoaderResult<Results> run_in_cgroup(int cgroup, const Targets& targets) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::K7408, "the cgroup", errno_text(errno));
-  Fd read_end(ends[0]), write_end(ends[1]);
-  auto child = clone_into(cgroup, [&] { return run_steps(targets, write_end.get()); });
-  if (!child) return child.error();
-  write_end.reset();
-  pollfd ready{read_end.get(), POLLIN, 0};
-  bool answered = ::poll(&ready, 1, kTimeoutMs) == 1;
-  Results results{};
-  answered = answered && ::read(read_end.get(), results.data(), sizeof results) == sizeof results;
-  if (!answered) ::syscall(SYS_pidfd_send_signal, child->pidfd.get(), SIGKILL, nullptr, 0);
-  wait_status(*child);
-  if (!answered) return fail(Code::K7408, "the cgroup", "it gave no answer");
-  return results;
-}
-
-// Which hook an event of the probe came from.
-Step step_of(const kerf_event_record& event) {
-  if (event.decision.reason == KERF_REASON_GUARD) return kSockCreate;
-  bool v6 = event.seen.net.v6 != 0, tcp = event.seen.net.protocol == IPPROTO_TCP;
-  return tcp ? (v6 ? kConnect6 : kConnect4) : (v6 ? kSendmsg6 : kSendmsg4);
-}
-
-LoaderResult<Unit> judge(const Results& results, const std::array<int, kSteps>& events) {
-  for (int step = 0; step < kSteps; ++step) {
-    int expected = step == kSockCreate ? EPERM : ECONNREFUSED;
-    if (results[step] == -1) continue;
-    if (results[step] == 0) return fail(Code::K7408, kStepHooks[step], "the call went through");
-    if (results[step] != expected) return fail(Code::K7408, kStepHooks[step], fmt::format("the call failed with {}", errno_text(results[step])));
-    if (events[step] == 0) return fail(Code::K7408, kStepHooks[step], "the hook reported nothing: another one refused");
+struct Pipe {
+  Fd read_end, write_end;
+  static std::optional<Pipe> make() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return std::nullopt;
+    return Pipe{Fd(ends[0]), Fd(ends[1])};
   }
+};
+
+// A child in the cgroup that waits for a word, makes its attempt, and tells its errno.
+class Trial {
+ public:
+  static LoaderResult<Trial> start(int cgroup, const Attempt& attempt, const Targets& targets) {
+    auto go = Pipe::make(), answer = Pipe::make();
+    if (!go || !answer) return fail(Code::K7408, attempt.program, errno_text(errno));
+    auto child = clone_into(cgroup, [&] {
+      char word = 0;
+      go->write_end.reset();
+      if (::read(go->read_end.get(), &word, 1) != 1) return 1;
+      int error = attempt.run(targets);
+      return ::write(answer->write_end.get(), &error, sizeof error) == sizeof error ? 0 : 1;
+    });
+    if (!child) return child.error();
+    return Trial(std::move(*child), std::move(go->write_end), std::move(answer->read_end));
+  }
+  pid_t pid() const { return child_.pid; }
+  // Nothing: it gave no answer.
+  std::optional<int> finish() {
+    int error = 0;
+    pollfd ready{answer_.get(), POLLIN, 0};
+    bool answered = ::write(go_.get(), "g", 1) == 1 && ::poll(&ready, 1, kTimeoutMs) == 1 &&
+                    ::read(answer_.get(), &error, sizeof error) == sizeof error;
+    if (!answered) ::syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+    wait_status(child_);
+    return answered ? std::optional(error) : std::nullopt;
+  }
+
+ private:
+  Trial(Child child, Fd go, Fd answer) : child_(std::move(child)), go_(std::move(go)), answer_(std::move(answer)) {}
+  Child child_;
+  Fd go_, answer_;
+};
+
+// What was seen of one attempt.
+struct Seen {
+  std::optional<int> error;
+  int events = 0;
+};
+
+LoaderResult<Unit> judge(const char* what, const Attempt& attempt, const Seen& seen) {
+  if (!seen.error) return fail(Code::K7408, what, "the probe gave no answer");
+  if (*seen.error == kImpossible) return Unit{};
+  if (*seen.error == 0) return fail(Code::K7408, what, "the call went through");
+  if (attempt.expected != 0 && *seen.error != attempt.expected) return fail(Code::K7408, what, fmt::format("the call failed with {}", errno_text(*seen.error)));
+  if (seen.events == 0) return fail(Code::K7408, what, fmt::format("the hook reported nothing, and something else answered {}", errno_text(*seen.error)));
   return Unit{};
+}
+
+bool wanted(const Attempt& attempt, const std::vector<std::string>& programs, std::uint32_t governed) {
+  return (attempt.events & governed) != 0 && std::find(programs.begin(), programs.end(), attempt.program) != programs.end();
+}
+
+class Probe {
+ public:
+  Probe(const ProbeInput& input, int cgroup, const Targets& targets, EventRing& ring, int& events)
+      : input_(input), cgroup_(cgroup), targets_(targets), ring_(ring), events_(events) {}
+
+  // Hooks of the cgroup first, while nobody there has a tag: with one the fence would answer instead.
+  LoaderResult<Unit> run() {
+    if (auto done = run_all(false); !done) return done;
+    const Attempt* tagged = first_tagged();
+    if (tagged == nullptr) return Unit{};
+    if (auto done = prove_iterator(*tagged); !done) return done;
+    if (auto done = run_all(true); !done) return done;
+    return prove_move(*tagged);
+  }
+
+ private:
+  const Attempt* first_tagged() const {
+    for (const Attempt& attempt : attempts()) {
+      if (attempt.tagged && wanted(attempt, input_.programs, input_.governed)) return &attempt;
+    }
+    return nullptr;
+  }
+
+  Seen finish(Trial& trial) {
+    while (ring_.drain()) {
+    }
+    events_ = 0;
+    Seen seen{trial.finish(), 0};
+    while (ring_.drain()) {
+    }
+    seen.events = events_;
+    return seen;
+  }
+
+  LoaderResult<Unit> run_all(bool tagged) {
+    for (const Attempt& attempt : attempts()) {
+      if (attempt.tagged != tagged || !wanted(attempt, input_.programs, input_.governed)) continue;
+      auto trial = Trial::start(cgroup_, attempt, targets_);
+      if (!trial) return trial.error();
+      if (auto done = judge(attempt.program, attempt, finish(*trial)); !done) return done;
+    }
+    return Unit{};
+  }
+
+  // A task that is in the cgroup before the binding is known.
+  LoaderResult<Unit> prove_iterator(const Attempt& attempt) {
+    auto trial = Trial::start(cgroup_, attempt, targets_);
+    if (!trial) return trial.error();
+    if (auto done = tag_cgroup(input_.maps, input_.pins, cgroup_id(cgroup_), kProbeBinding); !done) return done;
+    return judge("kerf_tag_tasks", attempt, finish(*trial));
+  }
+
+  // A task that leaves the cgroup.
+  LoaderResult<Unit> prove_move(const Attempt& attempt) {
+    auto trial = Trial::start(cgroup_, attempt, targets_);
+    if (!trial) return trial.error();
+    Fd procs(::open((input_.outside + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    std::string pid = std::to_string(trial->pid());
+    bool moved = procs.ok() && ::write(procs.get(), pid.data(), pid.size()) == static_cast<ssize_t>(pid.size());
+    std::string why = moved ? "" : errno_text(errno);
+    Seen seen = finish(*trial);
+    if (!moved) return fail(Code::K7408, "identity", fmt::format("no task can be moved to {}: {}", input_.outside, why));
+    return judge("identity", attempt, seen);
+  }
+
+  const ProbeInput& input_;
+  int cgroup_;
+  const Targets& targets_;
+  EventRing& ring_;
+  int& events_;
+};
+
+LoaderResult<Unit> run_probe(const ProbeInput& input, int cgroup) {
+  auto targets = make_targets(input.directory, input.outside);
+  if (!targets) return targets.error();
+  int events = 0;
+  auto ring = EventRing::open(input.maps.events.get(), [&](const Event&) { ++events; });
+  if (!ring) return ring.error();
+  if (auto done = attach_cgroup(input.pins, input.programs, kProbeBinding, cgroup); !done) return done;
+  if (auto done = set_cgroup_levels(input.maps, input.levels); !done) return done;
+  auto done = Probe(input, cgroup, *targets, *ring, events).run();
+  remove_targets(*targets);
+  return done;
 }
 
 }  // namespace
 
-LoaderResult<Unit> probe(int cgroup, const Maps& maps) {
-  std::uint16_t tcp = 0, udp = 0;
-  Fd listener = answering_socket(SOCK_STREAM, tcp), receiver = answering_socket(SOCK_DGRAM, udp);
-  if (!listener.ok() || !receiver.ok()) return fail(Code::K7408, "the cgroup", "no socket could be opened on 127.0.0.1");
-  std::array<int, kSteps> events{};
-  auto ring = EventRing::open(maps.events.get(), [&](const kerf_event_record& event) { ++events[step_of(event)]; });
-  if (!ring) return ring.error();
-  auto results = run_in_cgroup(cgroup, {loopback4(tcp), loopback6(tcp, false), loopback4(udp), loopback6(udp, false)});
-  if (!results) return results.error();
-  ring->drain();
-  if (auto done = judge(*results, events); !done) return done;
-  clear_counters(maps);
+LoaderResult<Unit> probe(const ProbeInput& input) {
+  auto cgroup = create_cgroup(input.cgroup);
+  if (!cgroup) return cgroup.error();
+  auto done = run_probe(input, cgroup->get());
+  auto untagged = untag(input.maps, cgroup_id(cgroup->get()), kProbeBinding);
+  auto detached = detach_cgroup(input.pins, kProbeBinding);
+  auto removed = remove_cgroup(input.cgroup);
+  for (int waited = 0; !removed && waited < 100; ++waited) {   // the last child may not be gone yet
+    ::poll(nullptr, 0, 10);
+    removed = remove_cgroup(input.cgroup);
+  }
+  for (auto* step : {&done, &untagged, &detached, &removed}) {
+    if (!*step) return *step;
+  }
+  clear_counters(input.maps);
+  return Unit{};
+}
+
+LoaderResult<Unit> probe_bound(int cgroup, const std::vector<std::string>& programs, std::uint32_t governed) {
+  Targets targets;
+  if (auto done = make_sockets(targets); !done) return done;
+  const Attempt& connects = attempts().front();
+  static const Attempt opens{"kerf_file_open", KERF_BIT(KERF_EVENT_FILE_READ), true, 0, [](const Targets&) {
+    Fd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    return fd.ok() ? 0 : errno;
+  }};
+  for (const Attempt* attempt : {&connects, &opens}) {
+    if (!wanted(*attempt, programs, governed)) continue;
+    auto trial = Trial::start(cgroup, *attempt, targets);
+    if (!trial) return trial.error();
+    if (auto done = judge(attempt->program, *attempt, {trial->finish(), 1}); !done) return done;
+  }
   return Unit{};
 }
 

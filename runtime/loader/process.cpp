@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -89,7 +90,7 @@ LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body) {
   return Child{static_cast<pid_t>(pid), Fd(pidfd)};
 }
 
-LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals) {
+LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -98,6 +99,11 @@ LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& 
   Fd read_end(ends[0]), write_end(ends[1]);
   auto child = clone_into(cgroup, [&] {
     signals.restore_in_child();
+    if (!keep_fds && ::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
+      int error = errno;
+      [[maybe_unused]] ssize_t n = ::write(write_end.get(), &error, sizeof error);
+      return 126;
+    }
     ::execvp(argv[0], argv.data());
     int error = errno;
     [[maybe_unused]] ssize_t n = ::write(write_end.get(), &error, sizeof error);

@@ -45,7 +45,8 @@ struct Started {
   Child child;
   int exec_error = 0;      // errno of execvp; the child is gone then
 };
-LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals);
+// Descriptors above 2 are closed in the command unless `keep_fds`: nothing judges what was opened before.
+LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds);
 
 // Waits; 128+n if a signal ended it.
 int wait_status(const Child& child);

@@ -175,11 +175,30 @@ LoaderResult<EntityUid> find_principal(const LoadedBundle& bundle, const std::st
   return *uid;
 }
 
-const Environment* find_environment(const Manifest& manifest, const std::string& principal_type, std::uint32_t event) {
+const Environment* find_environment(const Manifest& manifest, const std::string& principal_type, std::uint32_t event, bool directory) {
+  const Environment* plain = nullptr;
   for (const Environment& env : manifest.environments) {
-    if (env.principal == principal_type && env.event == event) return &env;
+    if (env.principal != principal_type || env.event != event) continue;
+    if (env.kind != ResourceKind::directory) plain = &env;
+    else if (directory) return &env;
   }
-  return nullptr;
+  return plain;
+}
+
+LoaderResult<Unit> check_slots(const LoadedBundle& bundle, const EntityUid& principal) {
+  const ValueRecord nothing;
+  for (const Environment& env : bundle.manifest.environments) {
+    if (env.principal != principal.type) continue;
+    for (const SlotRow& slot : env.slots) {
+      if (slot.stage != UserStage::bind) continue;
+      Known known{bundle, principal, env};
+      auto result = evaluate(known, slot.expr, slot.stage, slot.policy, nothing);
+      if (!result) return result.error();
+      bool fits = !result->ok() || encode_value(**result, slot.type).has_value();
+      if (!fits) return fail(Code::K7308, policy_name(known, slot.policy), kind_name((*result)->kind()));
+    }
+  }
+  return Unit{};
 }
 
 ValueRecord fact_context(const Environment& env, const Facts& facts, std::uint64_t now_ns) {
@@ -205,8 +224,12 @@ LoaderResult<std::vector<std::uint8_t>> build_record(const LoadedBundle& bundle,
   for (std::size_t e = 0; e < manifest.environments.size(); ++e) {
     const Environment& env = manifest.environments[e];
     if (env.principal != input.principal.type) continue;
-    header.env[env.event] = static_cast<std::uint32_t>(e + 1);
+    auto number = static_cast<std::uint32_t>(e + 1);
+    (env.kind == ResourceKind::directory ? header.directory_env : header.env)[env.event] = number;
     if (auto done = fill_environment({bundle, input.principal, env}, input, *ends, words); !done) return done.error();
+  }
+  for (std::size_t event = 0; event < KERF_EVENT_KINDS; ++event) {
+    if (header.directory_env[event] == 0) header.directory_env[event] = header.env[event];
   }
   std::vector<std::uint8_t> bytes(manifest.binding_bytes);
   check(bytes.size() >= sizeof header + words.size() * 8, "a record has room for its segments");

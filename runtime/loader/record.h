@@ -24,8 +24,13 @@ struct RecordInput {
 // Exactly manifest.binding_bytes bytes. One segment for each span between deadlines.
 LoaderResult<std::vector<std::uint8_t>> build_record(const LoadedBundle& bundle, const RecordInput& input);
 
-// The environment of a principal type for an event, or none: no applicable action.
-const Environment* find_environment(const Manifest& manifest, const std::string& principal_type, std::uint32_t event);
+// Can every value that hooks read be stored for this principal? Fine for entities of other types.
+LoaderResult<Unit> check_slots(const LoadedBundle& bundle, const EntityUid& principal);
+
+// The environment of a principal type for an event, or none: no applicable action. For a directory that of the
+// directory type, else the one of the file type.
+const Environment* find_environment(const Manifest& manifest, const std::string& principal_type, std::uint32_t event,
+                                    bool directory);
 
 // The facts in force at `now_ns` as context attributes of an environment.
 ValueRecord fact_context(const Environment& env, const Facts& facts, std::uint64_t now_ns);

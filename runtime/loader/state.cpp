@@ -1,5 +1,5 @@
-// Bindings on disk and in memory. The one decision: a binding is known by its name alone; every path that is used or
-// removed is made from the name again, never taken from the file.
+// Loaded bundles on disk and in memory. The one decision: a loaded bundle is known by its name alone; every path of ours
+// that is used or removed is made from the name again, never taken from the file.
 #include "runtime/loader/state.h"
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -22,6 +23,8 @@ namespace {
 
 constexpr std::uint64_t kMaxStateBytes = 1u << 20;
 constexpr std::size_t kNameBytes = 5;
+constexpr std::size_t kMaxNameSize = 40;
+constexpr int kStateVersion = 2;
 
 Json facts_to_json(const Facts& facts) {
   Json json = Json::object();
@@ -63,8 +66,68 @@ std::optional<std::vector<std::string>> names_from_json(const Json& json) {
   return names;
 }
 
+Json binding_to_json(const BoundState& b) {
+  return {{"id", b.id}, {"principal", b.principal}, {"cgroup", escape_bytes(b.cgroup)}, {"cgroup_id", std::to_string(b.cgroup_id)},
+          {"own_cgroup", b.own_cgroup}, {"ready", b.ready}, {"mode", b.mode}, {"anchors", b.anchors}, {"facts", facts_to_json(b.facts)}};
+}
+
+std::optional<std::uint32_t> number32(const Json& json) {
+  if (!json.is_number_unsigned() || json.get<std::uint64_t>() > 0xffffffffu) return std::nullopt;
+  return json.get<std::uint32_t>();
+}
+
+std::optional<BoundState> binding_from_json(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  BoundState b;
+  for (auto [key, field] : {std::pair{"principal", &BoundState::principal}, {"cgroup", &BoundState::cgroup}, {"mode", &BoundState::mode}}) {
+    Json value = json.value(key, Json());
+    if (!value.is_string()) return std::nullopt;
+    b.*field = value.get<std::string>();
+  }
+  for (auto [key, field] : {std::pair{"own_cgroup", &BoundState::own_cgroup}, {"ready", &BoundState::ready}}) {
+    Json value = json.value(key, Json());
+    if (!value.is_boolean()) return std::nullopt;
+    b.*field = value.get<bool>();
+  }
+  auto id = number32(json.value("id", Json()));
+  auto cgroup_id = number(json.value("cgroup_id", Json()));
+  auto facts = facts_from_json(json.value("facts", Json()));
+  auto anchors = names_from_json(json.value("anchors", Json()));
+  if (!id || *id == 0 || !cgroup_id || !facts || !anchors) return std::nullopt;
+  b.id = *id;
+  b.cgroup_id = *cgroup_id;
+  b.facts = std::move(*facts);
+  b.anchors = std::move(*anchors);
+  return b;
+}
+
+std::optional<std::vector<BoundState>> bindings_from_json(const Json& json) {
+  std::vector<BoundState> list;
+  if (!json.is_array()) return std::nullopt;
+  for (const Json& row : json) {
+    auto binding = binding_from_json(row);
+    if (!binding) return std::nullopt;
+    list.push_back(std::move(*binding));
+  }
+  return list;
+}
+
 Failure damaged(const std::string& name, const std::string& what) {
   return fail(Code::K7603, fmt::format("state.json of {}: {}", name, what));
+}
+
+constexpr std::string_view kBundleCopy = "bundle-", kPins = "generation";
+
+// Entries of a directory that are `prefix` and a number.
+std::vector<std::string> numbered(const std::string& directory, std::string_view prefix) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::string name = it->path().filename().string();
+    bool ours = name.starts_with(prefix) && name.size() > prefix.size() && name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+    if (ours) names.push_back(std::move(name));
+  }
+  return names;
 }
 
 void add_names(const std::string& directory, std::set<std::string>& names) {
@@ -97,47 +160,71 @@ std::string new_name() {
 }
 
 bool valid_name(const std::string& name) {
-  return name.size() == 1 + 2 * kNameBytes && name[0] == 'r' && name.find_first_not_of("0123456789abcdef", 1) == std::string::npos;
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  return !name.empty() && name.size() <= kMaxNameSize && letters.find(name[0]) != std::string_view::npos &&
+         name.find_first_not_of(std::string(letters) + "-_") == std::string::npos;
+}
+
+BoundState* State::find(std::uint32_t id) {
+  auto it = std::find_if(bindings.begin(), bindings.end(), [&](const BoundState& b) { return b.id == id; });
+  return it == bindings.end() ? nullptr : &*it;
 }
 
 std::string state_directory(const Host& host, const std::string& name) { return host.states + "/" + name; }
-std::string bundle_copy(const Host& host, const std::string& name) { return state_directory(host, name) + "/bundle"; }
+std::string bundle_copy(const Host& host, const std::string& name, std::uint64_t generation) {
+  return fmt::format("{}/{}{}", state_directory(host, name), kBundleCopy, generation);
+}
+std::string pin_directory(const Host& host, const std::string& name, std::uint64_t generation) {
+  return fmt::format("{}/{}/{}{}", host.pins, name, kPins, generation);
+}
+std::string own_cgroup(const Host& host, const std::string& name) { return host.cgroups + "/" + name; }
+std::string probe_cgroup(const Host& host, const std::string& name) { return host.cgroups + "/.probe-" + name; }
 
 Json state_to_json(const State& state) {
-  return {{"format", "kerf-binding"}, {"version", 1}, {"name", state.name}, {"bundle_dir", escape_bytes(state.bundle_dir)},
-          {"bundle_digest", state.bundle_digest}, {"principal", state.principal}, {"cgroup", state.cgroup},
-          {"cgroup_id", std::to_string(state.cgroup_id)}, {"pins", state.pins}, {"mode", state.mode}, {"boot", state.boot},
-          {"programs", state.programs}, {"degraded", state.degraded}, {"facts", facts_to_json(state.facts)}};
+  Json bindings = Json::array();
+  for (const BoundState& binding : state.bindings) bindings.push_back(binding_to_json(binding));
+  return {{"format", "kerf-loaded"}, {"version", kStateVersion}, {"name", state.name}, {"bundle_dir", escape_bytes(state.bundle_dir)},
+          {"bundle_digest", state.bundle_digest}, {"boot", state.boot}, {"run", state.run}, {"log_allows", state.log_allows},
+          {"generation", std::to_string(state.generation)}, {"next_binding", state.next_binding}, {"programs", state.programs},
+          {"enforced", state.enforced}, {"degraded", state.degraded}, {"waived", state.waived}, {"bindings", std::move(bindings)}};
 }
 
 LoaderResult<State> state_from_json(const Json& json, const std::string& name) {
-  if (!json.is_object() || json.value("format", Json()) != "kerf-binding" || json.value("version", Json()) != 1) {
+  if (!json.is_object() || json.value("format", Json()) != "kerf-loaded" || json.value("version", Json()) != kStateVersion) {
     return damaged(name, "it is no state of this version");
   }
   State state;
   for (auto [key, field] : {std::pair{"name", &State::name}, {"bundle_dir", &State::bundle_dir}, {"bundle_digest", &State::bundle_digest},
-                            {"principal", &State::principal}, {"cgroup", &State::cgroup}, {"pins", &State::pins},
-                            {"mode", &State::mode}, {"boot", &State::boot}}) {
+                            {"boot", &State::boot}}) {
     Json value = json.value(key, Json());
     if (!value.is_string()) return damaged(name, fmt::format("`{}` is no text", key));
     state.*field = value.get<std::string>();
   }
-  if (state.name != name) return damaged(name, "it belongs to another binding");
-  auto cgroup_id = number(json.value("cgroup_id", Json()));
-  auto facts = facts_from_json(json.value("facts", Json()));
-  auto programs = names_from_json(json.value("programs", Json()));
-  auto degraded = names_from_json(json.value("degraded", Json()));
-  if (!cgroup_id || !facts || !programs || !degraded) return damaged(name, "a field has the wrong form");
-  state.cgroup_id = *cgroup_id;
-  state.facts = std::move(*facts);
-  state.programs = std::move(*programs);
-  state.degraded = std::move(*degraded);
+  if (state.name != name) return damaged(name, "it belongs to another bundle");
+  for (auto [key, field] : {std::pair{"run", &State::run}, {"log_allows", &State::log_allows}}) {
+    Json value = json.value(key, Json());
+    if (!value.is_boolean()) return damaged(name, fmt::format("`{}` is neither true nor false", key));
+    state.*field = value.get<bool>();
+  }
+  for (auto [key, field] : {std::pair{"programs", &State::programs}, {"enforced", &State::enforced}, {"degraded", &State::degraded},
+                            {"waived", &State::waived}}) {
+    auto names = names_from_json(json.value(key, Json()));
+    if (!names) return damaged(name, fmt::format("`{}` is no list of names", key));
+    state.*field = std::move(*names);
+  }
+  auto generation = number(json.value("generation", Json()));
+  auto next = number32(json.value("next_binding", Json()));
+  auto bindings = bindings_from_json(json.value("bindings", Json()));
+  if (!generation || *generation == 0 || !next || *next == 0 || !bindings) return damaged(name, "a field has the wrong form");
+  state.generation = *generation;
+  state.next_binding = *next;
+  state.bindings = std::move(*bindings);
   return state;
 }
 
 LoaderResult<Unit> write_state(const Host& host, const State& state) {
   std::string text = state_to_json(state).dump(2) + "\n";
-  // what could not be read back would leave a binding whose facts nobody can withdraw
+  // what could not be read back would leave bindings that nobody can change
   if (text.size() > kMaxStateBytes) return fail(Code::K7407, fmt::format("the state of {} is larger than {} bytes: too many or too long facts", state.name, kMaxStateBytes));
   auto done = replace_file(state_directory(host, state.name) + "/state.json", text);
   if (!done) return fail(Code::K7407, done.error().message);
@@ -161,7 +248,7 @@ std::vector<std::string> all_names(const Host& host) {
 }
 
 LoaderResult<std::optional<Fd>> lock(const Host& host, const std::string& name, LockKind kind, bool wait) {
-  return lock_file(state_directory(host, name) + (kind == LockKind::life ? "/life.lock" : "/facts.lock"), wait);
+  return lock_file(state_directory(host, name) + (kind == LockKind::life ? "/life.lock" : "/change.lock"), wait);
 }
 
 LoaderResult<Fd> lock_all(const Host& host) {
@@ -171,14 +258,31 @@ LoaderResult<Fd> lock_all(const Host& host) {
   return std::move(**locked);
 }
 
-LoaderResult<Unit> remove_binding(const Host& host, const std::string& name) {
-  check(valid_name(name), "only bindings are removed");
-  std::string cgroup = host.cgroups + "/" + name;
-  if (auto done = remove_cgroup(cgroup); !done) return done;   // fails while a task is inside: then the pins stay
+LoaderResult<Unit> remove_loaded(const Host& host, const std::string& name) {
+  check(valid_name(name), "only what kerf loaded is removed");
+  if (auto done = remove_cgroup(own_cgroup(host, name)); !done) return done;   // fails while a task is inside: then the pins stay
+  if (auto done = remove_cgroup(probe_cgroup(host, name)); !done) return done;
   if (!host.pins.empty()) {
-    if (auto done = unpin(host.pins + "/" + name); !done) return done;
+    std::string pins = host.pins + "/" + name;
+    for (const std::string& generation : numbered(pins, kPins)) {
+      if (auto done = unpin(pins + "/" + generation); !done) return done;
+    }
+    if (::rmdir(pins.c_str()) != 0 && errno != ENOENT) return fail(Code::K7407, fmt::format("cannot remove `{}`: {}", pins, errno_text(errno)));
   }
   if (auto done = remove_tree(state_directory(host, name)); !done) return fail(Code::K7407, done.error().message);
+  return Unit{};
+}
+
+LoaderResult<Unit> remove_other_generations(const Host& host, const std::string& name, std::uint64_t keep) {
+  std::string pins = host.pins + "/" + name, states = state_directory(host, name);
+  for (const std::string& generation : numbered(pins, kPins)) {
+    if (generation == fmt::format("{}{}", kPins, keep)) continue;
+    if (auto done = unpin(pins + "/" + generation); !done) return done;
+  }
+  for (const std::string& copy : numbered(states, kBundleCopy)) {
+    if (copy == fmt::format("{}{}", kBundleCopy, keep)) continue;
+    if (auto done = remove_tree(states + "/" + copy); !done) return fail(Code::K7407, done.error().message);
+  }
   return Unit{};
 }
 

@@ -1,4 +1,5 @@
-// What kerf remembers of a binding in /run/kerf/<name>: state.json, a copy of the bundle, and two lock files.
+// What kerf remembers of a loaded bundle in /run/kerf/<name>: state.json, a copy of the bundle for each generation, and
+// two lock files.
 #pragma once
 #include <optional>
 #include <string>
@@ -10,18 +11,38 @@
 
 namespace kerf::loader {
 
-struct State {
-  std::string name, bundle_dir, bundle_digest, principal, cgroup, pins, mode, boot;
+// One principal in one cgroup. Ids are never used again.
+struct BoundState {
+  std::uint32_t id = 0;
+  std::string principal, cgroup, mode;
   std::uint64_t cgroup_id = 0;
-  std::vector<std::string> programs, degraded;
+  bool own_cgroup = false;          // made by kerf, removed with the binding
+  bool ready = false;               // false: a bind was interrupted, everything governed is refused there
+  std::vector<std::string> anchors; // canonical paths, for a person
   Facts facts;
 };
 
+struct State {
+  std::string name, bundle_dir, bundle_digest, boot;
+  bool run = false;                 // `kerf run` holds it; else it stays until `kerf unload`
+  bool log_allows = false;
+  std::uint64_t generation = 1;
+  std::uint32_t next_binding = 1;
+  std::vector<std::string> programs, enforced, degraded, waived;
+  std::vector<BoundState> bindings;
+
+  BoundState* find(std::uint32_t id);
+};
+
 std::string new_name();
-bool valid_name(const std::string& name);   // what new_name makes: nothing that could leave its directory
+// Lower-case letters, digits, `-` and `_`, not first; at most 40: nothing that could leave its directory.
+bool valid_name(const std::string& name);
 
 std::string state_directory(const Host& host, const std::string& name);
-std::string bundle_copy(const Host& host, const std::string& name);
+std::string bundle_copy(const Host& host, const std::string& name, std::uint64_t generation);
+std::string pin_directory(const Host& host, const std::string& name, std::uint64_t generation);
+std::string own_cgroup(const Host& host, const std::string& name);
+std::string probe_cgroup(const Host& host, const std::string& name);   // while it is being loaded
 
 LoaderResult<Unit> write_state(const Host& host, const State& state);   // atomically
 LoaderResult<State> read_state(const Host& host, const std::string& name);
@@ -31,15 +52,17 @@ LoaderResult<State> state_from_json(const Json& json, const std::string& name);
 // Names with a state directory, a pin directory or a cgroup, sorted: what a crash left behind is among them.
 std::vector<std::string> all_names(const Host& host);
 
-// `life`: held by the process that runs the binding. `facts`: held while the record is replaced.
-enum class LockKind { life, facts };
+// `life`: held by the process that runs or loads it. `change`: held while records, bindings or generations change.
+enum class LockKind { life, change };
 // Nothing if somebody else holds it (only without `wait`).
 LoaderResult<std::optional<Fd>> lock(const Host& host, const std::string& name, LockKind kind, bool wait);
 
-// Held while bindings appear or are collected.
+// Held while names appear or are collected.
 LoaderResult<Fd> lock_all(const Host& host);
 
-// Cgroup, pins, state, in this order: a cgroup with a task cannot be removed, and then its enforcement stays.
-LoaderResult<Unit> remove_binding(const Host& host, const std::string& name);
+// Our cgroup, pins, state, in this order: a cgroup with a task cannot be removed, and then its enforcement stays.
+LoaderResult<Unit> remove_loaded(const Host& host, const std::string& name);
+// Pins and bundle copies of every generation but this one: what a replacement left, finished or not.
+LoaderResult<Unit> remove_other_generations(const Host& host, const std::string& name, std::uint64_t keep);
 
 }  // namespace kerf::loader

@@ -1,12 +1,11 @@
 // JSON text to a flat tree with places. One pass, one node for each value, strings unescaped only when they have
 // escapes. The first syntax error ends it; repeated keys are all reported.
-#include "frontend/sema/json_text.h"
+#include "frontend/json/text.h"
 
 #include <algorithm>
 #include <charconv>
 #include <tuple>
 
-#include "ir/values/json.h"
 
 namespace kerf {
 
@@ -14,8 +13,8 @@ constexpr int kMaxRepeated = 100;  // reports
 
 class JsonTextParser {
  public:
-  JsonTextParser(JsonText& out, std::string_view text, Diagnostics& diagnostics)
-      : out_(out), text_(text), diagnostics_(diagnostics) {}
+  JsonTextParser(JsonText& out, std::string_view text, int max_depth, Diagnostics& diagnostics)
+      : out_(out), text_(text), max_depth_(max_depth), diagnostics_(diagnostics) {}
 
   bool run() {
     skip_space();
@@ -51,8 +50,8 @@ class JsonTextParser {
   }
 
   bool value(JsonId& id, int depth) {
-    if (depth > kMaxJsonDepth) {
-      diagnostics_.report(Code::K8001, place(at_, at_ + 1), kMaxJsonDepth);
+    if (depth > max_depth_) {
+      diagnostics_.report(Code::K8001, place(at_, at_ + 1), max_depth_);
       return false;
     }
     if (at_ >= text_.size()) return fail("the text ends where a value is expected");
@@ -287,13 +286,15 @@ class JsonTextParser {
 
   JsonText& out_;
   std::string_view text_;
+  int max_depth_;
   Diagnostics& diagnostics_;
   std::size_t at_ = 0;
   int repeated_ = 0;
   std::vector<JsonId> keys_;
 };
 
-std::optional<JsonText> JsonText::parse(const Sources& sources, SourceId source, Diagnostics& diagnostics) {
+std::optional<JsonText> JsonText::parse(const Sources& sources, SourceId source, Diagnostics& diagnostics,
+                                        int max_depth) {
   const std::string_view text = sources.text(source);
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string_view::npos) {
     const auto at = static_cast<std::uint32_t>(bad);
@@ -302,7 +303,7 @@ std::optional<JsonText> JsonText::parse(const Sources& sources, SourceId source,
   }
   JsonText out;
   out.source_ = source;
-  if (!JsonTextParser(out, text, diagnostics).run()) return std::nullopt;
+  if (!JsonTextParser(out, text, max_depth, diagnostics).run()) return std::nullopt;
   return out;
 }
 

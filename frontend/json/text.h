@@ -1,5 +1,5 @@
 // JSON as a tree that remembers where everything is written. Strict: RFC 8259, 64-bit integers exact, repeated keys
-// and deep nesting refused. Used inside sema only; data without places is read with ir/values/json.h.
+// and deep nesting refused. Data without places is read with ir/values/json.h.
 #pragma once
 #include <deque>
 #include <optional>
@@ -9,6 +9,7 @@
 
 #include "ir/base/diagnostic.h"
 #include "ir/base/source.h"
+#include "ir/values/json.h"
 
 namespace kerf {
 
@@ -31,7 +32,8 @@ struct JsonNode {
 class JsonText {
  public:
   // Views into the source's text stay valid as long as `sources`.
-  static std::optional<JsonText> parse(const Sources& sources, SourceId source, Diagnostics& diagnostics);
+  static std::optional<JsonText> parse(const Sources& sources, SourceId source, Diagnostics& diagnostics,
+                                       int max_depth = kMaxJsonDepth);
 
   JsonId root() const { return JsonId(0); }
   const JsonNode& operator[](JsonId id) const { return nodes_[id.index]; }

@@ -1,0 +1,206 @@
+// One operation for each hook. The one decision: every operation would do no harm if it went through; then the probe
+// fails and nothing is bound.
+#include "runtime/loader/attempts.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/loader/failure.h"
+#include "runtime/loader/files.h"
+
+namespace kerf::loader {
+namespace {
+
+Address loopback4(std::uint16_t port) {
+  Address address;
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_port = htons(port);
+  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::memcpy(&address.storage, &in, sizeof in);
+  address.size = sizeof in;
+  return address;
+}
+
+Address loopback6(std::uint16_t port) {
+  Address address;
+  sockaddr_in6 in{};
+  in.sin6_family = AF_INET6;
+  in.sin6_port = htons(port);
+  in.sin6_addr = IN6ADDR_LOOPBACK_INIT;
+  std::memcpy(&address.storage, &in, sizeof in);
+  address.size = sizeof in;
+  return address;
+}
+
+Fd answering_socket(int type, std::uint16_t& port) {
+  Fd fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+  Address address = loopback4(0);
+  if (!fd.ok() || ::bind(fd.get(), address.raw(), address.size) != 0) return Fd();
+  if (type == SOCK_STREAM && ::listen(fd.get(), 8) != 0) return Fd();
+  sockaddr_in bound{};
+  socklen_t size = sizeof bound;
+  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) return Fd();
+  port = ntohs(bound.sin_port);
+  return fd;
+}
+
+int result_of(long result) { return result >= 0 ? 0 : errno; }
+
+int connect_with(int fd, const Address& to) {
+  int error = result_of(::connect(fd, to.raw(), to.size));
+  return error == EINPROGRESS ? 0 : error;
+}
+
+int try_connect(int family, const Address& to) {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.ok()) return errno == EAFNOSUPPORT ? kImpossible : errno;
+  return connect_with(fd.get(), to);
+}
+
+int try_send(int family, const Address& to) {
+  Fd fd(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.ok()) return errno == EAFNOSUPPORT ? kImpossible : errno;
+  return result_of(::sendto(fd.get(), "kerf", 4, 0, to.raw(), to.size));
+}
+
+int try_socket(int family, int type, int protocol) {
+  Fd fd(::socket(family, type | SOCK_CLOEXEC, protocol));
+  return fd.ok() ? 0 : errno;
+}
+
+int try_open(const std::string& path, int flags) {
+  Fd fd(::open(path.c_str(), flags | O_CLOEXEC, 0600));
+  return fd.ok() ? 0 : errno;
+}
+
+int try_exec(const Targets& t) {
+  char* argv[] = {const_cast<char*>(t.file.c_str()), nullptr};
+  char* environment[] = {nullptr};
+  ::execve(t.file.c_str(), argv, environment);
+  return errno == ENOEXEC ? 0 : errno;      // not refused, only no program
+}
+
+int try_map(const Targets& t) {
+  void* at = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, t.executable.get(), 0);
+  return at == MAP_FAILED ? errno : 0;
+}
+
+int try_protect(const Targets& t) {
+  void* at = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, t.executable.get(), 0);
+  return at == MAP_FAILED ? kImpossible : result_of(::mprotect(at, 4096, PROT_READ | PROT_EXEC));
+}
+
+int try_bpf(const Targets&) {
+  bpf_attr attr{};
+  attr.map_type = BPF_MAP_TYPE_ARRAY;
+  attr.key_size = attr.value_size = 4;
+  attr.max_entries = 1;
+  return result_of(::syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof attr));
+}
+
+// In mounts of its own: whatever goes through is gone with the process.
+int try_mount(const Targets& t) {
+  if (::unshare(CLONE_NEWNS) != 0) return kImpossible;
+  return result_of(::mount("none", t.empty_directory.c_str(), "tmpfs", 0, nullptr));
+}
+
+int try_read_memory(const Targets& t) {
+  char byte = 0;
+  iovec here{&byte, 1}, there{const_cast<pid_t*>(&t.parent), 1};   // the same address in the parent
+  return result_of(::process_vm_readv(t.parent, &here, 1, &there, 1, 0));
+}
+
+}  // namespace
+
+LoaderResult<Unit> make_sockets(Targets& t) {
+  std::uint16_t tcp = 0, udp = 0;
+  t.listener = answering_socket(SOCK_STREAM, tcp);
+  t.receiver = answering_socket(SOCK_DGRAM, udp);
+  if (!t.listener.ok() || !t.receiver.ok()) return fail(Code::K7408, "the cgroup", "no socket could be opened on 127.0.0.1");
+  t.tcp4 = loopback4(tcp);
+  t.tcp6 = loopback6(tcp);
+  t.udp4 = loopback4(udp);
+  t.udp6 = loopback6(udp);
+  t.tcp = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  t.udp = Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return Unit{};
+}
+
+LoaderResult<Targets> make_targets(const std::string& directory, const std::string& outside) {
+  Targets t;
+  if (auto done = make_sockets(t); !done) return done.error();
+  t.executable = Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  t.directory = directory;
+  t.file = directory + "/file";
+  t.other = directory + "/other";
+  t.fresh = directory + "/fresh";
+  t.empty_directory = directory + "/empty";
+  t.fresh_directory = directory + "/fresh-directory";
+  t.protected_file = outside + "/cgroup.procs";
+  t.parent = ::getpid();
+  bool made = ::mkdir(t.empty_directory.c_str(), 0700) == 0;
+  for (const std::string& path : {t.file, t.other}) made = made && write_file(path, "kerf").ok();
+  if (!made || ::chmod(t.file.c_str(), 0700) != 0) return fail(Code::K7408, "the cgroup", "no files could be made in " + directory);
+  return t;
+}
+
+void remove_targets(const Targets& t) { static_cast<void>(remove_tree(t.directory)); }
+
+const std::vector<Attempt>& attempts() {
+  constexpr std::uint32_t reads = KERF_BIT(KERF_EVENT_FILE_READ), writes = KERF_BIT(KERF_EVENT_FILE_WRITE),
+                          lists = KERF_BIT(KERF_EVENT_FILE_LIST), executes = KERF_BIT(KERF_EVENT_FILE_EXEC);
+  constexpr std::uint32_t all = KERF_ALL_EVENTS, files = KERF_FILE_EVENTS, net = KERF_NET_EVENTS;
+  static const std::vector<Attempt> list = {
+      {"kerf_connect4", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(AF_INET, t.tcp4); }},
+      {"kerf_connect6", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(AF_INET6, t.tcp6); }},
+      {"kerf_sendmsg4", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(AF_INET, t.udp4); }},
+      {"kerf_sendmsg6", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(AF_INET6, t.udp6); }},
+      {"kerf_sock_create", net, false, EPERM, [](const Targets&) { return try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }},
+      {"kerf_lsm_connect", net, true, 0, [](const Targets& t) { return connect_with(t.tcp.get(), t.tcp4); }},
+      {"kerf_lsm_sendmsg", net, true, 0, [](const Targets& t) {
+         return result_of(::sendto(t.udp.get(), "kerf", 4, 0, t.udp4.raw(), t.udp4.size)); }},
+      {"kerf_lsm_socket", net, true, 0, [](const Targets&) { return try_socket(AF_PACKET, SOCK_RAW, 0); }},
+      {"kerf_file_open", reads, true, 0, [](const Targets& t) { return try_open(t.file, O_RDONLY); }},
+      {"kerf_file_open", writes, true, 0, [](const Targets& t) { return try_open(t.file, O_WRONLY); }},
+      {"kerf_file_open", lists, true, 0, [](const Targets& t) { return try_open(t.directory, O_RDONLY | O_DIRECTORY); }},
+      {"kerf_file_open", executes, true, 0, try_exec},
+      {"kerf_path_mknod", files, true, 0, [](const Targets& t) { return try_open(t.fresh, O_WRONLY | O_CREAT | O_EXCL); }},
+      {"kerf_path_mkdir", files, true, 0, [](const Targets& t) { return result_of(::mkdir(t.fresh_directory.c_str(), 0700)); }},
+      {"kerf_path_symlink", files, true, 0, [](const Targets& t) { return result_of(::symlink("file", t.fresh.c_str())); }},
+      {"kerf_path_unlink", files, true, 0, [](const Targets& t) { return result_of(::unlink(t.other.c_str())); }},
+      {"kerf_path_rmdir", files, true, 0, [](const Targets& t) { return result_of(::rmdir(t.empty_directory.c_str())); }},
+      {"kerf_path_truncate", files, true, 0, [](const Targets& t) { return result_of(::truncate(t.file.c_str(), 1)); }},
+      {"kerf_path_chmod", files, true, 0, [](const Targets& t) { return result_of(::chmod(t.file.c_str(), 0700)); }},
+      {"kerf_path_chown", files, true, 0, [](const Targets& t) { return result_of(::chown(t.file.c_str(), 0, 0)); }},
+      {"kerf_path_rename", files, true, 0, [](const Targets& t) { return result_of(::rename(t.other.c_str(), t.fresh.c_str())); }},
+      {"kerf_path_link", files, true, 0, [](const Targets& t) { return result_of(::link(t.file.c_str(), t.fresh.c_str())); }},
+      {"kerf_inode_getattr", files, true, 0, [](const Targets& t) {
+         struct stat about {};
+         return result_of(::stat(t.file.c_str(), &about)); }},
+      {"kerf_mmap_file", files, true, 0, try_map},
+      {"kerf_file_mprotect", files, true, 0, try_protect},
+      {"kerf_protected_open", all, true, 0, [](const Targets& t) { return try_open(t.protected_file, O_WRONLY); }},
+      {"kerf_bpf", all, true, 0, try_bpf},
+      {"kerf_sb_mount", all, true, 0, try_mount},
+      {"kerf_path_chroot", all, true, 0, [](const Targets&) { return result_of(::chroot("/")); }},
+      {"kerf_ptrace", all, true, 0, try_read_memory},
+      {"kerf_task_kill", all, true, 0, [](const Targets& t) { return result_of(::kill(t.parent, SIGWINCH)); }},
+  };
+  return list;
+}
+
+}  // namespace kerf::loader

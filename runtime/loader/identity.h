@@ -1,0 +1,20 @@
+// Which tasks belong to which binding, as the kernel's maps say.
+#pragma once
+#include <string>
+
+#include "runtime/loader/kernel.h"
+#include "runtime/loader/state.h"
+
+namespace kerf::loader {
+
+// Tasks that are in the cgroup or below it, and those that come later, get the binding; first binding wins.
+LoaderResult<Unit> tag_cgroup(const Maps& maps, const std::string& pins, std::uint64_t cgroup_id, std::uint32_t binding);
+// Nobody gets it any more, and nobody has it any more.
+LoaderResult<Unit> untag(const Maps& maps, std::uint64_t cgroup_id, std::uint32_t binding);
+
+// Tells the hooks at which depths bound cgroups lie (kerf_state.cgroup_levels).
+LoaderResult<Unit> set_cgroup_levels(const Maps& maps, std::uint64_t levels);
+// The bit of one cgroup's depth; all bits where our view of the hierarchy is not the kernel's.
+std::uint64_t level_bit(std::string_view mount_point, std::string_view cgroup, bool whole_hierarchy);
+
+}  // namespace kerf::loader
