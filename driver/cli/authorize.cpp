@@ -4,6 +4,7 @@
 
 #include "backends/table/emit.h"
 #include "driver/cli/commands.h"
+#include "driver/language.h"
 #include "frontend/sema/data.h"
 #include "runtime/gateway/table.h"
 
@@ -149,6 +150,36 @@ void from_program(Globals& globals, const ProgramOptions& program_options, const
   decide(globals, options, *table, *request, program.module.entities);
 }
 
+void print_decided(Globals& globals, const RequestOptions& options, const Decided& decided) {
+  globals.exit = decided.allow ? kOk : kDeny;
+  if (options.format == "json") {
+    Json errors = Json::array();
+    for (const auto& [policy, message] : decided.errors) errors.push_back({{"policy", policy}, {"message", message}});
+    Json out = {{"schema", "kerf.decision"}, {"version", 1}, {"decision", decided.allow ? "allow" : "deny"},
+                {"determining", decided.determining}, {"errors", std::move(errors)}};
+    fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("{}\n", decided.allow ? "ALLOW" : "DENY");
+  if (options.verbose && decided.determining.empty()) fmt::print("no policy is satisfied\n");
+  for (const std::string& id : decided.determining) {
+    if (options.verbose) fmt::print("  {}\n", id);
+  }
+  for (const auto& [policy, message] : decided.errors) fmt::print(stderr, "warning: policy {} was skipped: {}\n", policy, message);
+}
+
+void without_schema(Globals& globals, const ProgramOptions& program, const RequestOptions& options, const std::string& context) {
+  std::optional<ProgramText> text = load(globals, program);
+  if (!text) return;
+  Session session;
+  RequestInput request{options.principal, options.action, options.resource, {}};
+  if (!context.empty()) request.context = InputFile{options.context_file.empty() ? options.request_file : options.context_file, context};
+  std::optional<Decided> decided = decide_without_schema(session, text->policies, text->links, text->entities, request);
+  print_diagnostics(globals, session.sources, session.diagnostics);
+  if (decided) print_decided(globals, options, *decided);
+  else globals.exit = kFailure;
+}
+
 void authorize(Globals& globals, const ProgramOptions& program, RequestOptions options) {
   std::string context;
   if (!options.request_file.empty() && !expand_request_json(globals, options, context)) return;
@@ -160,7 +191,8 @@ void authorize(Globals& globals, const ProgramOptions& program, RequestOptions o
   if (options.principal.empty() || options.action.empty() || options.resource.empty()) {
     return fail(globals, "the request is incomplete", {"give -l, -a and -r, or --request-json with principal, action and resource"});
   }
-  if (options.table.empty()) from_program(globals, program, options, context);
+  if (options.table.empty() && program.schema.empty()) without_schema(globals, program, options, context);
+  else if (options.table.empty()) from_program(globals, program, options, context);
   else from_table(globals, program, options, context);
 }
 
@@ -181,9 +213,7 @@ void add_authorize(CLI::App& app, Globals& globals) {
   command->add_option("--format", options->format)->check(CLI::IsMember({"human", "json"}))->type_name("human|json");
   command->add_flag("-v,--verbose", options->verbose, "name the determining policies");
   command->callback([&globals, program, options] {
-    if (options->table.empty() && (program->policies.empty() || program->schema.empty())) {
-      throw CLI::ValidationError("authorize needs --table, or -p and -s");
-    }
+    if (options->table.empty() && program->policies.empty()) program->policies.push_back("-");
     authorize(globals, *program, *options);
   });
 }
