@@ -175,16 +175,43 @@ std::optional<Entities> untyped_entities(Session& session, const std::optional<I
 
 }  // namespace
 
-std::optional<Decided> decide_without_schema(Session& session, const std::vector<InputFile>& policies,
-                                             const std::optional<InputFile>& links, const std::optional<InputFile>& entities,
-                                             const RequestInput& request) {
-  std::vector<ast::PolicyFile> files = read_policy_forms(session, policies, links);
+namespace {
+
+// Entities and perhaps a request, with the schema's types if there is one.
+struct Data {
+  Schema schema;
+  std::optional<Entities> entities;
+  std::optional<Request> request;
+};
+
+Data read_data(Session& session, const std::optional<InputFile>& schema, const std::optional<InputFile>& entities,
+               const std::optional<RequestInput>& request, bool validate) {
+  Data data;
+  if (!schema) {
+    data.entities = untyped_entities(session, entities);
+    if (request) data.request = read_untyped_request(session.sources, add_request(session, *request), session.diagnostics);
+    return data;
+  }
+  std::optional<ast::SchemaFile> file = read_schema(session, *schema);
+  if (!file) return data;
+  Diagnostics again;
+  data.schema = resolve_schema(*file, again);
+  InputFile none{"<no entities>", "[]"};
+  const InputFile& input = entities ? *entities : none;
+  data.entities = read_entities(session.sources, session.sources.add(input.name, input.text), data.schema, session.diagnostics);
+  if (request) data.request = read_request(session.sources, add_request(session, *request), data.schema, validate, session.diagnostics);
+  return data;
+}
+
+}  // namespace
+
+std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate) {
+  std::vector<ast::PolicyFile> files = read_policy_forms(session, input.policies, input.links);
   Module module;
   if (!session.diagnostics.has_errors()) lower_policies(files, module, session.diagnostics);
-  std::optional<Entities> stored = untyped_entities(session, entities);
-  std::optional<Request> asked = read_untyped_request(session.sources, add_request(session, request), session.diagnostics);
-  if (session.diagnostics.has_errors() || !stored || !asked) return std::nullopt;
-  Decision decision = authorize(module, *asked, *stored);
+  Data data = read_data(session, input.schema, input.entities, request, validate);
+  if (session.diagnostics.has_errors() || !data.entities || !data.request) return std::nullopt;
+  Decision decision = authorize(module, *data.request, *data.entities);
   Decided out;
   out.allow = decision.allow;
   for (PolicyId id : decision.determining) out.determining.push_back(module.policies[id.index].id);
@@ -196,32 +223,18 @@ std::optional<std::string> evaluate_expression(Session& session, const std::stri
                                                const std::optional<InputFile>& entities, const std::optional<RequestInput>& request) {
   SourceId source = session.sources.add("<expression>", expression);
   ParsedExpr parsed = parse_expression(session.sources, source, session.diagnostics);
-  Module module;
-  std::optional<Entities> stored;
-  std::optional<Request> asked;
-  if (schema) {
-    std::optional<ast::SchemaFile> file = read_schema(session, *schema);
-    if (!file) return std::nullopt;
-    Diagnostics again;
-    module.schema = resolve_schema(*file, again);
-    InputFile none{"<no entities>", "[]"};
-    const InputFile& input = entities ? *entities : none;
-    stored = read_entities(session.sources, session.sources.add(input.name, input.text), module.schema, session.diagnostics);
-    if (request) asked = read_request(session.sources, add_request(session, *request), module.schema, true, session.diagnostics);
-  } else {
-    stored = untyped_entities(session, entities);
-    if (request) asked = read_untyped_request(session.sources, add_request(session, *request), session.diagnostics);
-  }
-  if (session.diagnostics.has_errors() || !parsed.expr || !stored || (request && !asked)) return std::nullopt;
+  Data data = read_data(session, schema, entities, request, true);
+  if (session.diagnostics.has_errors() || !parsed.expr || !data.entities || (request && !data.request)) return std::nullopt;
   ast::Policy policy;   // whose condition it is
   policy.effect = ast::Effect::permit;
   policy.conditions.push_back({false, *parsed.expr, {source, 0, static_cast<std::uint32_t>(expression.size())}});
   parsed.file.policies.push_back(std::move(policy));
+  Module module;
   lower_policies({parsed.file}, module, session.diagnostics);
   if (session.diagnostics.has_errors()) return std::nullopt;
   const Body& body = module.policies.at(0).body;
   NodeId condition = body.arg(body.arg(body.arg(body.root, 1), 1), 1);
-  EvalResult value = evaluate(body, condition, {asked ? &*asked : nullptr, &*stored});
+  EvalResult value = evaluate(body, condition, {data.request ? &*data.request : nullptr, &*data.entities});
   if (value) return to_text(*value) + "\n";
   session.diagnostics.report(Code::K7912, body[condition].span, value.error().message);
   return std::nullopt;

@@ -49,15 +49,20 @@ struct RequestInput {
   std::optional<InputFile> context;
 };
 
-// Decisions without a schema: explicit JSON forms, nothing validated, the reference evaluator.
+// Decisions by the reference evaluator. Policies are not validated. With a schema, entities and the request are read
+// with its types and the request is validated if `validate`; without one they are in explicit JSON forms.
 struct Decided {
   bool allow = false;
   std::vector<std::string> determining;
   std::vector<std::pair<std::string, std::string>> errors;   // policy, message
 };
-std::optional<Decided> decide_without_schema(Session& session, const std::vector<InputFile>& policies,
-                                             const std::optional<InputFile>& links, const std::optional<InputFile>& entities,
-                                             const RequestInput& request);
+struct DecisionInput {
+  const std::vector<InputFile>& policies;
+  const std::optional<InputFile>& links;
+  const std::optional<InputFile>& schema;
+  const std::optional<InputFile>& entities;
+};
+std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate);
 
 // The value of an expression, as Cedar writes it. Without a request, variables have no value.
 std::optional<std::string> evaluate_expression(Session& session, const std::string& expression, const std::optional<InputFile>& schema,

@@ -129,27 +129,6 @@ void from_table(Globals& globals, const ProgramOptions& program, const RequestOp
   if (std::optional<Request> request = request_without_schema(globals, options, context)) decide(globals, options, *table, *request, entities);
 }
 
-void from_program(Globals& globals, const ProgramOptions& program_options, const RequestOptions& options, const std::string& context) {
-  std::unique_ptr<Loaded> loaded = load_program(globals, program_options);
-  if (!loaded) return;
-  Program& program = loaded->program;
-  SourceId context_source;
-  if (!context.empty()) {
-    context_source = program.sources.add(options.context_file.empty() ? options.request_file : options.context_file, context);
-  }
-  Diagnostics diagnostics;
-  RequestText text{options.principal, options.action, options.resource, context_source};
-  std::optional<Request> request = read_request(program.sources, text, program.module.schema, options.validate, diagnostics);
-  print_diagnostics(globals, program.sources, diagnostics);
-  if (!request || diagnostics.has_errors()) {
-    globals.exit = kFailure;
-    return;
-  }
-  Result<gateway::Table> table = gateway::Table::read(emit_table(program.module, program.sources));
-  if (!table) internal_error("the emitted table cannot be read back: " + table.error().message);
-  decide(globals, options, *table, *request, program.module.entities);
-}
-
 void print_decided(Globals& globals, const RequestOptions& options, const Decided& decided) {
   globals.exit = decided.allow ? kOk : kDeny;
   if (options.format == "json") {
@@ -168,16 +147,54 @@ void print_decided(Globals& globals, const RequestOptions& options, const Decide
   for (const auto& [policy, message] : decided.errors) fmt::print(stderr, "warning: policy {} was skipped: {}\n", policy, message);
 }
 
-void without_schema(Globals& globals, const ProgramOptions& program, const RequestOptions& options, const std::string& context) {
-  std::optional<ProgramText> text = load(globals, program);
-  if (!text) return;
+// The validator's errors and the kernel's, which say nothing against a decision.
+bool can_be_decided(const Diagnostics& diagnostics) {
+  for (const Diagnostic& d : diagnostics.all()) {
+    std::string_view name = catalogue_row(d.code).name;
+    bool validation = (name >= "K3101" && name < "K4000") || name.starts_with("K4") || name.starts_with("K5") || name.starts_with("K805");
+    if (d.severity == Severity::error && !validation) return false;
+  }
+  return true;
+}
+
+void by_reference(Globals& globals, const ProgramText& text, const RequestOptions& options, const std::string& context) {
   Session session;
   RequestInput request{options.principal, options.action, options.resource, {}};
   if (!context.empty()) request.context = InputFile{options.context_file.empty() ? options.request_file : options.context_file, context};
-  std::optional<Decided> decided = decide_without_schema(session, text->policies, text->links, text->entities, request);
+  std::optional<Decided> decided = decide(session, {text.policies, text.links, text.schema, text.entities}, request, options.validate);
   print_diagnostics(globals, session.sources, session.diagnostics);
   if (decided) print_decided(globals, options, *decided);
   else globals.exit = kFailure;
+}
+
+// As Cedar's command line, it decides by policies that do not validate too; those have no table.
+void from_program(Globals& globals, const ProgramOptions& program_options, const RequestOptions& options, const std::string& context) {
+  std::optional<ProgramText> text = load(globals, program_options);
+  if (!text) return;
+  if (!text->schema) return by_reference(globals, *text, options, context);
+  Program program = check_program(*text);
+  if (program.diagnostics.has_errors()) {
+    if (can_be_decided(program.diagnostics)) return by_reference(globals, *text, options, context);
+    print_diagnostics(globals, program.sources, program.diagnostics);
+    globals.exit = kFailure;
+    return;
+  }
+  print_diagnostics(globals, program.sources, program.diagnostics);
+  SourceId context_source;
+  if (!context.empty()) {
+    context_source = program.sources.add(options.context_file.empty() ? options.request_file : options.context_file, context);
+  }
+  Diagnostics diagnostics;
+  RequestText text{options.principal, options.action, options.resource, context_source};
+  std::optional<Request> request = read_request(program.sources, text, program.module.schema, options.validate, diagnostics);
+  print_diagnostics(globals, program.sources, diagnostics);
+  if (!request || diagnostics.has_errors()) {
+    globals.exit = kFailure;
+    return;
+  }
+  Result<gateway::Table> table = gateway::Table::read(emit_table(program.module, program.sources));
+  if (!table) internal_error("the emitted table cannot be read back: " + table.error().message);
+  decide(globals, options, *table, *request, program.module.entities);
 }
 
 void authorize(Globals& globals, const ProgramOptions& program, RequestOptions options) {
@@ -191,8 +208,7 @@ void authorize(Globals& globals, const ProgramOptions& program, RequestOptions o
   if (options.principal.empty() || options.action.empty() || options.resource.empty()) {
     return fail(globals, "the request is incomplete", {"give -l, -a and -r, or --request-json with principal, action and resource"});
   }
-  if (options.table.empty() && program.schema.empty()) without_schema(globals, program, options, context);
-  else if (options.table.empty()) from_program(globals, program, options, context);
+  if (options.table.empty()) from_program(globals, program, options, context);
   else from_table(globals, program, options, context);
 }
 

@@ -77,6 +77,7 @@ void explain_code(Globals& globals, const std::string& name) {
 void add_check(CLI::App& app, Globals& globals) {
   auto options = std::make_shared<ProgramOptions>();
   CLI::App* check = app.add_subcommand("check", "parse, validate and split a policy set; write nothing");
+  check->alias("validate");   // as Cedar's command line says
   options->declare(*check, true);
   auto validation = std::make_shared<CheckOptions>();
   check->add_option("--validation-mode", validation->mode, "strict, or permissive: values of different types may meet")

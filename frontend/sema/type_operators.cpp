@@ -163,11 +163,17 @@ BodyTyper::Answer BodyTyper::tag(NodeId id) {
   std::vector<std::string> all = types_[object.type].entity_types;
   std::size_t with_tags = 0;
   TypeId tags;
+  std::optional<IncompatibleTypes> mixed;
   for (const std::string& type : all) {
     const EntityType* declared = schema_.find_type(type);
     if (declared == nullptr || !declared->tags) continue;
-    tags = with_tags++ == 0 ? *declared->tags : join(tags, *declared->tags).type;
-    if (!tags.valid()) break;
+    if (with_tags++ == 0) {
+      tags = *declared->tags;
+    } else if (!mixed) {
+      Lub lub = join(tags, *declared->tags);
+      if (!lub.type.valid()) mixed = IncompatibleTypes{id, id, id, tags, *declared->tags, lub.mismatch, LubPlace::conditional};
+      else tags = lub.type;
+    }
   }
   bool tagged = with_tags != 0;
   if (is_test) {
@@ -175,7 +181,11 @@ BodyTyper::Answer BodyTyper::tag(NodeId id) {
     return {type, ok, {capability_[id.index]}};
   }
   // a test of a type without tags is false, so nothing that it guards is typed
-  if (with_tags == all.size() && tags.valid() && holds(id)) return {tags, ok, {}};
+  if (with_tags == all.size() && holds(id)) {
+    if (!mixed) return {tags, ok, {}};
+    problems_->push_back(*mixed);
+    return {TypeId(), false, {}};
+  }
   problems_->push_back(UnsafeTag{id});
   return {TypeId(), false, {}};
 }

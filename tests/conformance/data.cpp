@@ -62,6 +62,7 @@ void run_mined(Corpus& corpus, Report& report) {
   std::size_t index = 0;
   for (const Json& r : corpus.json("derived/json_entities.json").value_or(Json::array())) {
     std::string name = fmt::format("derived/json_entities.json#{}", index++), reason;
+    if (r.at("json").dump().find("\"fn\":\"unknown\"") != std::string::npos) continue;   // of partial evaluation only
     bool good = untyped(r.at("json").dump(), reason);
     report.check("entities.mined", name, good == r.at("ok").get<bool>(), good ? "accepted" : reason);
   }
