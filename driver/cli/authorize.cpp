@@ -185,8 +185,8 @@ void from_program(Globals& globals, const ProgramOptions& program_options, const
     context_source = program.sources.add(options.context_file.empty() ? options.request_file : options.context_file, context);
   }
   Diagnostics diagnostics;
-  RequestText text{options.principal, options.action, options.resource, context_source};
-  std::optional<Request> request = read_request(program.sources, text, program.module.schema, options.validate, diagnostics);
+  RequestText asked{options.principal, options.action, options.resource, context_source};
+  std::optional<Request> request = read_request(program.sources, asked, program.module.schema, options.validate, diagnostics);
   print_diagnostics(globals, program.sources, diagnostics);
   if (!request || diagnostics.has_errors()) {
     globals.exit = kFailure;
