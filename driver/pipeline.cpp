@@ -10,7 +10,6 @@
 #include "backends/table/emit.h"
 #include "driver/read_forms.h"
 #include "frontend/sema/data.h"
-#include "frontend/sema/policies.h"
 #include "frontend/sema/schema.h"
 
 namespace kerf {
@@ -51,11 +50,12 @@ void read_snapshot(Program& program, const ProgramText& text) {
       read_entities(program.sources, program.entities_source, program.module.schema, program.diagnostics);
 }
 
-void check_policies(Program& program, const std::vector<ast::PolicyFile>& files) {
+void check_policies(Program& program, const std::vector<ast::PolicyFile>& files, const ValidationOptions& options) {
   lower_policies(files, program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   if (auto violation = verify(program.module)) internal_error("lowering: " + *violation);
-  typecheck(program.module, program.diagnostics);
+  typecheck(program.module, program.diagnostics, options);
+  if (options.mode != ValidationMode::strict) return;
   check_kernel_literals(program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   program.plan = plan_kernel(program.module, program.diagnostics);
@@ -72,13 +72,13 @@ std::vector<NamedBytes> input_bytes(const ProgramText& text) {
 
 }  // namespace
 
-Program check_program(const ProgramText& text) {
+Program check_program(const ProgramText& text, const ValidationOptions& options) {
   Program program;
   std::vector<ast::PolicyFile> files = parse_all(program, text);
   bool parsed = !program.diagnostics.has_errors();
   if (resolve(program, text)) {
     read_snapshot(program, text);
-    if (parsed) check_policies(program, files);
+    if (parsed) check_policies(program, files, options);
   }
   program.diagnostics.sort();
   return program;

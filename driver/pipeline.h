@@ -6,6 +6,7 @@
 
 #include "backends/bundle.h"
 #include "driver/inputs.h"
+#include "frontend/sema/policies.h"
 #include "ir/passes/plan.h"
 #include "ir/passes/split.h"
 
@@ -29,7 +30,8 @@ struct Program {
 };
 
 // parse -> resolve -> read entities -> lower -> verify -> type-check -> plan the kernel.
-Program check_program(const ProgramText& text);
+// With other than strict validation nothing is planned: only strict programs can be compiled.
+Program check_program(const ProgramText& text, const ValidationOptions& options = {});
 
 // check_program's result to artefacts. Reports K79xx into `program.diagnostics`.
 struct Artefacts {
