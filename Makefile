@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test
+.PHONY: setup configure demo test bench
 
 setup:
 	scripts/setup.sh
@@ -14,3 +14,7 @@ demo: configure
 test: configure
 	cmake --build --preset release
 	scripts/test.sh
+
+bench: configure
+	cmake --build --preset release --target kerf bench_gateway
+	scripts/bench.sh
