@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance
+.PHONY: setup configure demo test conformance bench
 
 setup:
 	scripts/setup.sh
@@ -20,3 +20,7 @@ CORPUS ?= ../shared/corpus
 conformance: configure
 	cmake --build --preset release --target conformance
 	build/release/conformance $(CORPUS) build/release/conformance-failures.txt
+
+bench: configure
+	cmake --build --preset release --target kerf bench_gateway
+	scripts/bench.sh
