@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "ir/canonical.h"
+#include <algorithm>
 
 namespace kerf::test {
 namespace {
@@ -32,7 +32,7 @@ action change appliesTo { principal: [Agent], resource: [File], context: { @kern
 const std::vector<std::string> kAgents = {"a0", "a1", "a2"};
 const std::vector<std::string> kClasses = {"analyst", "all"};
 const std::vector<std::string> kSets = {"s0", "s1", "s2", "empty"};
-const std::vector<std::string> kNames = {"a", "b", "a!", "a-b", "lib", "x.key", "\xc3\xa9t\xc3\xa9", "new line\\n", ".ssh", "*"};
+const std::vector<std::string> kNames = {"a", "b", "a!", "a-b", "lib", "x.key", "\xc3\xa9t\xc3\xa9", "new\nline", ".ssh", "*"};
 const std::vector<std::string> kTypes = {"ext4", "tmpfs", "overlay", "ext4dev"};
 
 // The inside of a Cedar string with the text, `*` escaped in patterns.
@@ -232,7 +232,7 @@ GeneratedProgram FileGenerator::program(std::size_t events) {
   for (int i = 0; i < 10; ++i) {
     std::string at = chance(60) ? one_of(paths_) : "/";
     at += (at == "/" ? "" : "/") + one_of(kNames);
-    paths_.push_back(at);
+    if (std::find(paths_.begin(), paths_.end(), at) == paths_.end()) paths_.push_back(at);
   }
   GeneratedProgram program;
   program.schema = kSchema;
