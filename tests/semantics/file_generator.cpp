@@ -62,8 +62,8 @@ std::string FileGenerator::near_path() {
 std::string FileGenerator::pattern() {
   std::string text;
   for (std::size_t i = 0, pieces = 1 + pick(3); i < pieces; ++i) {
-    std::string piece = i == 0 ? path() : chance(50) ? "/" + one_of(kNames) : one_of(kNames);
-    text += inside(piece == "/" && i > 0 ? "x" : piece, true) + (chance(75) ? "*" : "");
+    std::string piece = i == 0 ? path() : chance(50) && !text.ends_with('/') ? "/" + one_of(kNames) : one_of(kNames);
+    text += inside(piece, true) + (chance(75) ? "*" : "");
   }
   return text;
 }
@@ -162,7 +162,7 @@ std::string FileGenerator::policy() {
   if (chance(25)) principal += fmt::format(" in {}", entity("Class", one_of(kClasses)));
   if (chance(30)) resource += fmt::format(" in {}", chance(50) ? entity("Dir", path()) : entity("FileSet", one_of(kSets)));
   std::string text = fmt::format("{} ({}, {}, {})", chance(70) ? "permit" : "forbid", principal, action, resource);
-  if (chance(25)) text += "\nwhen { " + error_prone(file_only) + " }";
+  if (chance(32)) text += "\nwhen { " + error_prone(file_only) + " }";
   if (chance(80)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), file_only));
   return text + ";\n";
 }
