@@ -62,10 +62,10 @@ LoaderResult<kerf_anchor_key> learn_key(const View& view, const Maps& maps, cons
   std::uint32_t zero = 0;
   ProbeCell cell{};
   cell.tgid = static_cast<std::uint32_t>(::getpid());
-  if (::bpf_map_update_elem(maps.anchor_probe.get(), &zero, &cell, BPF_ANY) != 0) return view_failure("kerf_anchor_probe: {}", errno_text(errno));
+  if (::bpf_map_update_elem(maps.anchor_probe.get(), &zero, &cell, BPF_ANY) != 0) return view_failure("kerf_probe: {}", errno_text(errno));
   struct stat about {};
   static_cast<void>(::fstat(fd->get(), &about));   // may fail in a file system that shows nothing to root; the hook ran before
-  if (::bpf_map_lookup_elem(maps.anchor_probe.get(), &zero, &cell) != 0) return view_failure("kerf_anchor_probe: {}", errno_text(errno));
+  if (::bpf_map_lookup_elem(maps.anchor_probe.get(), &zero, &cell) != 0) return view_failure("kerf_probe: {}", errno_text(errno));
   if (cell.filled != 1) return view_failure("the kernel's probe did not see {}", escape_bytes(mount.point));
   if (cell.key.device != mount.device) {
     return view_failure("the kernel's probe saw device {:#x} at {}, mountinfo says {:#x}", cell.key.device, escape_bytes(mount.point), mount.device);

@@ -122,8 +122,8 @@ std::string resource_id(const Event& event) {
   return is_file_event(event.record) ? event.path : endpoint_text(event.record.seen.net);
 }
 
-// In the form that `kerf simulate` reads.
-Json observed_json(const Event& event, const Environment* env) {
+// By the names of the kernel model, as `kerf simulate` reads them; a directory's path is `file.path` too.
+Json observed_json(const Event& event) {
   Json json = Json::object();
   auto add = [&](const char* name) {
     auto value = observed_value(name, event);
@@ -131,13 +131,10 @@ Json observed_json(const Event& event, const Environment* env) {
     if (const IpAddr* ip = value->as_ip()) json[name] = to_text(*ip);
     else json[name] = value_to_json(*value);
   };
-  bool directory = env != nullptr && env->kind == ResourceKind::directory;
-  if (!is_file_event(event.record)) {
-    for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
-  } else if (directory) {
-    add("directory.path");
-  } else {
+  if (is_file_event(event.record)) {
     for (const char* name : {"file.path", "file.fs_type", "file.owner", "file.mode", "file.setuid", "file.nlink"}) add(name);
+  } else {
+    for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
   }
   for (const char* name : {"process.uid", "process.gid", "process.pid"}) add(name);
   return json;
@@ -219,7 +216,6 @@ std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environm
     const Entity* known = bundle.entities.find(uid);
     return known != nullptr ? *known : Entity{std::move(uid), {}, {}, {}};
   };
-  auto parent_of = [](const std::string& path) { return path.rfind('/') == 0 ? std::string("/") : path.substr(0, path.rfind('/')); };
   Entity resource = stored({env.resource, resource_id(event)});
   for (const ObservedRow& row : env.observed) {
     auto value = row.context ? std::nullopt : observed_value(row.observable, event);
@@ -228,17 +224,13 @@ std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environm
   std::vector<Entity> list;
   const std::string& directory_type = bundle.manifest.directory_type;
   bool in_tree = is_file_event(event.record) && !directory_type.empty() && event.path.starts_with('/');
-  std::string below = event.path;
-  Entity* child = &resource;
-  list.reserve(static_cast<std::size_t>(std::count(event.path.begin(), event.path.end(), '/')) + 2);   // pointers into it stay
-  while (in_tree && below != "/") {
-    below = parent_of(below);
-    EntityUid directory{directory_type, below};
-    child->parents.push_back(directory);
-    std::sort(child->parents.begin(), child->parents.end());
-    list.push_back(stored(std::move(directory)));
-    child = &list.back();
+  for (std::string above = event.path; in_tree && above != "/";) {
+    std::size_t slash = above.rfind('/');
+    above.resize(slash == 0 ? 1 : slash);
+    list.push_back(stored({directory_type, above}));   // with the groups that the directory is stored in
+    resource.parents.push_back(list.back().uid);
   }
+  std::sort(resource.parents.begin(), resource.parents.end());
   list.push_back(std::move(resource));
   return list;
 }
@@ -326,7 +318,7 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
   else if (!plain_guard) json["net"] = net_json(record.seen.net);
   // bytes that are no text are no id, and what a guard refused was no request
   bool text = !file || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
-  if (!plain_guard && text) json["observed"] = observed_json(event, env);
+  if (!plain_guard && text) json["observed"] = observed_json(event);
   bool about_resource = env != nullptr && text && record.decision.reason != KERF_REASON_GUARD;
   if (about_resource) json["resource"] = uid_to_json({env->resource, resource_id(event)});
   add_policies(json, event, source, env, completer);

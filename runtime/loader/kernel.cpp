@@ -43,7 +43,7 @@ constexpr NamedMap kMaps[] = {{"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HA
                               {"kerf_cgroups", &Maps::cgroups, BPF_MAP_TYPE_HASH, false, true},
                               {"kerf_anchors", &Maps::anchors, BPF_MAP_TYPE_HASH, false, true},
                               {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, false, true},
-                              {"kerf_anchor_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, false, false}};
+                              {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, false, false}};
 
 Fd duplicate(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
@@ -317,6 +317,7 @@ kerf_counters read_counters(const Maps& maps) {
     sum.events_lost += one.events_lost;
     sum.guards += one.guards;
     sum.no_slot += one.no_slot;
+    sum.tags_lost += one.tags_lost;
   });
 }
 

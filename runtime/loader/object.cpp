@@ -47,7 +47,7 @@ std::vector<MapShape> map_shapes(const Manifest& manifest) {
       {"kerf_cgroups", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
       {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
       {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
-      {"kerf_anchor_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, KERF_FILE_EVENTS},
+      {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, KERF_FILE_EVENTS},
       {"kerf_selftest_in", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_in), KERF_SELFTEST_BATCH, 0, kNever},
       {"kerf_selftest_out", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_decision), KERF_SELFTEST_BATCH, 0, kNever},
       {"kerf_selftest_path", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_path), KERF_SELFTEST_BATCH, 0, kNever},

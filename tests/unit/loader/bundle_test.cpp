@@ -126,7 +126,9 @@ TEST_CASE("manifests that are not manifests") {
   SUBCASE("versions") {
     for (const char* key : {"version", "abi"}) {
       Json m = good;
-      m[key] = 2;
+      m[key] = 1;
+      CHECK(code_of_manifest(m) == "K7105");
+      m[key] = 3;
       CHECK(code_of_manifest(m) == "K7105");
     }
     Json m = good;
@@ -245,17 +247,80 @@ TEST_CASE("entity data that is none") {
   }
 }
 
-TEST_CASE("features are the loader's business, not the manifest's") {
+TEST_CASE("features are the table's business, not the manifest's") {
   auto with = [](auto change) {
     TempDir dir;
     Json m = sample_manifest();
-    change(m["features"]);
+    change(m);
     write_sample(dir.path(), m);
     return code_of(dir.path());
   };
-  CHECK(with([](Json& f) { f[3]["enforced"] = true; }) == "K7110");
-  CHECK(with([](Json& f) { f[0]["enforced"] = false; }) == "K7110");
-  CHECK(with([](Json& f) { f.erase(4); }) == "K7110");
-  CHECK(with([](Json& f) { f.push_back(f[0]); }) == "K7110");
-  CHECK(with([](Json& f) { f[3]["name"] = "telepathy"; }) == "K7110");
+  CHECK(with([](Json&) {}) == "");
+  CHECK(with([](Json& m) { m["features"].erase(4); }) == "K7110");
+  CHECK(with([](Json& m) { m["features"].push_back(m["features"][0]); }) == "K7110");
+  CHECK(with([](Json& m) { m["features"][3]["name"] = "telepathy"; }) == "K7110");
+  CHECK(with([](Json& m) { m["features"][0]["programs"].erase(0); }) == "K7110");
+  CHECK(with([](Json& m) { m["features"][0]["programs"].push_back("kerf_bpf"); }) == "K7110");
+  CHECK(with([](Json& m) { m["waived"] = {"guard-mount"}; }) == "");
+  CHECK(with([](Json& m) { m["waived"] = {"guard-rename"}; }) == "K7110");   // no file event is governed
+  CHECK(with([](Json& m) { m["waived"] = {"identity"}; }) == "K7110");       // no guard
+  CHECK(with([](Json& m) { m["waived"] = {"connect"}; }) == "K7110");
+}
+
+TEST_CASE("programs are those that the governed events bring in") {
+  Json m = sample_manifest();
+  m["programs"].erase(0);
+  CHECK(code_of_manifest(m) == "K7104");
+  m = sample_manifest();
+  m["programs"].push_back("kerf_file_open");
+  CHECK(code_of_manifest(m) == "K7104");
+  m["programs"] = sample_programs(KERF_NET_EVENTS);
+  m["programs"].push_back("kerf_other");
+  CHECK(code_of_manifest(m) == "K7104");
+  m = sample_manifest();
+  m["governed"] = Json::array();
+  CHECK(code_of_manifest(m) == "K7104");
+  m["governed"] = {"net.connect", "net.listen"};
+  CHECK(code_of_manifest(m) == "K7104");
+  m["governed"] = {"file.read"};      // the environment's event is not among them
+  m["programs"] = sample_programs(KERF_BIT(KERF_EVENT_FILE_READ));
+  CHECK(code_of_manifest(m) == "K7104");
+}
+
+TEST_CASE("a bundle about files") {
+  TempDir dir;
+  Json m = sample_file_manifest();
+  CHECK(code_of_manifest(m) == "");
+  write_sample(dir.path(), m);
+  auto bundle = read_bundle_data(dir.path());
+  REQUIRE_MESSAGE(bundle.ok(), (bundle.ok() ? "" : bundle.error().message));
+  CHECK(bundle->manifest.governed == KERF_BIT(KERF_EVENT_FILE_READ));
+  CHECK(bundle->manifest.directory_type == "Directory");
+  m["environments"][0]["resource_kind"] = "endpoint";
+  CHECK(code_of_manifest(m) == "K7104");
+  m["environments"][0]["resource_kind"] = "directory";   // twice
+  CHECK(code_of_manifest(m) == "K7104");
+}
+
+TEST_CASE("paths of a manifest") {
+  auto with = [](Json row) {
+    Json m = sample_file_manifest();
+    m["paths"] = Json::array({std::move(row)});
+    return code_of_manifest(m);
+  };
+  CHECK(with({{"path", "/a"}, {"kind", "tree"}, {"policies", {0, 2}}}) == "");
+  CHECK(with({{"path", "/a"}, {"kind", "prefix"}, {"policies", Json::array()}}) == "");
+  CHECK(with({{"path", "a"}, {"kind", "tree"}, {"policies", {0}}}) == "K7104");
+  CHECK(with({{"path", "/a"}, {"kind", "glob"}, {"policies", {0}}}) == "K7104");
+  CHECK(with({{"path", "/a"}, {"kind", "file"}, {"policies", {3}}}) == "K7104");
+  CHECK(with({{"path", "/a"}, {"kind", "file"}, {"policies", {-1}}}) == "K7104");
+  CHECK(with({{"path", std::string("/a\0b", 4)}, {"kind", "file"}, {"policies", {0}}}) == "K7104");
+}
+
+TEST_CASE("a value of another type than promised is found when the bundle is read") {
+  TempDir dir;
+  Json m = sample_manifest();
+  m["environments"][0]["slots"][0]["expr"] = attr(var("principal"), "risk");
+  write_sample(dir.path(), m);
+  CHECK(code_of(dir.path()) == "K7308");
 }

@@ -15,6 +15,7 @@
 #include "runtime/loader/files.h"
 #include "runtime/loader/host.h"
 #include "runtime/loader/process.h"
+#include "runtime/loader/record.h"
 #include "runtime/loader/state.h"
 #include "sample.h"
 
@@ -56,7 +57,7 @@ Json to_json(const kerf_event_record& event, const std::string& table = "") {
   LoadedBundle bundle = bundle_with(table);
   EventSource source{bundle, "r0123456789", {"Agent", "a1"}, {}};
   Completer completer(bundle);
-  return event_to_json(event, source, completer, 1'700'000'000'000'000'000 - 5'000'000'000);
+  return event_to_json({event, ""}, source, completer, 1'700'000'000'000'000'000 - 5'000'000'000);
 }
 
 }  // namespace
@@ -104,12 +105,176 @@ TEST_CASE("records that are no events") {
     change(bent);
     return !read_event(&bent, sizeof bent).has_value();
   };
-  CHECK(refused([](auto& b) { b.version = 2; }));
-  CHECK(refused([](auto& b) { b.kind = 9; }));
+  CHECK(refused([](auto& b) { b.version = 1; }));
+  CHECK(refused([](auto& b) { b.version = 3; }));
+  CHECK(refused([](auto& b) { b.kind = 11; }));
   CHECK(refused([](auto& b) { b.size = sizeof b + 1; }));
   CHECK(refused([](auto& b) { b.payload_size = 1; }));
   CHECK(refused([](auto& b) { b.seen.net.port = 65536; }));
   CHECK(refused([](auto& b) { b.decision.verdict = 0; }));
+}
+
+namespace {
+
+Event file_event(const std::string& path, std::uint32_t reason = KERF_REASON_NO_PERMIT) {
+  Event event{sample_event(), path};
+  kerf_event_record& r = event.record;
+  r.kind = r.seen.event = KERF_EVENT_FILE_READ;
+  r.refusal_errno = 2;
+  r.decision = {};
+  r.decision.verdict = KERF_VERDICT_DENY;
+  r.decision.reason = reason;
+  r.seen.uid = 1000;
+  r.seen.file = {};
+  std::strcpy(r.seen.file.fs_type, "tmpfs");
+  r.seen.file.exists = 1;
+  r.seen.file.owner = 7;
+  r.seen.file.mode = 0104755;
+  r.seen.file.nlink = 2;
+  r.binding = 5;
+  return event;
+}
+
+LoadedBundle file_bundle(const char* entities = kEntities) {
+  TempDir dir;
+  write_sample(dir.path(), sample_file_manifest(), entities);
+  auto bundle = read_bundle_data(dir.path());
+  REQUIRE_MESSAGE(bundle.ok(), (bundle.ok() ? "" : bundle.error().message));
+  return std::move(*bundle);
+}
+
+Json file_json(const Event& event) {
+  LoadedBundle bundle = file_bundle();
+  Completer completer(bundle);
+  return event_to_json(event, {bundle, "web", {"Agent", "a1"}, {}}, completer, 0);
+}
+
+}  // namespace
+
+TEST_CASE("a file event as JSON") {
+  Json json = file_json(file_event("/srv/a b"));
+  CHECK(json["event"] == "file.read");
+  CHECK(json["errno"] == "ENOENT");
+  CHECK(json["resource"] == Json({{"type", "FilePath"}, {"id", "/srv/a b"}}));
+  CHECK(json["binding_id"] == 5);
+  CHECK(!json.contains("net"));
+  CHECK(!json.contains("guard"));
+  CHECK(json["file"] == Json({{"path", "/srv/a b"}, {"fs_type", "tmpfs"}, {"exists", true}, {"directory", false}, {"owner", 7},
+                              {"mode", "104755"}, {"nlink", 2}}));
+  CHECK(json["observed"]["file.path"] == "/srv/a b");
+  CHECK(json["observed"]["file.mode"] == 04755);
+  CHECK(json["observed"]["file.setuid"] == true);
+  CHECK(json["observed"]["process.uid"] == 1000);
+}
+
+TEST_CASE("a directory is a resource of its own type") {
+  Event event = file_event("/srv");
+  event.record.seen.file.directory = 1;
+  CHECK(file_json(event)["resource"] == Json({{"type", "Directory"}, {"id", "/srv"}}));
+}
+
+TEST_CASE("before a file exists nothing of it is known") {
+  Event event = file_event("/srv/new");
+  event.record.seen.file.exists = 0;
+  Json json = file_json(event);
+  CHECK(!json["file"].contains("owner"));
+  CHECK(!json["observed"].contains("file.owner"));
+  CHECK(json["observed"]["file.fs_type"] == "tmpfs");
+}
+
+TEST_CASE("names of files are bytes: shown escaped, and a resource only if they are text") {
+  Json json = file_json(file_event("/srv/\xff\n\x1b[2J\\", KERF_REASON_NOT_TEXT));
+  CHECK(json["reason"] == "not-text");
+  CHECK(json["file"]["path"] == "/srv/\\xff\\x0a\\x1b[2J\\\\");
+  CHECK(json["resource"].is_null());
+  CHECK(!json.contains("observed"));
+  LoadedBundle bundle = file_bundle();
+  Completer completer(bundle);
+  std::string line = event_line(file_event("/srv/\u00e9\u202e\x7f\n"), {bundle, "web", {"Agent", "a1"}, {}}, completer);
+  for (unsigned char c : line) CHECK((c >= 0x20 && c < 0x7f));
+  CHECK(Json::parse(line)["resource"]["id"] == "/srv/\u00e9\u202e\x7f\n");
+}
+
+TEST_CASE("no path, no resource") {
+  Json json = file_json(file_event("", KERF_REASON_NO_PATH));
+  CHECK(json["reason"] == "no-path");
+  CHECK(json["resource"].is_null());
+  CHECK(json["file"]["path"] == "");
+}
+
+TEST_CASE("guards in events") {
+  Event event = file_event("");
+  event.record.decision.reason = KERF_REASON_GUARD;
+  event.record.guard = KERF_GUARD_BPF;
+  event.record.kind = 0;
+  Json json = file_json(event);
+  CHECK(json["guard"] == "bpf");
+  CHECK(json["event"].is_null());
+  CHECK(json["action"].is_null());
+  CHECK(!json.contains("net"));
+  event = file_event("/srv/x");
+  event.record.decision.reason = KERF_REASON_GUARD;
+  event.record.guard = KERF_GUARD_RENAME;
+  json = file_json(event);
+  CHECK(json["guard"] == "rename");
+  CHECK(json["event"] == "file.read");
+  CHECK(json["file"]["path"] == "/srv/x");
+  CHECK(json["resource"].is_null());
+}
+
+TEST_CASE("every reason has its word") {
+  for (std::uint32_t reason = KERF_REASON_PERMIT; reason <= KERF_REASON_NO_SLOT; ++reason) {
+    std::string word = file_json(file_event("/x", reason))["reason"];
+    CHECK_MESSAGE(word.find("unknown") == std::string::npos, word);
+  }
+  CHECK(file_json(file_event("/x", 99))["reason"] == "unknown-99");
+}
+
+TEST_CASE("a file event's payload is its path") {
+  Event event = file_event("/srv/x");
+  std::string bytes(reinterpret_cast<const char*>(&event.record), sizeof event.record);
+  bytes += event.path;
+  auto with_sizes = [&](std::uint32_t size, std::uint32_t payload) {
+    kerf_event_record record = event.record;
+    record.size = size;
+    record.payload_size = payload;
+    std::memcpy(bytes.data(), &record, sizeof record);
+    return read_event(bytes.data(), bytes.size());
+  };
+  std::uint32_t head = sizeof event.record;
+  auto read = with_sizes(head + 6, 6);
+  REQUIRE(read.has_value());
+  CHECK(read->path == "/srv/x");
+  CHECK(!with_sizes(head + 7, 7).has_value());
+  CHECK(!with_sizes(head + 5, 6).has_value());
+  bytes.resize(head + KERF_PATH_BYTES + 1, 'x');
+  CHECK(with_sizes(head + KERF_PATH_BYTES, KERF_PATH_BYTES).has_value());
+  CHECK(!with_sizes(head + KERF_PATH_BYTES + 1, KERF_PATH_BYTES + 1).has_value());
+}
+
+TEST_CASE("what an event adds to the entities") {
+  LoadedBundle bundle = file_bundle(R"([
+    {"uid":{"type":"Agent","id":"a1"},"attrs":{"risk":"low","limit":3,"home":{"__extn":{"fn":"ip","arg":"10.1.0.0/16"}}},"parents":[]},
+    {"uid":{"type":"FilePath","id":"/srv/a/f"},"attrs":{"label":"x"},"parents":[{"type":"FileSet","id":"s"}]},
+    {"uid":{"type":"Directory","id":"/srv"},"attrs":{},"parents":[{"type":"FileSet","id":"below"}]}])");
+  const Environment* env = find_environment(bundle.manifest, "Agent", KERF_EVENT_FILE_READ, false);
+  REQUIRE(env != nullptr);
+  Event event = file_event("/srv/a/f");
+  auto entities = bundle.entities.with(observed_entities(bundle, *env, event));
+  REQUIRE(entities.ok());
+  EntityUid file{"FilePath", "/srv/a/f"};
+  for (const char* directory : {"/", "/srv", "/srv/a"}) CHECK_MESSAGE(entities->is_in(file, {"Directory", directory}), directory);
+  for (const char* other : {"/srv/a/f", "/sr", "/srv/b"}) CHECK_MESSAGE(!entities->is_in(file, {"Directory", other}), other);
+  CHECK(entities->is_in(file, {"FileSet", "s"}));
+  CHECK(entities->is_in(file, {"FileSet", "below"}));    // through the directory that is stored in it
+  CHECK(entities->find(file)->attrs.at("label") == Value(std::string("x")));
+  CHECK(entities->find(file)->attrs.at("owner") == Value(std::int64_t{7}));
+  event.path = "kerf:memfd";
+  entities = bundle.entities.with(observed_entities(bundle, *env, event));
+  REQUIRE(entities.ok());
+  CHECK(entities->ancestors({"FilePath", "kerf:memfd"}).empty());
+  event.path = "/";
+  CHECK(observed_entities(bundle, *env, event).size() == 1);
 }
 
 TEST_CASE("a policy or errno out of range is named, not looked up") {
@@ -256,34 +421,79 @@ TEST_CASE("our own binding") {
   CHECK(binding_of_cgroup("0::/user.slice/kerf/x\n") == "");
 }
 
-TEST_CASE("names of bindings cannot leave their directory") {
+TEST_CASE("names cannot leave their directory") {
   std::string name = new_name();
   CHECK(valid_name(name));
   CHECK(new_name() != name);
-  for (const char* bad : {"", "r", "../../../..", "r12345678/.", "r123456789", "r123456789G", "x0123456789", "r01234567890"}) CHECK_MESSAGE(!valid_name(bad), bad);
+  for (const char* good : {"web", "0", "a-b_c", "r0123456789"}) CHECK_MESSAGE(valid_name(good), good);
+  for (const char* bad : {"", ".", "..", "../../../..", "a/b", "-a", "_a", "A", "a.b", "a b", "a\n", "all.lock",
+                          "0123456789012345678901234567890123456789x"}) {
+    CHECK_MESSAGE(!valid_name(bad), bad);
+  }
 }
 
 TEST_CASE("states survive a round trip and refuse damage") {
-  TempDir dir;
-  Host host{dir.path(), dir.path(), dir.path(), false};
-  State state{"r0123456789", "/b", "d", "Agent::\"a1\"", "/c", "/p", "enforce", "boot", 17, {"kerf_connect4"}, {"identity"},
-              {{"depth", {Value(std::int64_t{3}), 12345}}, {"on", {Value(true), kNoDeadline}}}};
+  State state;
+  state.name = "r0123456789";
+  state.bundle_dir = "/b";
+  state.generation = 3;
+  state.next_binding = 9;
+  state.programs = {"kerf_connect4"};
+  state.degraded = {"identity"};
+  BoundState binding;
+  binding.id = 8;
+  binding.principal = "Agent::\"a1\"";
+  binding.cgroup = "/c";
+  binding.cgroup_id = 17;
+  binding.mode = "enforce";
+  binding.anchors = {"/"};
+  binding.facts = {{"depth", {Value(std::int64_t{3}), 12345}}, {"on", {Value(true), kNoDeadline}}};
+  state.bindings = {binding};
   auto again = state_from_json(state_to_json(state), state.name);
   REQUIRE(again.ok());
-  CHECK(again->principal == state.principal);
-  CHECK(again->cgroup_id == 17);
-  CHECK(again->facts.at("depth").value == Value(std::int64_t{3}));
-  CHECK(again->facts.at("depth").until_ns == 12345);
-  CHECK(again->facts.at("on").until_ns == kNoDeadline);
+  CHECK(again->generation == 3);
+  CHECK(again->next_binding == 9);
+  REQUIRE(again->find(8) != nullptr);
+  CHECK(again->find(7) == nullptr);
+  const BoundState& b = *again->find(8);
+  CHECK(b.principal == binding.principal);
+  CHECK(b.cgroup_id == 17);
+  CHECK(!b.ready);
+  CHECK(b.facts.at("depth").value == Value(std::int64_t{3}));
+  CHECK(b.facts.at("depth").until_ns == 12345);
+  CHECK(b.facts.at("on").until_ns == kNoDeadline);
   CHECK(state_from_json(state_to_json(state), "r9876543210").error().code == "K7603");
   Json json = state_to_json(state);
-  for (const auto& [key, value] : json.items()) {
-    Json bent = json;
-    bent[key] = nullptr;
-    CHECK_MESSAGE(state_from_json(bent, state.name).error().code == "K7603", key);
-    bent.erase(key);
-    CHECK_MESSAGE(state_from_json(bent, state.name).error().code == "K7603", key);
-  }
+  auto damaged = [&](const std::string& key, auto at) {
+    for (bool erase : {false, true}) {
+      Json bent = json;
+      if (erase) at(bent).erase(key);
+      else at(bent)[key] = nullptr;
+      auto read = state_from_json(bent, state.name);
+      CHECK_MESSAGE((!read && read.error().code == "K7603"), key);
+    }
+  };
+  for (const auto& [key, value] : json.items()) damaged(key, [](Json& j) -> Json& { return j; });
+  for (const auto& [key, value] : json["bindings"][0].items()) damaged(key, [](Json& j) -> Json& { return j["bindings"][0]; });
+}
+
+TEST_CASE("what a replacement leaves is removed, what is in force stays") {
+  TempDir dir;
+  Host host{dir / "cgroups", dir / "pins", dir / "states", false};
+  std::filesystem::create_directories(dir / "pins/web/generation1");
+  std::filesystem::create_directories(dir / "pins/web/generation2");
+  std::filesystem::create_directories(dir / "states/web/bundle-1");
+  std::filesystem::create_directories(dir / "states/web/bundle-2");
+  put(dir / "pins/web/generation1/link_x", "");
+  put(dir / "states/web/bundle-1/manifest.json", "");
+  REQUIRE(remove_other_generations(host, "web", 2).ok());
+  CHECK(!std::filesystem::exists(dir / "pins/web/generation1"));
+  CHECK(!std::filesystem::exists(dir / "states/web/bundle-1"));
+  CHECK(std::filesystem::exists(pin_directory(host, "web", 2)));
+  CHECK(std::filesystem::exists(bundle_copy(host, "web", 2)));
+  REQUIRE(remove_loaded(host, "web").ok());
+  CHECK(!std::filesystem::exists(dir / "pins/web"));
+  CHECK(!std::filesystem::exists(dir / "states/web"));
 }
 
 TEST_CASE("files are replaced whole") {

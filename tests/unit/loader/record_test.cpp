@@ -151,22 +151,50 @@ TEST_CASE("too many deadlines") {
   CHECK(decode(*fits).header.segment_count == 9);
 }
 
-TEST_CASE("a predicate that only the event could answer refuses the binding") {
+TEST_CASE("a predicate that only the event could answer is found when the manifest is read") {
+  auto code = [](const Json& manifest) {
+    auto read = read_manifest(seal(manifest));
+    return read ? "" : read.error().code;
+  };
   for (const char* unknown : {"resource", "action"}) {
-    Json manifest = sample_manifest();
-    manifest["environments"][0]["predicates"][0]["expr"] = equal(var(unknown), var("principal"));
-    LoadedBundle bundle = sample_bundle(manifest);
-    CHECK(build(bundle, "a1", {}).error().code == "K7307");
+    for (const Json& expr : {equal(var(unknown), var("principal")), has(attr(var(unknown), "home"), "x")}) {
+      Json manifest = sample_manifest();
+      manifest["environments"][0]["predicates"][0]["expr"] = expr;
+      CHECK(code(manifest) == "K7307");
+    }
   }
   Json manifest = sample_manifest();
   manifest["environments"][0]["predicates"][0]["expr"] = has(var("context"), "depth");   // stage bind
-  CHECK(build(sample_bundle(manifest), "a1", {}).error().code == "K7307");
+  CHECK(code(manifest) == "K7307");
+  manifest["environments"][0]["predicates"][0]["stage"] = "publish";
+  CHECK(code(manifest) == "");
+  manifest["environments"][0]["slots"][1]["expr"] = attr(var("resource"), "ip");
+  CHECK(code(manifest) == "K7307");
 }
 
-TEST_CASE("a value of another type than promised refuses the binding") {
-  Json manifest = sample_manifest();
-  manifest["environments"][0]["slots"][0]["expr"] = attr(var("principal"), "risk");
-  CHECK(build(sample_bundle(manifest), "a1", {}).error().code == "K7308");
+TEST_CASE("two environments of one event: files and directories") {
+  LoadedBundle bundle = sample_bundle(sample_file_manifest());
+  Record r = make(bundle, "a1", {});
+  CHECK(r.header.env[KERF_EVENT_FILE_READ] == 1);
+  CHECK(r.header.directory_env[KERF_EVENT_FILE_READ] == 2);
+  CHECK(r.header.env[KERF_EVENT_NET_CONNECT] == 0);
+  CHECK(r.header.directory_env[KERF_EVENT_FILE_WRITE] == 0);
+  Json only_files = sample_file_manifest();
+  only_files["environments"].erase(1);
+  r = make(sample_bundle(only_files), "a1", {});
+  CHECK(r.header.env[KERF_EVENT_FILE_READ] == 1);
+  CHECK(r.header.directory_env[KERF_EVENT_FILE_READ] == 1);      // a directory is a file where no action lists it
+  Json only_directories = sample_file_manifest();
+  only_directories["environments"].erase(0);
+  r = make(sample_bundle(only_directories), "a1", {});
+  CHECK(r.header.env[KERF_EVENT_FILE_READ] == 0);                // no applicable action: refused
+  CHECK(r.header.directory_env[KERF_EVENT_FILE_READ] == 1);
+}
+
+TEST_CASE("facts that another bundle published") {
+  LoadedBundle bundle = sample_bundle();
+  CHECK(check_facts(bundle.manifest, {{"delegation_depth", {number(3), kNoDeadline}}, {"unknown", {Value(true), kNoDeadline}}}).ok());
+  CHECK(check_facts(bundle.manifest, {{"delegation_depth", {Value(true), kNoDeadline}}}).error().code == "K7305");
 }
 
 TEST_CASE("principals") {

@@ -13,6 +13,7 @@
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/bundle.h"
 #include "runtime/loader/digest.h"
+#include "runtime/loader/features.h"
 
 namespace kerf::loader::test {
 
@@ -52,7 +53,7 @@ inline Json sample_environment() {
                                     {{"<=", Json::array({attr(var("context"), "depth"), {{"Long", "3"}}})}}})}};
   return {
       {"principal", "Agent"}, {"action", {{"type", "Action"}, {"id", "connect"}}}, {"resource", "Destination"},
-      {"event", "net.connect"}, {"errno", "ECONNREFUSED"},
+      {"resource_kind", "endpoint"}, {"event", "net.connect"}, {"errno", "ECONNREFUSED"},
       {"row_words", 3}, {"summary_words", 1}, {"forbid_words", 1}, {"permit_words", 1},
       {"active_offset", 0}, {"values_offset", 4}, {"value_count", 2}, {"rows", 130},
       {"facts", {{{"name", "delegation_depth"}, {"attribute", "depth"}, {"type", "Long"}},
@@ -69,10 +70,23 @@ inline Json sample_environment() {
                   {{"row", 129}, {"when", {{2, "error"}}}}}}};
 }
 
-inline Json sample_features() {
+// What the table says of a bundle that governs these events.
+inline Json sample_features(std::uint32_t governed) {
   Json list = Json::array();
-  for (const KnownFeature& f : known_features()) {
-    list.push_back({{"name", f.name}, {"enforced", f.enforced}, {"needs", "x"}, {"what", "y"}});
+  for (const KnownFeature& feature : known_features()) {
+    Json programs = Json::array();
+    for (const KnownProgram& row : known_programs()) {
+      if (row.feature == feature.name && (row.events & governed) != 0) programs.push_back(row.name);
+    }
+    if (!programs.empty()) list.push_back({{"name", feature.name}, {"what", feature.what}, {"programs", programs}});
+  }
+  return list;
+}
+
+inline Json sample_programs(std::uint32_t governed) {
+  Json list = Json::array();
+  for (const KnownProgram& row : known_programs()) {
+    if ((row.events & governed) != 0) list.push_back(row.name);
   }
   return list;
 }
@@ -80,16 +94,43 @@ inline Json sample_features() {
 inline Json sample_manifest() {
   Json source = {{"file", "p.cedar"}, {"begin", 0}, {"end", 1}, {"line", 1}, {"column", 1}};
   std::uint32_t words = 10;
-  return {{"format", "kerf-bundle"}, {"version", 1}, {"abi", KERF_ABI_VERSION}, {"compiler", "0.1.0"}, {"digest", ""},
+  return {{"format", "kerf-bundle"}, {"version", 2}, {"abi", KERF_ABI_VERSION}, {"compiler", "0.1.0"}, {"digest", ""},
           {"inputs_digest", std::string(32, '0')},
           {"inputs", {{{"name", "p.cedar"}, {"kind", "policies"}, {"xxh3_128", std::string(32, 'a')}, {"size", 1}}}},
-          {"outputs", Json::array()}, {"programs", {"kerf_connect4"}}, {"maps", {"kerf_bindings"}},
-          {"features", sample_features()}, {"principal_types", {{{"type", "Agent"}}}},
+          {"outputs", Json::array()}, {"programs", sample_programs(KERF_NET_EVENTS)}, {"maps", {"kerf_bindings"}},
+          {"governed", {"net.connect"}}, {"features", sample_features(KERF_NET_EVENTS)}, {"waived", Json::array()},
+          {"principal_types", {{{"type", "Agent"}}}},
           {"policies", {{{"id", "base"}, {"effect", "permit"}, {"source", source}},
                         {{"id", "depth"}, {"effect", "permit"}, {"source", source}},
                         {{"id", "pause"}, {"effect", "forbid"}, {"source", source}}}},
           {"layout", {{"segment_words", words}, {"binding_bytes", sizeof(kerf_binding) + 9 * 8 * words}}},
-          {"environments", {sample_environment()}}};
+          {"environments", {sample_environment()}}, {"paths", Json::array()}};
+}
+
+// The same bundle about files: reading, of files and of directories, by two environments of one event.
+inline Json sample_file_manifest() {
+  Json manifest = sample_manifest(), file = sample_environment(), directory = sample_environment();
+  for (Json* env : {&file, &directory}) {
+    (*env)["event"] = "file.read";
+    (*env)["errno"] = "ENOENT";
+    (*env)["action"]["id"] = "read";
+  }
+  file["resource_kind"] = "file";
+  file["resource"] = "FilePath";
+  file["observed"] = {{{"observable", "file.path"}, {"attribute", "path"}, {"of", "resource"}},
+                      {{"observable", "file.owner"}, {"attribute", "owner"}, {"of", "resource"}},
+                      {{"observable", "process.uid"}, {"attribute", "uid"}, {"of", "context"}}};
+  directory["resource_kind"] = "directory";
+  directory["resource"] = "Directory";
+  directory["observed"] = {{{"observable", "directory.path"}, {"attribute", "path"}, {"of", "resource"}}};
+  for (const char* key : {"predicates", "slots", "active"}) directory[key] = Json::array();
+  directory["value_count"] = 0;
+  manifest["environments"] = {file, directory};
+  manifest["governed"] = {"file.read"};
+  manifest["programs"] = sample_programs(KERF_BIT(KERF_EVENT_FILE_READ));
+  manifest["features"] = sample_features(KERF_BIT(KERF_EVENT_FILE_READ));
+  manifest["directory_type"] = "Directory";
+  return manifest;
 }
 
 inline std::string seal(Json manifest) {
