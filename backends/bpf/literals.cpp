@@ -68,15 +68,17 @@ class StateStore {
   explicit StateStore(Automaton& automaton) : automaton_(automaton), slots_(1024, 0) {}
 
   std::uint32_t add(std::uint32_t match, std::uint32_t fallback, std::span<const Automaton::Edge> edges) {
-    std::uint64_t at = hash(match, fallback, edges) & (slots_.size() - 1);
+    std::uint64_t h = hash(match, fallback, edges), tag = h & kTag;
+    std::uint64_t at = h & (slots_.size() - 1);
     for (; slots_[at]; at = (at + 1) & (slots_.size() - 1)) {
-      if (equal(slots_[at] - 1, match, fallback, edges)) return slots_[at] - 1;
+      auto state = static_cast<std::uint32_t>(slots_[at] - 1);
+      if ((slots_[at] & kTag) == tag && equal(state, match, fallback, edges)) return state;
     }
     auto state = static_cast<std::uint32_t>(automaton_.states.size());
     automaton_.states.push_back({fallback, match, static_cast<std::uint32_t>(automaton_.edges.size()),
                                  static_cast<std::uint32_t>(edges.size())});
     automaton_.edges.insert(automaton_.edges.end(), edges.begin(), edges.end());
-    slots_[at] = state + 1;
+    slots_[at] = tag | (state + 1);
     if (++used_ * 2 > slots_.size()) grow();
     return state;
   }
@@ -102,19 +104,20 @@ class StateStore {
     return s.match == match && s.fallback == fallback && std::equal(own.begin(), own.end(), edges.begin(), edges.end());
   }
   void grow() {
-    std::vector<std::uint32_t> old = std::move(slots_);
+    std::vector<std::uint64_t> old = std::move(slots_);
     slots_.assign(old.size() * 2, 0);
-    for (std::uint32_t entry : old) {
+    for (std::uint64_t entry : old) {
       if (!entry) continue;
-      const Automaton::State& s = automaton_.states[entry - 1];
-      std::uint64_t at = hash(s.match, s.fallback, automaton_.edges_of(entry - 1)) & (slots_.size() - 1);
+      const Automaton::State& s = automaton_.states[static_cast<std::uint32_t>(entry - 1)];
+      std::uint64_t at = hash(s.match, s.fallback, automaton_.edges_of(static_cast<std::uint32_t>(entry - 1))) & (slots_.size() - 1);
       while (slots_[at]) at = (at + 1) & (slots_.size() - 1);
       slots_[at] = entry;
     }
   }
 
   Automaton& automaton_;
-  std::vector<std::uint32_t> slots_;   // state + 1
+  static constexpr std::uint64_t kTag = 0xffffffff00000000u;
+  std::vector<std::uint64_t> slots_;   // high half of the hash, state + 1: a look-up seldom reads another state
   std::size_t used_ = 0;
   std::vector<std::uint32_t> finals_;  // by set of tests
 };

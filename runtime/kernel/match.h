@@ -35,27 +35,25 @@ static const __u8 kerf_utf8_next[KERF_UTF8_STATES * KERF_UTF8_CLASSES] = {
 	8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
 };
 
-/* Eight bytes of the text, at a multiple of eight: not by way of `text`, whose elements are bytes to the compiler. */
-static __always_inline __u64 text_word(const struct kerf_scratch *s, __u64 at)
-{
-	return *(const __u64 *)((const char *)s + __builtin_offsetof(struct kerf_scratch, text) + at);
-}
-
 /* Is there a byte from 0x80 on in the text? Eight at a time. */
 __attribute__((noinline)) int kerf_text_high(struct kerf_scratch *s)
 {
 	if (!s)
 		return 1;
-	__u64 at = s->start & (KERF_PATH_BYTES - 1), before = (at & 7) * 8;
-	__u64 bytes = text_word(s, at & ~7ull) >> before;
+	const __u64 *words = (const __u64 *)s->text;
+	__u64 start = s->start;
+	if (!WITHIN(start, KERF_PATH_BYTES))
+		return 1;
+	__u64 word = start / 8, bytes = 0;
 
-	at = (at & ~7ull) + 8;
+	if (WITHIN(word, KERF_PATH_BYTES / 8))
+		bytes = words[word] >> (start & 7) * 8;   /* little-endian: what lies before the text falls out */
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_PATH_BYTES / 8; i++) {
-		if (!WITHIN(at, KERF_PATH_BYTES))
+		word++;
+		if (!WITHIN(word, KERF_PATH_BYTES / 8))
 			break;
-		bytes |= text_word(s, at);
-		at += 8;
+		bytes |= words[word];
 	}
 	return (bytes & 0x8080808080808080ull) != 0;
 }
