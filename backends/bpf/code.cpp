@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "backends/bpf/layout.h"
+#include "runtime/abi/policy_abi.h"
 
 namespace kerf::bpf {
 namespace {
@@ -15,6 +16,12 @@ std::optional<CodeObservable> code_observable(ObservableId id) {
     case ObservableId::endpoint_ip: return CodeObservable::ip;
     case ObservableId::endpoint_port: return CodeObservable::port;
     case ObservableId::endpoint_host: return std::nullopt;
+    case ObservableId::file_path: case ObservableId::directory_path: return std::nullopt;   // path tests ask
+    case ObservableId::file_fs_type: return CodeObservable::fs_type;
+    case ObservableId::file_owner: return CodeObservable::owner;
+    case ObservableId::file_mode: return CodeObservable::mode;
+    case ObservableId::file_setuid: return CodeObservable::setuid;
+    case ObservableId::file_nlink: return CodeObservable::nlink;
     case ObservableId::process_uid: return CodeObservable::uid;
     case ObservableId::process_gid: return CodeObservable::gid;
     case ObservableId::process_pid: return CodeObservable::pid;
@@ -33,6 +40,13 @@ std::optional<CodeType> code_type(TypeKind kind) {
   }
   return std::nullopt;
 }
+
+// The only text that hooks hold.
+std::optional<CodeType> observed_type(const Observable& row) {
+  return row.id == ObservableId::file_fs_type ? CodeType::name : code_type(row.type);
+}
+
+bool can_be_name(const std::string& text) { return text.size() < KERF_FS_TYPE_BYTES && text.find('\0') == std::string::npos; }
 
 std::optional<CodeOp> code_operator(Op op) {
   switch (op) {
@@ -83,12 +97,13 @@ class Lowering {
     if (auto known = predicate_.constants.find(id); known != predicate_.constants.end()) return lower_constant(id, known->second);
     switch (body_[id].op) {
       case Op::literal: return lower_constant(id, body_.literal(id));
-      case Op::get_attr: return lower_attr(id);
+      case Op::get_attr: return lower_observable(id, CodeOp::observe);
+      case Op::has_attr: return lower_observable(id, CodeOp::has);
       case Op::contains: return lower_contains(id);
       case Op::call: return lower_call(id);
       case Op::and_: case Op::or_: case Op::not_: case Op::if_: case Op::eq: case Op::less: case Op::less_eq: case Op::add:
       case Op::sub: case Op::mul: case Op::neg: return lower_operator(id);
-      case Op::variable: case Op::in: case Op::is: case Op::has_attr: case Op::has_tag: case Op::get_tag: case Op::like:
+      case Op::variable: case Op::in: case Op::is: case Op::has_tag: case Op::get_tag: case Op::like:
       case Op::contains_all: case Op::contains_any: case Op::is_empty: case Op::set: case Op::record:
         return refuse(id, "has no form in hook code");
     }
@@ -121,6 +136,9 @@ class Lowering {
       node.low = key.low;
       node.v6 = ip->v6;
       node.prefix = ip->prefix;
+    } else if (const std::string* text = value.as_string(); text && can_be_name(*text)) {
+      node.type = CodeType::name;
+      node.names = {*text};
     } else {
       return refuse(id, "is a constant of a type that hooks do not hold");
     }
@@ -144,23 +162,30 @@ class Lowering {
     return found == bindings->end() ? nullptr : &found->second;
   }
 
-  std::optional<std::uint32_t> lower_attr(NodeId id) {
+  // Do events of this environment carry it?
+  bool observed_here(const Observable& row) const {
+    return !row.events || *row.events == env_.resource || (*row.events == KernelKind::file && env_.resource == KernelKind::directory);
+  }
+
+  // `resource.a`, `context.a`, `… has a`.
+  std::optional<std::uint32_t> lower_observable(NodeId id, CodeOp op) {
     NodeId object = body_.arg(id, 0);
     if (body_[object].op != Op::variable) return refuse(id, "is an attribute of something else than the event");
     const AttrBinding* binding = binding_of(body_.variable(object), body_.name(id));
     if (!binding || binding->kind != AttrBinding::Kind::observable) return refuse(id, "no hook observes");
     const Observable* row = find_observable(binding->name);
-    std::optional<CodeObservable> observable = row ? code_observable(row->id) : std::nullopt;
-    std::optional<CodeType> type = row ? code_type(row->type) : std::nullopt;
+    if (!row || !observed_here(*row)) return refuse(id, "no hook observes with this event");
+    std::optional<CodeObservable> observable = code_observable(row->id);
+    std::optional<CodeType> type = op == CodeOp::has ? CodeType::boolean : observed_type(*row);
     if (!observable || !type) return refuse(id, "hook code does not read");
     CodeNode node;
-    node.op = CodeOp::observe;
+    node.op = op;
     node.type = *type;
     node.observable = *observable;
     return push(node);
   }
 
-  // [1000, 1001].contains(x): a constant set of Longs.
+  // [1000, 1001].contains(x), ["ext4", "tmpfs"].contains(resource.fs_type): a constant set.
   std::optional<std::uint32_t> lower_contains(NodeId id) {
     auto known = predicate_.constants.find(body_.arg(id, 0));
     const ValueSet* set = known != predicate_.constants.end() ? known->second.as_set() : nullptr;
@@ -171,13 +196,22 @@ class Lowering {
     CodeNode node;
     node.op = CodeOp::one_of;
     for (const Value& member : *set) {
-      const std::int64_t* number = member.as_long();
-      if (!number || expr_[*element].type != CodeType::long_) return refuse(id, "is no question about Longs");
-      node.members.push_back(*number);
+      if (!add_member(node, member, expr_[*element])) return refuse(id, "asks about something else than numbers and names of file systems");
     }
     std::sort(node.members.begin(), node.members.end());
+    std::sort(node.names.begin(), node.names.end());
     node.args = {*element};
     return push(std::move(node));
+  }
+  static bool add_member(CodeNode& node, const Value& member, const CodeNode& element) {
+    if (const std::int64_t* number = member.as_long(); number && element.type == CodeType::long_) {
+      node.members.push_back(*number);
+      return true;
+    }
+    const std::string* text = member.as_string();
+    if (!text || !can_be_name(*text) || element.op != CodeOp::observe || element.type != CodeType::name) return false;
+    node.names.push_back(*text);
+    return true;
   }
 
   // resource.ip.isInRange(r), r a bind value: the observed address is always a single one.
@@ -213,16 +247,24 @@ class Lowering {
   bool type_operator(CodeNode& node) const {
     switch (node.op) {
       case CodeOp::and_: case CodeOp::or_: case CodeOp::not_: node.type = CodeType::boolean; return all_are(node, CodeType::boolean);
-      case CodeOp::eq: node.type = CodeType::boolean; return expr_[node.args[0]].type == expr_[node.args[1]].type;
+      case CodeOp::eq: node.type = CodeType::boolean; return type_equality(node);
       case CodeOp::less: case CodeOp::less_eq: node.type = CodeType::boolean; return all_are(node, CodeType::long_);
       case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: node.type = CodeType::long_; return all_are(node, CodeType::long_);
       case CodeOp::if_:
         node.type = expr_[node.args[1]].type;
+        if (node.type == CodeType::name) return false;
         return expr_[node.args[0]].type == CodeType::boolean && expr_[node.args[2]].type == node.type;
-      case CodeOp::constant: case CodeOp::observe: case CodeOp::slot: case CodeOp::one_of: case CodeOp::in_range:
+      case CodeOp::constant: case CodeOp::observe: case CodeOp::slot: case CodeOp::one_of: case CodeOp::in_range: case CodeOp::has:
         return false;
     }
     return false;
+  }
+  // An observed name is first, and meets a constant.
+  bool type_equality(CodeNode& node) const {
+    if (expr_[node.args[0]].type != expr_[node.args[1]].type) return false;
+    if (expr_[node.args[0]].type != CodeType::name) return true;
+    if (expr_[node.args[0]].op == CodeOp::constant) std::swap(node.args[0], node.args[1]);
+    return expr_[node.args[0]].op == CodeOp::observe && expr_[node.args[1]].op == CodeOp::constant;
   }
 
   const Module& module_;

@@ -289,7 +289,6 @@ void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   add_table(request, "kerf_peer_shifts", tables.peer_shifts);
   add_table(request, "kerf_peer_slots", tables.peer_slots);
   add_table(request, "kerf_path_cells", tables.path_cells);
-  add_table(request, "kerf_path_nodes", tables.path_nodes);
   add_table(request, "kerf_path_edges", tables.path_edges);
   request.tables.push_back(table_of("kerf_path_starts", tables.path_starts));
   request.tables.push_back(number_of("kerf_automata", tables.path_starts.size()));
@@ -376,7 +375,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   result.object.governed = governed_events(module, plan);
 
   Tables tables;
-  PathTests tests(plan);
+  PlanTests tests(plan);
   Shares shares;
   if (result.object.governed & KERF_FILE_EVENTS) {
     Result<Shares> shared = share_out(tests.all());

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t kNone = 0xffffffffu;
 
-enum class Mark : std::uint8_t { file, tree, prefix };
+enum class Mark : std::uint8_t { file, root_tree, prefix };
 
 struct Key {
   std::string_view text;
@@ -45,8 +45,13 @@ class Keys {
     }
     for (const std::string& file : t.test->files) add(file, Mark::file, t.number);
     for (const std::string& tree : t.test->trees) {
-      if (tree != "/") texts_.push_back(std::make_unique<std::string>(tree + "/"));
-      add(tree == "/" ? std::string_view(tree) : std::string_view(*texts_.back()), Mark::tree, t.number);
+      if (tree == "/") {
+        add(tree, Mark::root_tree, t.number);
+        continue;
+      }
+      // No path ends in `/` but the root, so that "properly below" is "begins with": one state with other such prefixes.
+      texts_.push_back(std::make_unique<std::string>(tree + "/"));
+      add(*texts_.back(), Mark::prefix, t.number);
     }
   }
   void add(std::string_view text, Mark mark, std::uint32_t test) {
@@ -63,15 +68,17 @@ class StateStore {
   explicit StateStore(Automaton& automaton) : automaton_(automaton), slots_(1024, 0) {}
 
   std::uint32_t add(std::uint32_t match, std::uint32_t fallback, std::span<const Automaton::Edge> edges) {
-    std::uint64_t at = hash(match, fallback, edges) & (slots_.size() - 1);
+    std::uint64_t h = hash(match, fallback, edges), tag = h & kTag;
+    std::uint64_t at = h & (slots_.size() - 1);
     for (; slots_[at]; at = (at + 1) & (slots_.size() - 1)) {
-      if (equal(slots_[at] - 1, match, fallback, edges)) return slots_[at] - 1;
+      auto state = static_cast<std::uint32_t>(slots_[at] - 1);
+      if ((slots_[at] & kTag) == tag && equal(state, match, fallback, edges)) return state;
     }
     auto state = static_cast<std::uint32_t>(automaton_.states.size());
     automaton_.states.push_back({fallback, match, static_cast<std::uint32_t>(automaton_.edges.size()),
                                  static_cast<std::uint32_t>(edges.size())});
     automaton_.edges.insert(automaton_.edges.end(), edges.begin(), edges.end());
-    slots_[at] = state + 1;
+    slots_[at] = tag | (state + 1);
     if (++used_ * 2 > slots_.size()) grow();
     return state;
   }
@@ -97,19 +104,20 @@ class StateStore {
     return s.match == match && s.fallback == fallback && std::equal(own.begin(), own.end(), edges.begin(), edges.end());
   }
   void grow() {
-    std::vector<std::uint32_t> old = std::move(slots_);
+    std::vector<std::uint64_t> old = std::move(slots_);
     slots_.assign(old.size() * 2, 0);
-    for (std::uint32_t entry : old) {
+    for (std::uint64_t entry : old) {
       if (!entry) continue;
-      const Automaton::State& s = automaton_.states[entry - 1];
-      std::uint64_t at = hash(s.match, s.fallback, automaton_.edges_of(entry - 1)) & (slots_.size() - 1);
+      const Automaton::State& s = automaton_.states[static_cast<std::uint32_t>(entry - 1)];
+      std::uint64_t at = hash(s.match, s.fallback, automaton_.edges_of(static_cast<std::uint32_t>(entry - 1))) & (slots_.size() - 1);
       while (slots_[at]) at = (at + 1) & (slots_.size() - 1);
       slots_[at] = entry;
     }
   }
 
   Automaton& automaton_;
-  std::vector<std::uint32_t> slots_;   // state + 1
+  static constexpr std::uint64_t kTag = 0xffffffff00000000u;
+  std::vector<std::uint64_t> slots_;   // high half of the hash, state + 1: a look-up seldom reads another state
   std::size_t used_ = 0;
   std::vector<std::uint32_t> finals_;  // by set of tests
 };
@@ -146,7 +154,7 @@ class Builder {
   void open(std::span<const Key> marks, std::uint32_t inherited) {
     TestSet match, below;
     for (const Key& key : marks) {
-      if (key.mark != Mark::tree) match.push_back(key.test);
+      if (key.mark != Mark::root_tree) match.push_back(key.test);
       if (key.mark != Mark::file) below.push_back(key.test);
     }
     std::size_t at = path_.size();         // the root may be opened anew, with its marks

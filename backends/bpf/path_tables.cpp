@@ -1,4 +1,4 @@
-// Automata -> cells, nodes and edges. Rows of edges are laid over each other (row displacement: R. Tarjan, A. Yao,
+// Automata -> cells and edges. Rows of edges are laid over each other (row displacement: R. Tarjan, A. Yao,
 // Storing a sparse table, 1979). The one decision: a state with one edge is a single word if its successor can be the
 // next cell, so that a literal costs about four bytes for each of its own.
 #include "backends/bpf/path_tables.h"
@@ -17,11 +17,11 @@ namespace {
 constexpr std::uint32_t kNowhere = 0xffffffffu;
 constexpr std::size_t kWindow = 1024;        // places that are tried for a row of edges before it goes to the end
 
-// Gives each state of one automaton its cell.
+// Gives each state of one automaton its cells.
 class Placement {
  public:
   Placement(const Automaton& automaton, std::uint32_t first_cell)
-      : automaton_(automaton), first_(first_cell), cell_of_(automaton.states.size(), kNowhere),
+      : automaton_(automaton), next_(first_cell), cell_of_(automaton.states.size(), kNowhere),
         single_(automaton.states.size()) {
     std::vector<bool> fallback(automaton.states.size());
     for (std::uint32_t s = 0; s < single_.size(); ++s) {
@@ -48,22 +48,24 @@ class Placement {
       std::uint32_t s = waiting.back();
       waiting.pop_back();
       while (cell_of_[s] == kNowhere) {
-        cell_of_[s] = first_ + static_cast<std::uint32_t>(order_.size());
+        std::span<const Automaton::Edge> edges = automaton_.edges_of(s);
+        if (single_[s] && (edges[0].next == s || cell_of_[edges[0].next] != kNowhere)) single_[s] = false;
+        cell_of_[s] = next_;
+        next_ += single_[s] ? 1 : automaton_.is_final(s) ? KERF_FINAL_CELLS : KERF_NODE_CELLS;
         order_.push_back(s);
         if (automaton_.states[s].fallback != s) waiting.push_back(automaton_.states[s].fallback);
-        std::span<const Automaton::Edge> edges = automaton_.edges_of(s);
-        if (!single_[s]) {
-          for (auto edge = edges.rbegin(); edge != edges.rend(); ++edge) waiting.push_back(edge->next);
-          break;
+        if (single_[s]) {
+          s = edges[0].next;
+          continue;
         }
-        if (cell_of_[edges[0].next] != kNowhere) single_[s] = false;
-        else s = edges[0].next;
+        for (auto edge = edges.rbegin(); edge != edges.rend(); ++edge) waiting.push_back(edge->next);
+        break;
       }
     }
   }
 
   const Automaton& automaton_;
-  std::uint32_t first_;
+  std::uint32_t next_;
   std::vector<std::uint32_t> cell_of_, order_;
   std::vector<bool> single_;
 };
@@ -122,10 +124,14 @@ class Store {
         add_cell(automaton_.edges[s.first_edge].byte, placement_.cell_of(s.fallback));
         continue;
       }
-      add_cell(automaton_.is_final(state) ? KERF_CELL_FINAL : KERF_CELL_NODE,
-               static_cast<std::uint32_t>(tables_.path_nodes.size() / KERF_NODE_FIELDS));
+      if (automaton_.is_final(state)) {
+        add_cell(KERF_CELL_FINAL, 0);
+        tables_.path_cells.push_back(s.match);
+        continue;
+      }
       std::uint32_t base = base_of_.contains(state) ? base_of_.at(state) : 0;
-      tables_.path_nodes.insert(tables_.path_nodes.end(), {base, placement_.cell_of(s.fallback), s.match});
+      add_cell(KERF_CELL_NODE, base);
+      tables_.path_cells.insert(tables_.path_cells.end(), {s.match, placement_.cell_of(s.fallback)});
       for (const Automaton::Edge& edge : automaton_.edges_of(state)) {
         edges_.set(base, edge.byte, placement_.cell_of(state), placement_.cell_of(edge.next));
       }
@@ -155,7 +161,7 @@ class Store {
 
 }  // namespace
 
-PathTests::PathTests(const KernelPlan& plan) {
+PlanTests::PlanTests(const KernelPlan& plan) {
   struct Less { bool operator()(const PathTest* a, const PathTest* b) const { return *a < *b; } };
   std::map<const PathTest*, std::uint32_t, Less> number_of;
   for (const KernelEnv& env : plan.envs) {
@@ -169,12 +175,11 @@ PathTests::PathTests(const KernelPlan& plan) {
 }
 
 std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata) {
-  std::size_t cells = 0;
-  for (const Automaton& automaton : automata) cells += automaton.states.size();
-  check(cells < KERF_CELL_REST, "the automata's limits leave room in a cell");
   EdgeArray edges(tables.path_edges);
   for (const Automaton& automaton : automata) Store(tables, edges, automaton).run();
   edges.finish();
+  static_assert(kMaxTableBytes / 4 <= KERF_CELL_REST + 1, "tables within the limit have indices that a cell holds");
+  tables.path_cells.insert(tables.path_cells.end(), KERF_NODE_CELLS, 0);   // a final state may be looked at as a node
   if (tables.bytes() <= kMaxTableBytes) return std::nullopt;
   return Error{fmt::format("the kernel tables for paths pass {} MiB; name directories instead of single files, or fewer paths",
                            kMaxTableBytes >> 20)};
@@ -184,7 +189,7 @@ std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>
 
 std::vector<std::string> kerf::patterns_past_limits(const KernelPlan& plan) {
   std::vector<bpf::NumberedTest> patterns;
-  bpf::PathTests tests(plan);
+  bpf::PlanTests tests(plan);
   for (const PathTest* test : tests.all()) {
     if (!bpf::is_literal(*test)) patterns.push_back({static_cast<std::uint32_t>(patterns.size()), test});
   }

@@ -6,9 +6,9 @@
 namespace kerf::bpf {
 
 // All path tests of a plan, each once.
-class PathTests {
+class PlanTests {
  public:
-  explicit PathTests(const KernelPlan& plan);
+  explicit PlanTests(const KernelPlan& plan);
   const std::vector<const PathTest*>& all() const { return all_; }
   // By KernelEnv::paths: the test's number.
   const std::vector<std::uint32_t>& of_env(std::size_t env) const { return of_env_[env]; }
@@ -18,7 +18,7 @@ class PathTests {
   std::vector<std::vector<std::uint32_t>> of_env_;
 };
 
-// Cells, nodes and edges for all automata, as runtime/kernel/tables.h describes them.
+// Cells and edges for all automata, as runtime/kernel/tables.h describes them.
 std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata);
 
 struct MatchTable {

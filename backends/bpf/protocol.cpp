@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "runtime/abi/policy_abi.h"
+
 namespace kerf::bpf {
 namespace {
 
@@ -99,13 +101,15 @@ void write_node(Writer& out, const CodeNode& node) {
   out.number(node.low);
   out.numbers(node.args);
   out.numbers(node.members);
+  out.number<std::uint64_t>(node.names.size());
+  for (const std::string& name : node.names) out.text(name);
 }
 
 CodeNode read_node(Reader& in, std::size_t index) {
   CodeNode node;
-  node.op = in.choice(CodeOp::in_range);
-  node.type = in.choice(CodeType::ip);
-  node.observable = in.choice(CodeObservable::pid);
+  node.op = in.choice(CodeOp::has);
+  node.type = in.choice(CodeType::name);
+  node.observable = in.choice(CodeObservable::nlink);
   node.v6 = in.number<std::uint8_t>();
   node.prefix = in.number<std::uint8_t>();
   node.slot = in.number<std::uint32_t>();
@@ -113,6 +117,11 @@ CodeNode read_node(Reader& in, std::size_t index) {
   node.low = in.number<std::uint64_t>();
   node.args = in.numbers<std::uint32_t>();
   node.members = in.numbers<std::int64_t>();
+  node.names.resize(in.count(8));
+  for (std::string& name : node.names) {
+    name = in.text();
+    if (name.size() >= KERF_FS_TYPE_BYTES || name.find('\0') != std::string::npos) in.fail();
+  }
   for (std::uint32_t arg : node.args) {
     if (arg >= index) in.fail();
   }
@@ -190,7 +199,7 @@ Result<CodegenRequest> read_request(std::string_view bytes) {
   }
   request.exprs.resize(in.count(8));
   for (CodeExpr& expr : request.exprs) {
-    std::size_t nodes = in.count(37);
+    std::size_t nodes = in.count(45);
     for (std::size_t i = 0; i < nodes; ++i) expr.push_back(read_node(in, i));
     if (expr.empty() || expr.back().type != CodeType::boolean) in.fail();
   }

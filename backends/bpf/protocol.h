@@ -20,18 +20,19 @@ struct Table {
   std::string bytes;                // little-endian
 };
 
-enum class CodeType : std::uint8_t { boolean, long_, ip };
+enum class CodeType : std::uint8_t { boolean, long_, ip, name };   // name: of a file system type
 
 enum class CodeOp : std::uint8_t {
-  constant,       // low (boolean, long_); ip: high, low, v6, prefix
-  observe,        // observable
+  constant,       // low (boolean, long_); ip: high, low, v6, prefix; name: names[0]
+  observe,        // observable; an error where it is absent
   slot,           // index
   and_, or_, not_, if_, eq, less, less_eq, add, sub, mul, neg,
-  one_of,         // args[0] in members
+  one_of,         // args[0] in members, or names
   in_range,       // args[0] is a single address, args[1] a range
+  has,            // observable
 };
 
-enum class CodeObservable : std::uint8_t { ip, port, protocol, uid, gid, pid };
+enum class CodeObservable : std::uint8_t { ip, port, protocol, uid, gid, pid, fs_type, owner, mode, setuid, nlink };
 
 struct CodeNode {
   CodeOp op = CodeOp::constant;
@@ -42,6 +43,7 @@ struct CodeNode {
   std::uint64_t high = 0, low = 0;
   std::vector<std::uint32_t> args;      // earlier nodes
   std::vector<std::int64_t> members;    // sorted
+  std::vector<std::string> names;       // sorted, each shorter than KERF_FS_TYPE_BYTES and without 0
   friend auto operator<=>(const CodeNode&, const CodeNode&) = default;
 };
 

@@ -36,7 +36,7 @@ std::uint32_t intern(std::vector<T>& pool, std::unordered_multimap<std::uint64_t
 
 std::size_t Tables::bytes() const {
   return 4 * (envs.size() + rows.size() + keys32.size() + ranks.size() + class_blocks.size() + peer_shifts.size() +
-              path_cells.size() + path_nodes.size() + path_starts.size()) +
+              path_cells.size() + path_starts.size()) +
          8 * (keys128.size() + blocks.size() + words.size() + peer_slots.size() + path_edges.size());
 }
 

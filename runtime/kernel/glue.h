@@ -97,7 +97,6 @@ extern const __u64 kerf_words[];
 extern const __u32 kerf_peer_shifts[];
 extern const __u64 kerf_peer_slots[];
 extern const __u32 kerf_path_cells[];
-extern const __u32 kerf_path_nodes[];
 extern const __u64 kerf_path_edges[];
 extern const __u32 kerf_path_starts[];    /* by automaton */
 extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
@@ -115,7 +114,6 @@ extern const __u32 kerf_words_count;
 extern const __u32 kerf_peer_shifts_count;
 extern const __u32 kerf_peer_slots_count;
 extern const __u32 kerf_path_cells_count;
-extern const __u32 kerf_path_nodes_count;
 extern const __u32 kerf_path_edges_count;
 extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
 extern const __u32 kerf_governed;         /* mask of events that some action binds */

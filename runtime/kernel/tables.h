@@ -49,20 +49,20 @@ enum kerf_env_field {
 	KERF_ENV_FIELDS = 32,
 };
 
-/* Path automata. All of them share three tables; a state is the index of its cell in kerf_path_cells. What a cell
- * means depends on its high byte:
- *   KERF_CELL_NODE    a node; the rest is its number in kerf_path_nodes
- *   KERF_CELL_FINAL   a state that no byte leaves; the rest is its number in kerf_path_nodes, for its match class
- *   anything else     on this byte to the next cell, on any other to the state that the rest is; that one is no cell of
- *                     this kind, and their match classes are the same
- * Neither byte occurs in a path: 0 ends names, 0xff is no UTF-8. A node goes on byte b to `next` of the entry base + b
- * in kerf_path_edges if that entry is its own (`check`), else to its fallback. */
+/* Path automata. All of them share two tables; a state is the index of its first cell in kerf_path_cells. The high byte
+ * of that cell says what it is:
+ *   KERF_CELL_NODE    a node of KERF_NODE_CELLS cells. On byte b it goes to `next` of the entry `rest` + b in
+ *                     kerf_path_edges if that entry is its own (`check`), else to its fallback
+ *   KERF_CELL_FINAL   a state that no byte leaves, of KERF_FINAL_CELLS cells
+ *   anything else     a single cell: on this byte to the next cell, on any other to the state `rest`, which is a node or
+ *                     final and has the same match class
+ * Neither of the first two is a byte of a path: 0 ends names, 0xff is no UTF-8. */
 #define KERF_CELL_NODE 0x00u
 #define KERF_CELL_FINAL 0xffu
 #define KERF_CELL_SHIFT 24
 #define KERF_CELL_REST 0xffffffu
 
-enum kerf_node_field { KERF_NODE_BASE, KERF_NODE_FALLBACK, KERF_NODE_MATCH, KERF_NODE_FIELDS };
+enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_NODE_FALLBACK = 2, KERF_NODE_CELLS };
 
 /* An entry in kerf_path_edges: check << 32 | next. */
 #define KERF_NO_STATE 0xffffffffu

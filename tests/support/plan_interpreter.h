@@ -80,15 +80,7 @@ class PlanInterpreter {
   }
 
   bool holds(const KernelRow& row, const State& state) const {
-    const IpAddr& ip = *state.event.observed.at("endpoint.ip").as_ip();
-    const auto port = static_cast<std::uint16_t>(*state.event.observed.at("endpoint.port").as_long());
-    if (row.address && !in_ranges(ip.v6 ? row.address->v6 : row.address->v4, ip.bytes)) return false;
-    if (row.port) {
-      bool found = false;
-      for (const PortRange& range : *row.port) found = found || (range.first <= port && port <= range.last);
-      if (!found) return false;
-    }
-    if (row.endpoint && !row.endpoint->holds({ip.v6, ip.bytes, port})) return false;
+    if (!(env_.resource == KernelKind::endpoint ? endpoint_holds(row, state) : path_holds(row, state))) return false;
     for (const Requirement& r : row.bind) {
       if (state.predicates.at(r.atom) != r.outcome) return false;
     }
@@ -98,12 +90,37 @@ class PlanInterpreter {
     return true;
   }
 
+  bool path_holds(const KernelRow& row, const State& state) const {
+    const std::string& path = *state.event.observed.at("file.path").as_string();
+    for (const Requirement& r : row.path) {
+      check(r.outcome != Outcome::error, "tests of the path cannot fail");
+      if (env_.paths.at(r.atom).holds(path) != (r.outcome == Outcome::true_)) return false;
+    }
+    return !row.address && !row.port && !row.endpoint;
+  }
+
+  bool endpoint_holds(const KernelRow& row, const State& state) const {
+    const IpAddr& ip = *state.event.observed.at("endpoint.ip").as_ip();
+    const auto port = static_cast<std::uint16_t>(*state.event.observed.at("endpoint.port").as_long());
+    if (row.address && !in_ranges(ip.v6 ? row.address->v6 : row.address->v4, ip.bytes)) return false;
+    if (row.port) {
+      bool found = false;
+      for (const PortRange& range : *row.port) found = found || (range.first <= port && port <= range.last);
+      if (!found) return false;
+    }
+    return row.path.empty() && (!row.endpoint || row.endpoint->holds({ip.v6, ip.bytes, port}));
+  }
+
   EvalResult run(const CodePredicate& code, const Body& body, NodeId id, const State& state) const {
     if (auto it = code.slots.find(id); it != code.slots.end()) return state.slots.at(it->second);
     if (auto it = code.constants.find(id); it != code.constants.end()) return it->second;
     const RequestEnv& request = module_.environments[env_.environment];
     if (const Observable* observable = observable_of(module_, body, request, id)) {
-      return state.event.observed.at(std::string(observable->text));
+      auto value = state.event.observed.find(std::string(observable->text));
+      const bool absent = value == state.event.observed.end();
+      if (body[id].op == Op::has_attr) return Value(!absent);
+      if (absent) return EvalError{EvalErrorKind::attribute_does_not_exist, "absent at the hook"};
+      return value->second;
     }
     const Op op = body[id].op;
     EvalResult first = run(code, body, body.arg(id, 0), state);

@@ -5,7 +5,9 @@
 #include <llvm/IR/DIBuilder.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Verifier.h>
+#include <llvm/Support/Endian.h>
 #include <llvm/Support/raw_ostream.h>
+#include <sys/stat.h>
 
 #include <cstddef>
 
@@ -99,12 +101,15 @@ class ConditionEmitter {
         return;
       }
       case CodeOp::one_of: {
+        if (node(n.args[0]).type == CodeType::name) return jump_names(n.names, to);
         llvm::SwitchInst* choice = b_.CreateSwitch(number(n.args[0], to.error), to.no, static_cast<unsigned>(n.members.size()));
         for (std::int64_t member : n.members) choice->addCase(b_.getInt64(static_cast<std::uint64_t>(member)), to.yes);
         return;
       }
       case CodeOp::in_range: return jump_in_range(n, to);
-      case CodeOp::observe: case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: b_.CreateBr(broken_); return;
+      case CodeOp::has: b_.CreateCondBr(is_there(n.observable), to.yes, to.no); return;
+      case CodeOp::observe: b_.CreateCondBr(b_.CreateICmpNE(observe(n, to.error), b_.getInt64(0)), to.yes, to.no); return;
+      case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: b_.CreateBr(broken_); return;
     }
   }
   void jump_chain(const CodeNode& n, const Exits& first, bool on_yes, const Exits& to) {
@@ -132,7 +137,23 @@ class ConditionEmitter {
         same(left.prefix, right.prefix, to.yes);
         return;
       }
+      case CodeType::name: return jump_names(node(n.args[1]).names, to);
     }
+  }
+  // Is the name of the file system type, padded with zeros, one of these? Eight bytes at a time.
+  void jump_names(const std::vector<std::string>& names, const Exits& to) {
+    for (const std::string& name : names) {
+      char padded[KERF_FS_TYPE_BYTES] = {};
+      std::copy(name.begin(), name.end(), padded);
+      BasicBlock* other = block("name");
+      for (std::size_t at = 0; at < sizeof padded; at += 8) {
+        std::uint64_t word = llvm::support::endian::read64le(padded + at);
+        split(b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.fs_type) + at, 64), b_.getInt64(word)), other);
+      }
+      b_.CreateBr(to.yes);
+      b_.SetInsertPoint(other);
+    }
+    b_.CreateBr(to.no);
   }
 
   // A single address in a range: families and the first `prefix` bits are equal.
@@ -168,7 +189,7 @@ class ConditionEmitter {
     if (n.type == CodeType::boolean) return truth(id, error);
     switch (n.op) {
       case CodeOp::constant: return b_.getInt64(n.low);
-      case CodeOp::observe: return observe(n);
+      case CodeOp::observe: return observe(n, error);
       case CodeOp::slot: open_slot(n, {KERF_VALUE_LONG}, error); return slot_part(n, offsetof(kerf_value, low), 64);
       case CodeOp::add: return checked(llvm::Intrinsic::sadd_with_overflow, n, error);
       case CodeOp::sub: return checked(llvm::Intrinsic::ssub_with_overflow, n, error);
@@ -192,7 +213,7 @@ class ConditionEmitter {
         return merge(join, left, left_end, right, right_end);
       }
       case CodeOp::and_: case CodeOp::or_: case CodeOp::not_: case CodeOp::eq: case CodeOp::less: case CodeOp::less_eq:
-      case CodeOp::one_of: case CodeOp::in_range: break;
+      case CodeOp::one_of: case CodeOp::in_range: case CodeOp::has: break;
     }
     return unreachable_number();
   }
@@ -251,16 +272,31 @@ class ConditionEmitter {
     return merge(join, b_.getInt64(0), zero, result, end);
   }
 
-  llvm::Value* observe(const CodeNode& n) {
+  // A Bool as 0 and not 0.
+  llvm::Value* observe(const CodeNode& n, BasicBlock* error) {
+    if (llvm::Value* there = is_there(n.observable); !llvm::isa<llvm::Constant>(there)) split(b_.CreateNot(there), error);
     switch (n.observable) {
       case CodeObservable::port: return load(walk_, offsetof(kerf_seen, net.port), 32);
       case CodeObservable::protocol: return load(walk_, offsetof(kerf_seen, net.protocol), 32);
       case CodeObservable::uid: return load(walk_, offsetof(kerf_seen, uid), 32);
       case CodeObservable::gid: return load(walk_, offsetof(kerf_seen, gid), 32);
       case CodeObservable::pid: return load(walk_, offsetof(kerf_seen, pid), 32);
-      case CodeObservable::ip: break;
+      case CodeObservable::owner: return load(walk_, offsetof(kerf_seen, file.owner), 32);
+      case CodeObservable::mode: return b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.mode), 32), b_.getInt64(07777));
+      case CodeObservable::setuid: return b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.mode), 32), b_.getInt64(S_ISUID));
+      case CodeObservable::nlink: return load(walk_, offsetof(kerf_seen, file.nlink), 32);
+      case CodeObservable::ip: case CodeObservable::fs_type: break;
     }
     return unreachable_number();
+  }
+  llvm::Value* is_there(CodeObservable observable) {
+    switch (observable) {
+      case CodeObservable::owner: case CodeObservable::mode: case CodeObservable::setuid: case CodeObservable::nlink:
+        return b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.exists), 32), b_.getInt64(0));
+      case CodeObservable::ip: case CodeObservable::port: case CodeObservable::protocol: case CodeObservable::uid:
+      case CodeObservable::gid: case CodeObservable::pid: case CodeObservable::fs_type: break;
+    }
+    return b_.getTrue();
   }
   Ip address(std::uint32_t id, BasicBlock* error) {
     const CodeNode& n = node(id);
@@ -366,7 +402,7 @@ struct Part {
 std::size_t weight_of(const CodegenRequest& request, const CodeCondition& condition) {
   std::size_t weight = 1;
   for (const CodeTest& test : condition) {
-    for (const CodeNode& node : request.exprs[test.expr]) weight += 1 + node.members.size();
+    for (const CodeNode& node : request.exprs[test.expr]) weight += 1 + node.members.size() + 4 * node.names.size();
   }
   return weight;
 }

@@ -1,36 +1,84 @@
 #!/usr/bin/env bash
-# The kernel tests on another kernel: Debian's, in an emulated machine (TCG: no hardware help, no privileges).
-#   run.sh PACKAGE BUILD_DIR SOURCE_DIR
+# The tests that need another kernel or LSM programs, on Debian's kernel of PACKAGE in an emulated machine (TCG: no
+# hardware help, no privileges).
+#   run.sh PACKAGE BUILD_DIR SOURCE_DIR [TEST…]      only these tests, if any are named
 # 0: every test of the guest ended well; 77: something is missing here, and one line says what.
 set -euo pipefail
 package=$1 build=$2 source=$3
+shift 3
 here=$source/tests/kernel/guest
 work=$build/guest
 skip() { echo "SKIP $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || skip "the guest is for x86_64"
-for tool in qemu-system-x86_64 cpio busybox strip; do
-  command -v "$tool" >/dev/null || skip "$tool is missing (packages qemu-system-x86, cpio, busybox-static, binutils)"
+for tool in qemu-system-x86_64 cpio busybox strip mke2fs; do
+  command -v "$tool" >/dev/null || skip "$tool is missing (packages qemu-system-x86, cpio, busybox-static, binutils, e2fsprogs)"
 done
 mkdir -p "$work"
-kernel=$("$here/kernel.sh" "$package" "$work/kernels") || exit $?
+kernel=$("$here/kernel.sh" "$package" "$work/kernels" overlay loop vfat nls_cp437 nls_ascii) || exit $?
 
-# What takes long in an emulated machine and does not depend on the kernel stays out.
-cat > "$work/$package.tests" <<T
-scale 240 $build/test_bpf -nc -d -tc=ten?thousand*
-conditions 240 $build/test_bpf -nc -d -tc=random?conditions*,enough?conditions*
-hooks 240 $build/test_bpf -nc -d -sf=*attach_test*
-differential 240 $build/differential 4 60 0
-enforce 300 $build/test_kernel -nc -d -sf=*enforce_test*
-lifecycle 300 $build/test_kernel -nc -d -sf=*lifecycle_test*
+# Bundles are made here: compiling is the same everywhere, and slow in an emulated machine.
+bundles=$work/bundles
+rm -rf "$bundles"
+mkdir -p "$bundles"
+compile() {  # compile NAME POLICIES SCHEMA [OPTION…]
+  local policies=$source/tests/kernel/files/policies
+  "$build/kerf" compile -p "$policies/$2" -s "$policies/$3" --entities "$policies/entities.json" -o "$bundles/$1" "${@:4}"
+}
+compile files files.cedar files.cedarschema
+compile fine fine.cedar fine.cedarschema
+compile merged merged.cedar files.cedarschema
+compile container container.cedar files.cedarschema
+compile waived files.cedar files.cedarschema $KERF_WAIVE
+rm -rf "$work/operations"
+"$build/operations" "$work/operations"
+
+# Tests of a boot: NAME, seconds it may take, command. What takes long in an emulated machine and does not depend on the
+# kernel stays out.
+tests_main() {
+  cat <<T
+files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
+conditions 120 $build/test_bpf -nc -d -tc=random?conditions*
+hooks 120 $build/test_bpf -nc -d -sf=*attach_test*
+differential 120 $build/differential 4 60 0
+enforce 120 $build/test_kernel -nc -d -sf=*enforce_test*
+lifecycle 200 $build/test_kernel -nc -d -sf=*lifecycle_test*
 T
-"$here/initramfs.sh" "$work/$package.cpio" "$here/init" "$work/$package.tests" \
-  "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen" /etc/passwd=/etc/passwd
+}
+tests_no_lsm() {
+  echo 'no_lsm 60 sh /guest/no_lsm.sh /guest/bundles/files "Agent::\"a\""'
+}
+rm -rf "$work/lists"
+mkdir "$work/lists"
+for list in main no_lsm; do
+  while read -r name rest; do
+    if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then echo "$name $rest" >> "$work/lists/tests.$list"; fi
+  done < <("tests_$list")
+done
 
-log=$work/$package.log
+# file systems for the guest; one has directories without regard to case
+rm -f "$work"/*.image
+mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
+mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
+items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image" "$bundles=/guest/bundles" /etc/passwd=/etc/passwd
+  "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor" "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su"
+  "$build/test_dynamic=/guest/dynamic" "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
+  "$work/operations=/guest/operations" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done
+for module in "$kernel"/*.ko; do items+=("$module=/guest/modules/${module##*/}"); done
+"$here/initramfs.sh" "$work/$package.cpio" "$here/init" "${items[@]}"
+
 started=$SECONDS
-timeout --foreground "${KERF_GUEST_SECONDS:-880}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
-  -nodefaults -no-user-config -display none -serial stdio -no-reboot -kernel "$kernel" -initrd "$work/$package.cpio" \
-  -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on" </dev/null | sed -u 's/\r$//' | tee "$log" || true
+boot() {  # boot LIST LSM
+  local log=$work/$package.$1.log
+  [ -e "$work/lists/tests.$1" ] || return 0
+  timeout --foreground "$((${KERF_GUEST_SECONDS:-570} + started - SECONDS))" qemu-system-x86_64 -accel tcg,thread=multi -cpu max \
+    -smp 2 -m 1024 -nodefaults -no-user-config -display none -serial stdio -no-reboot -kernel "$kernel/vmlinuz" \
+    -initrd "$work/$package.cpio" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on lsm=$2 kerf.tests=$1" </dev/null |
+    sed -u 's/\r$//' | tee "$log" || true
+  grep -q '^GUEST end' "$log" || { echo "the guest did not reach its end"; exit 1; }
+  if grep '^RESULT' "$log" | grep -v '^RESULT [^ ]* 0,'; then echo "a test of the guest failed"; exit 1; fi
+}
+boot no_lsm lockdown,capability,landlock,yama
+boot main lockdown,capability,landlock,yama,bpf
 echo "the guest took $((SECONDS - started)) s"
-grep -q '^GUEST end' "$log" || { echo "the guest did not reach its end"; exit 1; }
-if grep '^RESULT' "$log" | grep -v '^RESULT [^ ]* 0,'; then echo "a test of the guest failed"; exit 1; fi

@@ -15,7 +15,8 @@ constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min(), kMax = s
 
 // Three permits per expression: its outcome is true, false, error. Exactly one of them holds.
 struct Checker {
-  Program program = make_program();
+  explicit Checker(Program made = make_program()) : program(std::move(made)) {}
+  Program program;
   std::vector<std::string> slot_names;
 
   std::uint32_t slot(PolicyId policy, NodeId node, const std::string& name, TypeKind type) {
@@ -95,6 +96,58 @@ class RandomExpr {
   std::mt19937_64& random_;
 };
 
+// Conditions over what a hook sees of a file.
+class RandomFileExpr {
+ public:
+  RandomFileExpr(Body& body, std::mt19937_64& random) : body_(body), random_(random) {}
+  NodeId boolean(int depth) {
+    switch (random_() % (depth > 0 ? 12 : 6)) {
+      case 0: return resource_attr(body_, "setuid");
+      case 1: return body_.add_named(Op::has_attr, attribute(), {body_.add_variable(Var::resource, {})}, {});
+      case 2: return body_.add(Op::less, {number(), number()}, {});
+      case 3: return body_.add(Op::eq, {number(), number()}, {});
+      case 4: return random_() % 2 ? body_.add(Op::eq, {resource_attr(body_, "fs_type"), name()}, {})
+                                   : body_.add(Op::eq, {name(), resource_attr(body_, "fs_type")}, {});
+      case 5: return body_.add(Op::contains, {names(), resource_attr(body_, "fs_type")}, {});
+      case 6: return body_.add(Op::and_, {boolean(depth - 1), boolean(depth - 1)}, {});
+      case 7: return body_.add(Op::or_, {boolean(depth - 1), boolean(depth - 1)}, {});
+      case 8: return body_.add(Op::not_, {boolean(depth - 1)}, {});
+      case 9: return body_.add(Op::if_, {boolean(depth - 1), boolean(depth - 1), boolean(depth - 1)}, {});
+      case 10: return body_.add(Op::eq, {resource_attr(body_, "setuid"), boolean(depth - 1)}, {});
+      default: return body_.add(Op::contains, {longs(), number()}, {});
+    }
+  }
+
+ private:
+  std::string attribute() {
+    static const char* const names[] = {"owner", "mode", "setuid", "nlink", "fs_type"};
+    return names[random_() % std::size(names)];
+  }
+  NodeId number() {
+    static const char* const names[] = {"owner", "mode", "nlink"};
+    static const std::int64_t constants[] = {0, 1, 2, 999, 04755, 0644, 07777, 4294967295, -1};
+    switch (random_() % 4) {
+      case 0: case 1: return resource_attr(body_, names[random_() % std::size(names)]);
+      case 2: return random_() % 2 ? context_attr(body_, "uid") : principal_attr(body_, "n1");
+      default: return body_.add_literal(Value(constants[random_() % std::size(constants)]), {});
+    }
+  }
+  Value name_value() {
+    static const char* const names[] = {"ext4", "tmpfs", "overlay", "ext", "", "0123456789012345678901234567890", "012345678901234567890123456789"};
+    return Value(std::string(names[random_() % std::size(names)]));
+  }
+  NodeId name() { return body_.add_literal(name_value(), {}); }
+  NodeId names() {
+    std::vector<Value> values;
+    for (std::size_t n = random_() % 4; n-- > 0;) values.push_back(name_value());
+    return body_.add_literal(Value::set(std::move(values)), {});
+  }
+  NodeId longs() { return body_.add_literal(Value::set({Value(std::int64_t{999}), Value(std::int64_t{1}), Value(std::int64_t{0644}), Value(kMax)}), {}); }
+
+  Body& body_;
+  std::mt19937_64& random_;
+};
+
 kerf_value random_slot(const std::string& name, std::mt19937_64& random) {
   static const std::int64_t longs[] = {0, 1, -1, 6, 999, kMin, kMax, kMin + 1, 3037000500, -3037000500, 4294967295};
   kerf_value value{};
@@ -169,6 +222,40 @@ TEST_CASE("random conditions over observables, slots and constants") {
   }
 }
 
+TEST_CASE("random conditions over what hooks see of files") {
+  if (!kernel_takes_bpf()) return;
+  for (std::uint64_t seed : {1, 2, 3, 4}) {
+    std::mt19937_64 random(seed);
+    Checker checker(make_file_program());
+    for (int i = 0; i < 60; ++i) {
+      PolicyId policy;
+      Body& body = checker.body(policy);
+      NodeId root = RandomFileExpr(body, random).boolean(4);
+      checker.finish(policy, root);
+    }
+    Result<BpfObject> object = emit(checker.program);
+    if (!object) FAIL(object.error().message);
+    auto loaded = Loaded::load(checker.program, std::move(*object));
+    if (!loaded) FAIL(loaded.error().message);
+    for (int turn = 0; turn < 6; ++turn) {
+      Binding binding;
+      for (const std::string& name : checker.slot_names) binding.segments[0].slots.push_back(random_slot(name, random));
+      REQUIRE((*loaded)->bind(1, binding) == 0);
+      std::vector<std::string> paths(200, "/a");
+      std::vector<kerf_seen> events = file_events(paths, random);
+      std::vector<kerf_decision> decisions = (*loaded)->decide(1, events, paths);
+      REQUIRE(decisions.size() == events.size());
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < events.size(); ++i) {
+        std::string found = difference(expected_file(checker.program, binding, events[i], paths[i]), decisions[i]);
+        if (!found.empty() && wrong++ < 3) MESSAGE(describe(events[i], paths[i]) << ": " << found);
+        CHECK(decisions[i].determining_count == env_of(checker.program).code.size());
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
 TEST_CASE("enough conditions for several functions") {
   if (!kernel_takes_bpf()) return;
   Checker checker;
@@ -207,4 +294,27 @@ TEST_CASE("what hooks cannot compute is an error, not code") {
   Result<BpfObject> object = emit(checker.program);
   REQUIRE_FALSE(object.ok());
   CHECK(object.error().message.find("has no form in hook code") != std::string::npos);
+}
+
+TEST_CASE("names of file systems meet constants only, and only what events carry is read") {
+  auto refused = [](auto make) {
+    Checker checker(make_file_program());
+    PolicyId policy;
+    Body& body = checker.body(policy);
+    checker.finish(policy, make(body));
+    Result<BpfObject> object = emit(checker.program);
+    return !object.ok();
+  };
+  auto text = [](Body& body, std::string value) { return body.add_literal(Value(std::move(value)), {}); };
+  auto type = [](Body& body) { return resource_attr(body, "fs_type"); };
+  CHECK_FALSE(refused([&](Body& b) { return b.add(Op::eq, {type(b), text(b, "ext4")}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), type(b)}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), text(b, std::string(32, 'x'))}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), text(b, std::string("ext4\0", 5))}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::less, {type(b), text(b, "ext4")}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), number(b, 4)}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::contains, {b.add_literal(Value::set({Value(std::int64_t{1})}), {}), type(b)}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::eq, {resource_attr(b, "path"), text(b, "/a")}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add(Op::less, {context_attr(b, "protocol"), number(b, 4)}, {}); }));
+  CHECK(refused([&](Body& b) { return b.add_named(Op::has_attr, "port", {b.add_variable(Var::resource, {})}, {}); }));
 }

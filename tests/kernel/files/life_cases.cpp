@@ -1,0 +1,180 @@
+// How enforcement begins, changes and ends: what is refused before it begins, a loader that is killed or gone, one bundle
+// in another's place under load, containers.
+#include <doctest/doctest.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "stage.h"
+
+using namespace kerf::test;
+
+namespace {
+
+const Outcome kDone{};
+const Outcome kNotFound{1, ENOENT};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// Elements of the pinned map kerf_tasks of the bundle `life`.
+std::size_t tagged_tasks() {
+  std::string pin;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("/sys/fs/bpf/kerf/life")) {
+    if (entry.path().filename() == "kerf_tasks") pin = entry.path();
+  }
+  bpf_attr attr{};
+  attr.pathname = reinterpret_cast<std::uint64_t>(pin.c_str());
+  long map = ::syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof attr);
+  REQUIRE_MESSAGE(map >= 0, "kerf_tasks: " << pin);
+  std::uint64_t key = 0, next = 0;
+  std::size_t count = 0;
+  for (bool first = true;; first = false, key = next) {
+    bpf_attr step{};
+    step.map_fd = static_cast<std::uint32_t>(map);
+    step.key = first ? 0 : reinterpret_cast<std::uint64_t>(&key);
+    step.next_key = reinterpret_cast<std::uint64_t>(&next);
+    if (::syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &step, sizeof step) != 0) break;
+    ++count;
+  }
+  ::close(static_cast<int>(map));
+  return count;
+}
+
+// A bundle that is loaded, and a cgroup with a free actor that waits to be bound.
+class Loaded {
+ public:
+  explicit Loaded(const std::string& bundle) {
+    Ran ran = run_kerf({"load", "--bundle", "/guest/bundles/" + bundle, "--name", "life"});
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+  }
+  ~Loaded() {
+    Ran ran = run_kerf({"unload", "life", "--force"});
+    CHECK_MESSAGE(ran.status == 0, ran.output);
+  }
+  void replace(const std::string& bundle) {
+    Ran ran = run_kerf({"load", "--replace", "--name", "life", "--bundle", "/guest/bundles/" + bundle});
+    CHECK_MESSAGE(ran.status == 0, ran.output);
+  }
+  void bind(pid_t pid) {
+    std::string own = "/sys/fs/cgroup/life-" + std::to_string(pid);
+    REQUIRE(::mkdir(own.c_str(), 0755) == 0);
+    REQUIRE(move_to(own, pid));
+    Ran ran = run_kerf({"bind", "--name", "life", "--principal", "Agent::\"a\"", "--pid", std::to_string(pid)});
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+  }
+};
+
+// The root of a container: overlayfs over a directory of /zone, with a volume of /zone bound into it.
+[[noreturn]] void become_container() {
+  auto must = [](bool good, int line) {
+    if (!good) ::_exit(line);
+  };
+  must(::unshare(CLONE_NEWNS) == 0, 91);
+  must(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, 92);
+  must(::mount("overlay", "/zone/open/root", "overlay", 0, "lowerdir=/zone/secret/image,upperdir=/layers/container,workdir=/layers/container-work") == 0, 93);
+  must(::mount("/zone/secret/volume", "/zone/open/root/volume", nullptr, MS_BIND, nullptr) == 0, 94);
+  must(::mount("proc", "/zone/open/root/proc", "proc", 0, nullptr) == 0, 95);
+  must(::chdir("/zone/open/root") == 0 && ::mount(".", "/", nullptr, MS_MOVE, nullptr) == 0 && ::chroot(".") == 0, 96);
+  ::execl("/app/actor", "/app/actor", "serve", nullptr);
+  ::_exit(97);
+}
+
+}  // namespace
+
+TEST_CASE("literals that pass a symbolic link are refused at bind, with the real path") {
+  Ran ran = run_kerf({"run", "--bundle", "/guest/bundles/merged", "--principal", "Agent::\"a\"", "--", "/guest/actor"});
+  CHECK(ran.status == 125);
+  CHECK_MESSAGE(contains(ran.output, "K7309"), ran.output);
+  CHECK_MESSAGE(contains(ran.output, "/bin/su"), ran.output);
+  CHECK_MESSAGE(contains(ran.output, "/usr/bin/su"), ran.output);
+}
+
+TEST_CASE("a killed kerf leaves enforcement on") {
+  clean_zone();
+  put("/zone/secret/f");
+  put("/zone/open/f");
+  Stage own("/guest/bundles/files");
+  REQUIRE_MESSAGE(own.status().empty(), own.status());
+  REQUIRE(::kill(own.bound().started(), SIGKILL) == 0);
+  CHECK(own.bound().perform("open /zone/secret/f r") == kNotFound);
+  CHECK(own.bound().perform("open /zone/open/f rw") == kDone);
+  CHECK(own.bound().perform("fork ; fork ; open /zone/secret/f w") == Outcome{3, ENOENT});
+  // more refusals than the ring of events has room for, with nobody who reads it
+  CHECK(own.bound().perform("repeat 5000 /zone/secret/f") == kDone);
+  CHECK(own.bound().perform("open /zone/secret/f r") == kNotFound);
+  CHECK(own.bound().perform("open /zone/open/f r") == kDone);
+  CHECK(!contains(run_kerf({"gc"}).output, "removed"));
+  own.bound().finish();
+  ::usleep(300000);
+  Ran collected = run_kerf({"gc"});
+  CHECK_MESSAGE(contains(collected.output, "removed"), collected.output);
+}
+
+TEST_CASE("load and bind: nobody stays, enforcement does; a bundle in another's place under load") {
+  clean_zone();
+  put("/zone/secret/f");
+  put("/zone/open/f");
+  Loaded loaded("files");
+  Actor actor({"/guest/actor", "serve"}, "/tmp/life");
+  REQUIRE(actor.ready());
+  CHECK(actor.perform("open /zone/secret/f r") == kDone);
+  loaded.bind(actor.pid());
+  CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
+  CHECK(actor.perform("open /zone/open/f rw") == kDone);
+
+  // tags come and go with tasks
+  std::size_t before = tagged_tasks();
+  CHECK(before >= 1);
+  CHECK(actor.perform("fork-many 300") == kDone);
+  CHECK(actor.perform("fork-many 300") == kDone);
+  ::usleep(300000);
+  CHECK(tagged_tasks() <= before + 1);
+
+  REQUIRE(actor.ask("alternate /zone/open/f /zone/secret/f /zone/open/stop"));
+  loaded.replace("waived");
+  loaded.replace("files");
+  put("/zone/open/stop");
+  CHECK(actor.answer() == kDone);
+  CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
+  CHECK(actor.perform("open /zone/open/f r") == kDone);
+  loaded.replace("fine");   // that permits less: nothing is read but below /zone/open
+  put("/zone/readable/f");
+  CHECK(actor.perform("open /zone/readable/f r") == kNotFound);
+  CHECK(actor.perform("open /zone/open/f r") == kDone);
+}
+
+TEST_CASE("a container: overlayfs as the root, with a volume bound into it") {
+  clean_zone();
+  for (const char* path : {"/zone/open/root", "/zone/secret/image/app", "/zone/secret/image/volume", "/zone/secret/image/proc",
+                           "/zone/secret/image/etc", "/zone/secret/volume/public", "/zone/secret/volume/private"}) {
+    put_directory(path);
+  }
+  for (const char* path : {"/layers/container", "/layers/container-work"}) ::mkdir(path, 0755);
+  put_copy("/guest/actor", "/zone/secret/image/app/actor");
+  put("/zone/secret/image/app/data");
+  put("/zone/secret/image/etc/data");
+  put("/zone/secret/volume/public/f");
+  put("/zone/secret/volume/private/f");
+  Loaded loaded("container");
+  Actor actor(std::function<void()>(become_container), "/tmp/container");
+  REQUIRE_MESSAGE(actor.ready(), actor.errors());
+  CHECK(actor.perform("open /volume/private/f r") == kDone);
+  loaded.bind(actor.pid());
+  CHECK(actor.perform("open /app/data rw") == kDone);              // copied up
+  CHECK(actor.perform("open /etc/data r") == kNotFound);
+  CHECK(actor.perform("open /volume/public/f rw") == kDone);
+  CHECK(actor.perform("open /volume/private/f r") == kNotFound);
+  CHECK(actor.perform("open /volume/public/../private/f r") == kNotFound);
+  CHECK(actor.perform("open /proc/self/root/volume/private/f r") == kNotFound);
+  CHECK(actor.perform("open /app/new rw+creat+excl") == kDone);
+  CHECK(actor.perform("open /etc/new w+creat") == kNotFound);
+}

@@ -1,0 +1,137 @@
+// Making, moving, linking and removing names, and the guard that keeps policies from being walked round by them.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+
+#include "stage.h"
+
+using namespace kerf::test;
+
+namespace {
+
+std::vector<Told> write_of(const std::string& path) { return {{"file.write", path, "no-permit"}}; }
+
+}  // namespace
+
+TEST_CASE("hard link") {
+  Scene scene(stage("files"), [] {
+    for (const char* path : {"/zone/open/f", "/zone/readable/f", "/zone/drop/f", "/zone/secret/f"}) put(path);
+  });
+  // made after binding, to where policies allow more
+  for (const char* from : {"/zone/secret/f", "/zone/readable/f", "/zone/drop/f"}) {
+    scene.refuses(std::string("link ") + from + " /zone/open/new", EXDEV, {{"file.link", from, "guard"}});
+  }
+  scene.refuses("open /zone/secret/f path ; link-remembered /zone/open/new", EXDEV, {{"file.link", "/zone/secret/f", "guard"}});
+  scene.refuses("open /zone/secret/f path ; link-empty /zone/open/new", EXDEV, {{"file.link", "/zone/secret/f", "guard"}});
+  // out of a permitted tree
+  scene.refuses("link /zone/open/f /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("link /zone/open/f /zone/readable/new", ENOENT, write_of("/zone/readable/new"));
+  scene.allows("link /zone/open/f /zone/open/new");
+  scene.allows("link /zone/open/f /zone/drop/new");
+}
+
+TEST_CASE("rename into, out of, and exchange") {
+  Scene scene(stage("files"), [] {
+    for (const char* path : {"/zone/open/f", "/zone/open/g", "/zone/readable/f", "/zone/drop/f", "/zone/secret/f"}) put(path);
+  });
+  scene.refuses("rename /zone/open/f /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("rename /zone/open/f /zone/secret/f", ENOENT, {{"file.write", "/zone/secret/f", "no-permit"}});
+  scene.refuses("rename /zone/secret/f /zone/open/new", ENOENT, write_of("/zone/secret/f"));
+  scene.refuses("rename /zone/readable/f /zone/open/new", ENOENT, write_of("/zone/readable/f"));
+  scene.refuses("rename-noreplace /zone/readable/f /zone/open/new", ENOENT, write_of("/zone/readable/f"));
+  scene.refuses("rename /zone/drop/f /zone/open/new", EXDEV, {{"file.rename", "/zone/drop/f", "guard"}});
+  scene.refuses("exchange /zone/open/f /zone/drop/f", EXDEV, {{"file.rename", "/zone/open/f", "guard"}});
+  scene.refuses("exchange /zone/drop/f /zone/open/f", EXDEV, {{"file.rename", "/zone/drop/f", "guard"}});
+  scene.allows("rename /zone/open/f /zone/open/new");
+  scene.allows("rename /zone/open/f /zone/open/g");
+  scene.allows("rename /zone/open/f /zone/drop/new");
+  scene.allows("exchange /zone/open/f /zone/open/g");
+}
+
+TEST_CASE("rename of a parent directory") {
+  Scene scene(stage("files"), [] {
+    put_directory("/zone/open/vault");
+    put("/zone/open/vault/key");
+    put_directory("/zone/open/plain");
+    put("/zone/open/plain/key");
+    put_directory("/zone/drop/d");
+    put("/zone/drop/d/f");
+    put_directory("/zone/secret/d");
+    put("/zone/secret/d/f");
+  });
+  // below the new name other names are forbidden than below the old one
+  scene.refuses("rename /zone/open/vault /zone/open/other", EXDEV, {{"file.rename", "/zone/open/vault", "guard"}});
+  scene.refuses("rename /zone/drop/d /zone/open/d", EXDEV, {{"file.rename", "/zone/drop/d", "guard"}});
+  scene.refuses("rename /zone/secret/d /zone/open/d", ENOENT, write_of("/zone/secret/d"));
+  scene.refuses("exchange /zone/open/plain /zone/open/vault", EXDEV, {{"file.rename", "/zone/open/plain", "guard"}});
+  scene.allows("rename /zone/open/plain /zone/open/other");
+}
+
+TEST_CASE("making names") {
+  Scene scene(stage("files"), [] {});
+  scene.refuses("mkdir /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("mkfifo /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("mkfile /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("mkdevice /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("bind-socket /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  scene.refuses("symlink /zone/open /zone/secret/new", ENOENT, write_of("/zone/secret/new"));
+  for (const char* step : {"mkdir", "mkfifo", "mkfile", "bind-socket", "symlink x"}) scene.allows(std::string(step) + " /zone/open/new");
+}
+
+TEST_CASE("removing names") {
+  Scene scene(stage("files"), [] {
+    for (const char* zone : {"/zone/open", "/zone/secret"}) {
+      put(std::string(zone) + "/f");
+      put_directory(std::string(zone) + "/d");
+      put_symlink("f", std::string(zone) + "/l");
+    }
+  });
+  scene.refuses("unlink /zone/secret/f", ENOENT, write_of("/zone/secret/f"));
+  scene.refuses("unlink /zone/secret/l", ENOENT, write_of("/zone/secret/l"));
+  scene.refuses("rmdir /zone/secret/d", ENOENT, write_of("/zone/secret/d"));
+  scene.allows("unlink /zone/open/f");
+  scene.allows("unlink /zone/open/l");
+  scene.allows("rmdir /zone/open/d");
+}
+
+TEST_CASE("an unlinked file keeps its last name") {
+  Scene scene(stage("files"), [] {
+    put("/zone/open/f");
+    put("/zone/secret/f");
+  });
+  scene.tells("open /zone/open/f r ; unlink /zone/open/f ; reopen r",
+              {{"file.read", "/zone/open/f", "permit"}, {"file.write", "/zone/open/f", "permit"}, {"file.read", "/zone/open/f", "permit"}});
+}
+
+TEST_CASE("every event with an action of its own") {
+  Scene scene(stage("fine"), [] {
+    for (const char* zone : {"no-create", "no-delete", "no-rename", "no-link", "no-stat", "no-load", "no-exec", "free"}) {
+      std::string path = std::string("/zone/open/") + zone;
+      put_directory(path);
+      put(path + "/f");
+      put_copy("/guest/tiny", path + "/run");
+    }
+    put("/zone/secret/f");
+  });
+  scene.refuses("open /zone/open/no-create/new w+creat", EACCES, {{"file.create", "/zone/open/no-create/new", "forbid"}});
+  scene.refuses("mkdir /zone/open/no-create/new", EACCES, {{"file.create", "/zone/open/no-create/new", "forbid"}});
+  scene.refuses("open /zone/open/no-create rw+tmpfile", EACCES, {{"file.create", "/zone/open/no-create", "forbid"}});
+  scene.refuses("unlink /zone/open/no-delete/f", EACCES, {{"file.delete", "/zone/open/no-delete/f", "forbid"}});
+  scene.refuses("rename /zone/open/no-rename/f /zone/open/free/new", EACCES, {{"file.rename", "/zone/open/no-rename/f", "forbid"}});
+  scene.refuses("rename /zone/open/free/f /zone/open/no-rename/new", EACCES, {{"file.rename", "/zone/open/no-rename/new", "forbid"}});
+  scene.refuses("link /zone/open/no-link/f /zone/open/free/new", EACCES, {{"file.link", "/zone/open/no-link/f", "forbid"}});
+  scene.refuses("link /zone/open/free/f /zone/open/no-link/new", EACCES, {{"file.link", "/zone/open/no-link/new", "forbid"}});
+  scene.refuses("stat /zone/open/no-stat/f", ENOENT, {{"file.stat", "/zone/open/no-stat/f", "forbid"}});
+  scene.refuses("lstat /zone/secret/f", ENOENT, {{"file.stat", "/zone/secret/f", "no-permit"}});
+  scene.refuses("open /zone/open/no-stat/f r ; fstat", ENOENT, {{"file.stat", "/zone/open/no-stat/f", "forbid"}});
+  scene.refuses("mmap-exec /zone/open/no-load/run", EACCES, {{"lib.load", "/zone/open/no-load/run", "forbid"}});
+  scene.refuses("mprotect-exec /zone/open/no-load/run", EACCES, {{"lib.load", "/zone/open/no-load/run", "forbid"}});
+  scene.refuses("exec /zone/open/no-exec/run", EACCES, {{"file.exec", "/zone/open/no-exec/run", "forbid"}});
+  // a link or rename to where one action more is allowed
+  scene.refuses("link /zone/open/no-stat/f /zone/open/free/new", EXDEV, {{"file.link", "/zone/open/no-stat/f", "guard"}});
+  scene.refuses("rename /zone/open/no-exec/run /zone/open/free/new", EXDEV, {{"file.rename", "/zone/open/no-exec/run", "guard"}});
+  scene.allows("exec /zone/open/no-load/run");   // mapped by execve itself: an exec, nothing else
+  scene.allows("mmap-exec /zone/open/no-exec/run");
+  scene.allows("rename /zone/open/free/f /zone/open/free/new");
+  scene.allows("stat /zone/open/free/f");
+}
