@@ -28,7 +28,7 @@ compile files files.cedar files.cedarschema
 compile fine fine.cedar fine.cedarschema
 compile merged merged.cedar files.cedarschema
 compile container container.cedar files.cedarschema
-compile waived files.cedar files.cedarschema --waive guard-mount
+compile waived files.cedar files.cedarschema $KERF_WAIVE
 rm -rf "$work/operations"
 "$build/operations" "$work/operations"
 
