@@ -35,7 +35,13 @@ struct Artefacts {
   Bundle bundle;
   BpfLayout layout;
 };
-std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CodegenOptions& options);
+struct CompileOptions {
+  std::string helper;                   // as CodegenOptions::helper
+  std::vector<std::string> waived = {};   // guards to give up, by name
+};
+std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CompileOptions& options);
+// The split as JSON (split.json, version 2): what decides each policy, and which guards hold.
+Json split_report(const Program& program, const std::vector<std::string>& waived);
 
 // Printable intermediate forms: "ast", "ir", "plan", "split", "table"; nothing for an unknown name.
 std::optional<std::string> print_stage(const Program& program, const ProgramText& text, const std::string& stage);

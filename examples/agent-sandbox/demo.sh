@@ -59,7 +59,7 @@ try 127.0.0.1 18080
 try 127.0.0.1 18081
 try ::1 18443
 A
-degraded=identity,lsm-fence,guard-bpf,guard-mount,guard-ptrace,guard-packet-socket
+degraded=identity,lsm-fence,guard-bpf,guard-mount,guard-ptrace,guard-signal,guard-protected-file,guard-packet-socket
 echo "All three ports have a listener. The analyst may reach the first; nobody approved the second; the third is a"
 echo "model endpoint, closed until the delegation depth is known."
 expect 0 "$kerf" run --bundle "$work/bundle" --principal 'Agent::"a1"' --events "$work/events.jsonl" \

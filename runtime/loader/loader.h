@@ -14,8 +14,8 @@ namespace kerf::loader {
 using FactTexts = std::vector<std::pair<std::string, std::string>>;   // NAME, VALUE (a Cedar literal: 3, true, "x")
 
 struct RunOptions {
-  std::string bundle_dir;
-  std::string principal;                              // `Agent::"a1"`
+  std::string bundle_dir = {};
+  std::string principal = {};                            // `Agent::"a1"`
   FactTexts facts = {};
   std::string events_file = {};                       // JSON lines; "-" is stderr; empty: none
   std::string mode = "enforce";                       // or audit, quarantine
@@ -39,7 +39,7 @@ using LoaderResult = Result<T, Failure>;
 LoaderResult<int> run(const RunOptions& options);
 
 struct LoadOptions {
-  std::string bundle_dir;
+  std::string bundle_dir = {};
   std::string name = {};            // empty: one is made up
   bool replace = false;             // the bundle takes the place of the one that is loaded under the name
   bool log_allows = false;
