@@ -303,7 +303,7 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
   Json environments = Json::array();
   for (const EnvLayout& env : layout.envs) environments.push_back(env_json(module, plan.envs.at(env.plan_env), env));
   auto digest = inputs_digest(inputs);
-  const std::uint32_t governed = governed_events(plan);
+  const std::uint32_t governed = governed_events(module.schema);
   Json manifest = {
       {"format", "kerf-bundle"}, {"version", 2}, {"abi", KERF_ABI_VERSION}, {"compiler", KERF_VERSION},
       {"digest", ""}, {"inputs_digest", hex(digest.data(), digest.size())},

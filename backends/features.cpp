@@ -30,9 +30,11 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 
 }  // namespace
 
-std::uint32_t governed_events(const KernelPlan& plan) {
+std::uint32_t governed_events(const Schema& schema) {
   std::uint32_t mask = 0;
-  for (const KernelEnv& env : plan.envs) mask |= KERF_BIT(static_cast<std::uint32_t>(env.event));
+  for (const auto& [uid, action] : schema.actions) {
+    for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+  }
   return mask;
 }
 

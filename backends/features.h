@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ir/passes/plan.h"
+#include "ir/module.h"
 #include "ir/values/json.h"
 
 namespace kerf {
@@ -16,7 +16,8 @@ struct Feature {
   bool guard() const { return name.starts_with("guard-"); }   // can be waived by the author of a bundle
 };
 
-std::uint32_t governed_events(const KernelPlan& plan);   // mask of enum kerf_event_kind
+// Events that some action of the schema binds: a mask of enum kerf_event_kind.
+std::uint32_t governed_events(const Schema& schema);
 std::vector<std::string> event_names(std::uint32_t governed);
 // In the table's order; those without a program for these events are left out.
 std::vector<Feature> features_of(std::uint32_t governed);

@@ -89,7 +89,7 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
   std::vector<std::string> waived = options.waived;
   std::sort(waived.begin(), waived.end());
   waived.erase(std::unique(waived.begin(), waived.end()), waived.end());
-  check_waived(waived, governed_events(program.plan), program.diagnostics);
+  check_waived(waived, governed_events(program.module.schema), program.diagnostics);
   if (program.diagnostics.has_errors()) return std::nullopt;
   std::vector<NamedBytes> inputs = input_bytes(text);
   Result<BpfObject> object = emit_bpf(program.module, program.plan, inputs_digest(inputs), {options.helper});
@@ -109,7 +109,7 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
 
 Json split_report(const Program& program, const std::vector<std::string>& waived) {
   Json json = split_to_json(program.module, program.sources, split(program.module, program.plan));
-  json["guards"] = guards_to_json(governed_events(program.plan), waived);
+  json["guards"] = guards_to_json(governed_events(program.module.schema), waived);
   return json;
 }
 
