@@ -24,7 +24,7 @@ for (const name of [...rows.keys()].sort(byName)) {
   const both = (b) => `${ns(b.p50_ns)} / ${ns(b.p99_ns)}`;
   const peer = wasm.get(name);
   const time = peer?.stateful_slice_schema_ns, good = peer && peer.stateful_slice_schema_bad === 0;
-  const mean = reasons.mean_ns * 1e9;
+  const mean = reasons.mean_ns;
   console.log(`| ${name} | ${reasons.policies} | ${both(ids)} | ${both(strings)} | ${both(reasons)} | ${time ? ns(time) : ''} | ` +
     `${good ? `${(time / mean).toFixed(0)}x` : ''} | ${reasons.load_ms.toFixed(1)} | ${reasons.build_ms.toFixed(1)} | ${(reasons.index_bytes / reasons.policies).toFixed(0)} |`);
 }
