@@ -28,7 +28,7 @@ struct {
 	__uint(value_size, sizeof(struct kerf_anchor_path));
 } kerf_anchor_paths SEC(".maps");
 
-extern const void rename_lock __ksym;                                            /* its first word counts renames */
+extern const void rename_lock __ksym __weak;                                     /* its first word counts renames */
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;      /* from 6.2 on */
 
 /* A hook's dentry argument is a trusted pointer, its ancestors are not, and a loop over both kinds takes the verifier of
@@ -38,12 +38,14 @@ static __always_inline struct dentry *plain(struct dentry *dentry)
 	return bpf_rdonly_cast ? bpf_rdonly_cast(dentry, bpf_core_type_id_kernel(struct dentry)) : dentry;
 }
 
-/* Odd while a rename is under way. */
+/* Odd while a rename is under way; always odd where the kernel does not show the lock (CONFIG_KALLSYMS_ALL), so that
+ * every walk counts as raced. */
 static __always_inline __u32 rename_count(void)
 {
 	__u32 count = 1;
 
-	bpf_probe_read_kernel(&count, sizeof(count), &rename_lock);
+	if (!&rename_lock || bpf_probe_read_kernel(&count, sizeof(count), &rename_lock))
+		return 1;
 	return count;
 }
 

@@ -111,8 +111,10 @@ TEST_CASE("O_TRUNC with O_RDONLY, and access mode 3, are writing") {
 
 TEST_CASE("O_TMPFILE") {
   Scene scene(stage("files"), [] {});
-  scene.refuses("open /zone/secret rw+tmpfile", ENOENT, {{"file.write", "/zone/secret", "no-permit"}});
-  scene.refuses("open /zone/readable w+tmpfile", ENOENT, {{"file.write", "/zone/readable", "no-permit"}});
+  // made, and opened
+  scene.refuses("open /zone/secret rw+tmpfile", ENOENT,
+                {{"file.write", "/zone/secret/#", "no-permit"}, {"file.read", "/zone/secret/#", "no-permit"}, {"file.write", "/zone/secret/#", "no-permit"}});
+  scene.refuses("open /zone/readable w+tmpfile", ENOENT, {{"file.write", "/zone/readable/#", "no-permit"}, {"file.write", "/zone/readable/#", "no-permit"}});
   scene.allows("open /zone/open rw+tmpfile");
   scene.allows("open /zone/open rw+tmpfile ; link-remembered /zone/open/named ; open /zone/open/named r");
   scene.refuses_after("open /zone/open rw+tmpfile ; link-remembered /zone/secret/named", ENOENT, {{"file.write", "/zone/secret/named", "no-permit"}});
