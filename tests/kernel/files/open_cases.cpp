@@ -208,13 +208,13 @@ TEST_CASE("4,096 bytes, 128 components, and one more") {
   scene.tells(down + "open-below " + fits + " r", {{"file.read", below + "/" + fits, "permit"}});
   scene.refuses(down + "open-below " + longer + " r", ENOENT, {{"file.read", "", "too-long"}});
 
-  std::string start = "/zone/open";   // two components
+  // components count from the root of the file system, /zone: "open", directories, the file
   Scene deep(stage("files"), [&] {
-    Outcome made = stage("files").free().perform("chdir /zone/open" + many(" ; mkdir d ; chdir d", 126) + " ; open f w+creat ; open ../f w+creat");
+    Outcome made = stage("files").free().perform("chdir /zone/open" + many(" ; mkdir d ; chdir d", 127) + " ; open f w+creat ; open ../f w+creat");
     REQUIRE(made == Outcome{});
   });
-  deep.allows("descend /zone/open d 125 ; open-below f r");
-  deep.refuses("descend /zone/open d 126 ; open-below f r", ENOENT, {{"file.read", "", "too-long"}});
+  deep.allows("descend /zone/open d 126 ; open-below f r");
+  deep.refuses("descend /zone/open d 127 ; open-below f r", ENOENT, {{"file.read", "", "too-long"}});
 }
 
 TEST_CASE("a descriptor that was opened outside") {
