@@ -57,7 +57,12 @@ agent='try() { if out=$( (exec 3<>"/dev/tcp/$1/$2") 2>&1 ); then echo "  connect
 try 127.0.0.1 18080
 try 127.0.0.1 18081
 try ::1 18443'
-degraded=identity,lsm-fence,guard-bpf,guard-mount,guard-ptrace,guard-signal,guard-protected-file,guard-packet-socket
+# What needs LSM programs is given up by name where the kernel does not run them.
+accept=()
+if ! grep -qw bpf /sys/kernel/security/lsm 2>/dev/null; then
+  accept=(--allow-degraded=files,exec,identity,lsm-fence,guard-rename,guard-bpf,guard-mount,guard-ptrace,guard-signal,guard-protected-file,guard-packet-socket)
+  echo "This kernel does not run BPF LSM programs, so files are not fenced here: each loss is accepted by name."
+fi
 echo "All three ports have a listener. The analyst may reach the first; nobody approved the second; the third is a"
 echo "model endpoint, closed until the delegation depth is known."
 expect 0 "$kerf" run --bundle "$work/bundle" --principal 'Agent::"a1"' --events "$work/events.jsonl" \
