@@ -14,7 +14,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
 
+#include "backends/features.h"
 #include "ir/kernel_model.h"
 #include "runtime/abi/policy_abi.h"
 
@@ -108,6 +112,7 @@ Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layou
   Json active = Json::array();
   for (auto [number, row] : order) active.push_back({{"row", number}, {"when", when_json(env.rows[row].bind)}});
   return {{"principal", request.principal}, {"action", uid_to_json(request.action)}, {"resource", request.resource},
+          {"resource_kind", std::string(to_text(env.resource))},
           {"event", std::string(kernel_event(env.event).text)}, {"errno", env.refusal_errno},
           {"rows", layout.rows}, {"row_words", layout.row_words}, {"summary_words", layout.summary_words},
           {"forbid_words", layout.forbid_words}, {"permit_words", layout.permit_words},
@@ -117,25 +122,72 @@ Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layou
           {"predicates", std::move(predicates)}, {"slots", std::move(slots)}, {"active", std::move(active)}};
 }
 
-// What enforcement promises beside the decision, and what this object cannot give without LSM programs.
-Json features_json() {
-  struct Row { const char* name; bool enforced; const char* needs; const char* what; };
-  static const Row rows[] = {
-      {"connect", true, "cgroup/connect4 cgroup/connect6", "connect(2) by tasks of the cgroup is decided by the policy"},
-      {"sendmsg", true, "cgroup/sendmsg4 cgroup/sendmsg6", "datagrams sent with an address are decided by the policy"},
-      {"guard-raw-socket", true, "cgroup/sock_create", "internet sockets that the connect hooks do not see are refused"},
-      {"identity", false, "lsm", "a task keeps its principal when it is moved to another cgroup"},
-      {"lsm-fence", false, "lsm", "sockets made outside of the cgroup are decided too"},
-      {"guard-bpf", false, "lsm", "bound tasks cannot call bpf() or write to bpffs"},
-      {"guard-mount", false, "lsm", "bound tasks cannot mount, pivot or chroot, nor write to cgroupfs"},
-      {"guard-ptrace", false, "lsm", "bound tasks cannot ptrace or signal unbound tasks"},
-      {"guard-packet-socket", false, "lsm", "bound tasks cannot open packet sockets"},
-  };
+// The programs of a feature that this object has.
+Json features_json(std::uint32_t governed, const std::vector<std::string>& programs) {
   Json list = Json::array();
-  for (const Row& row : rows) {
-    list.push_back({{"name", row.name}, {"enforced", row.enforced}, {"needs", row.needs}, {"what", row.what}});
+  for (const Feature& feature : features_of(governed)) {
+    Json names = Json::array();
+    for (std::string_view program : feature.programs) {
+      if (std::find(programs.begin(), programs.end(), program) != programs.end()) names.push_back(std::string(program));
+    }
+    list.push_back({{"name", std::string(feature.name)}, {"what", std::string(feature.what)}, {"programs", std::move(names)}});
   }
   return list;
+}
+
+// Paths that somebody can look up at bind, with the first few policies that name each.
+class NamedPaths {
+ public:
+  void add(const KernelEnv& env) {
+    std::vector<std::set<std::uint32_t>> policies(env.paths.size());
+    for (const KernelRow& row : env.rows) {
+      for (const Requirement& requirement : row.path) {
+        auto& few = policies.at(requirement.atom);
+        if (few.size() < kPolicies) few.insert(row.policy.index);
+      }
+    }
+    for (std::size_t i = 0; i < env.paths.size(); ++i) {
+      const PathTest& test = env.paths[i];
+      for (const std::string& file : test.files) add(file, "file", policies[i]);
+      for (const std::string& tree : test.trees) add(tree, "tree", policies[i]);
+      if (test.pattern) add(test.pattern->pieces.front(), "prefix", policies[i]);
+    }
+  }
+
+  Json to_json() const {
+    Json list = Json::array();
+    for (const auto& [path, policies] : paths_) {
+      list.push_back({{"path", path.first}, {"kind", path.second}, {"policies", policies}});
+    }
+    return list;
+  }
+
+ private:
+  static constexpr std::size_t kPolicies = 8;
+
+  void add(const std::string& path, const char* kind, const std::set<std::uint32_t>& policies) {
+    if (!path.starts_with('/')) return;   // objects without a name, patterns that begin with a wildcard
+    std::set<std::uint32_t>& few = paths_[{path, kind}];
+    for (std::uint32_t policy : policies) {
+      if (few.size() < kPolicies) few.insert(policy);
+    }
+  }
+
+  std::map<std::pair<std::string, std::string>, std::set<std::uint32_t>> paths_;
+};
+
+Json paths_json(const KernelPlan& plan) {
+  NamedPaths paths;
+  for (const KernelEnv& env : plan.envs) paths.add(env);
+  return paths.to_json();
+}
+
+// The type of the directories that resources are in; nothing where the schema lets none be in directories.
+std::optional<std::string> directory_type(const Schema& schema) {
+  const EntityType* directory = schema.kernel_type(KernelKind::directory);
+  const EntityType* file = schema.kernel_type(KernelKind::file);
+  if (!directory || !file || !file->ancestors.contains(directory->name)) return std::nullopt;
+  return directory->name;
 }
 
 Json principal_types_json(const Schema& schema) {
@@ -241,7 +293,8 @@ std::string pretty_json(const Json& json) {
 }
 
 Json make_manifest(const Module& module, const Sources& sources, const KernelPlan& plan, const BpfLayout& layout,
-                   const std::vector<NamedBytes>& inputs, const std::vector<NamedBytes>& outputs) {
+                   const std::vector<NamedBytes>& inputs, const std::vector<NamedBytes>& outputs,
+                   const std::vector<std::string>& waived) {
   Json policies = Json::array();
   for (const Policy& policy : module.policies) {
     policies.push_back({{"id", policy.id}, {"effect", policy.effect == Effect::permit ? "permit" : "forbid"},
@@ -250,14 +303,17 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
   Json environments = Json::array();
   for (const EnvLayout& env : layout.envs) environments.push_back(env_json(module, plan.envs.at(env.plan_env), env));
   auto digest = inputs_digest(inputs);
+  const std::uint32_t governed = governed_events(module.schema);
   Json manifest = {
-      {"format", "kerf-bundle"}, {"version", 1}, {"abi", KERF_ABI_VERSION}, {"compiler", KERF_VERSION},
+      {"format", "kerf-bundle"}, {"version", 2}, {"abi", KERF_ABI_VERSION}, {"compiler", KERF_VERSION},
       {"digest", ""}, {"inputs_digest", hex(digest.data(), digest.size())},
       {"inputs", files_json(inputs, true)}, {"outputs", files_json(outputs, false)},
-      {"programs", layout.programs}, {"maps", layout.maps}, {"features", features_json()},
+      {"programs", layout.programs}, {"maps", layout.maps},
+      {"governed", event_names(governed)}, {"features", features_json(governed, layout.programs)}, {"waived", waived},
       {"principal_types", principal_types_json(module.schema)}, {"policies", std::move(policies)},
       {"layout", {{"segment_words", layout.segment_words}, {"binding_bytes", layout.binding_bytes}}},
-      {"environments", std::move(environments)}};
+      {"environments", std::move(environments)}, {"paths", paths_json(plan)}};
+  if (auto directory = directory_type(module.schema)) manifest["directory_type"] = *directory;
   manifest["digest"] = xxh3_128(manifest.dump());
   return manifest;
 }

@@ -26,8 +26,10 @@ std::string xxh3_128(std::string_view bytes);
 // Over the sorted hashes of the inputs; the object carries it in its event records.
 std::array<std::uint8_t, 16> inputs_digest(const std::vector<NamedBytes>& inputs);
 
+// `waived`: guards that the author of the bundle gave up, sorted; see check_waived.
 Json make_manifest(const Module& module, const Sources& sources, const KernelPlan& plan, const BpfLayout& layout,
-                   const std::vector<NamedBytes>& inputs, const std::vector<NamedBytes>& outputs);
+                   const std::vector<NamedBytes>& inputs, const std::vector<NamedBytes>& outputs,
+                   const std::vector<std::string>& waived);
 
 // Writes all files to a temporary sibling of `directory`, then renames: the directory appears or changes whole or not
 // at all. An existing directory is replaced only if it is empty or holds a bundle.

@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "driver/read_forms.h"
+#include "frontend/format/format.h"
 #include "frontend/json/policies.h"
 #include "frontend/json/schema.h"
 #include "frontend/parse/parse.h"
 #include "frontend/sema/data.h"
 #include "frontend/sema/policies.h"
 #include "frontend/sema/schema.h"
+#include "ir/eval.h"
 
 namespace kerf {
 namespace {
@@ -151,6 +153,91 @@ std::optional<Linked> link_template(Session& session, const std::vector<InputFil
     }
   }
   return out;
+}
+
+std::optional<std::string> format_text(Session& session, const InputFile& input, std::size_t line_width, std::size_t indent_width) {
+  SourceId source = session.sources.add(input.name, input.text);
+  return format_policies(session.sources, source, {line_width, indent_width}, session.diagnostics);
+}
+
+namespace {
+
+RequestText add_request(Session& session, const RequestInput& request) {
+  RequestText text{request.principal, request.action, request.resource, {}};
+  if (request.context) text.context = session.sources.add(request.context->name, request.context->text);
+  return text;
+}
+
+std::optional<Entities> untyped_entities(Session& session, const std::optional<InputFile>& entities) {
+  if (!entities) return Entities();
+  return read_untyped_entities(session.sources, session.sources.add(entities->name, entities->text), session.diagnostics);
+}
+
+}  // namespace
+
+namespace {
+
+// Entities and perhaps a request, with the schema's types if there is one.
+struct Data {
+  Schema schema;
+  std::optional<Entities> entities;
+  std::optional<Request> request;
+};
+
+Data read_data(Session& session, const std::optional<InputFile>& schema, const std::optional<InputFile>& entities,
+               const std::optional<RequestInput>& request, bool validate) {
+  Data data;
+  if (!schema) {
+    data.entities = untyped_entities(session, entities);
+    if (request) data.request = read_untyped_request(session.sources, add_request(session, *request), session.diagnostics);
+    return data;
+  }
+  std::optional<ast::SchemaFile> file = read_schema(session, *schema);
+  if (!file) return data;
+  Diagnostics again;
+  data.schema = resolve_schema(*file, again);
+  InputFile none{"<no entities>", "[]"};
+  const InputFile& input = entities ? *entities : none;
+  data.entities = read_entities(session.sources, session.sources.add(input.name, input.text), data.schema, session.diagnostics);
+  if (request) data.request = read_request(session.sources, add_request(session, *request), data.schema, validate, session.diagnostics);
+  return data;
+}
+
+}  // namespace
+
+std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate) {
+  std::vector<ast::PolicyFile> files = read_policy_forms(session, input.policies, input.links);
+  Module module;
+  if (!session.diagnostics.has_errors()) lower_policies(files, module, session.diagnostics);
+  Data data = read_data(session, input.schema, input.entities, request, validate);
+  if (session.diagnostics.has_errors() || !data.entities || !data.request) return std::nullopt;
+  Decision decision = authorize(module, *data.request, *data.entities);
+  Decided out;
+  out.allow = decision.allow;
+  for (PolicyId id : decision.determining) out.determining.push_back(module.policies[id.index].id);
+  for (const PolicyError& e : decision.errors) out.errors.emplace_back(module.policies[e.policy.index].id, e.error.message);
+  return out;
+}
+
+std::optional<std::string> evaluate_expression(Session& session, const std::string& expression, const std::optional<InputFile>& schema,
+                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request) {
+  SourceId source = session.sources.add("<expression>", expression);
+  ParsedExpr parsed = parse_expression(session.sources, source, session.diagnostics);
+  Data data = read_data(session, schema, entities, request, true);
+  if (session.diagnostics.has_errors() || !parsed.expr || !data.entities || (request && !data.request)) return std::nullopt;
+  ast::Policy policy;   // whose condition it is
+  policy.effect = ast::Effect::permit;
+  policy.conditions.push_back({false, *parsed.expr, {source, 0, static_cast<std::uint32_t>(expression.size())}});
+  parsed.file.policies.push_back(std::move(policy));
+  Module module;
+  lower_policies({parsed.file}, module, session.diagnostics);
+  if (session.diagnostics.has_errors()) return std::nullopt;
+  const Body& body = module.policies.at(0).body;
+  NodeId condition = body.arg(body.arg(body.arg(body.root, 1), 1), 1);
+  EvalResult value = evaluate(body, condition, {data.request ? &*data.request : nullptr, &*data.entities});
+  if (value) return to_text(*value) + "\n";
+  session.diagnostics.report(Code::K7912, body[condition].span, value.error().message);
+  return std::nullopt;
 }
 
 }  // namespace kerf

@@ -40,4 +40,32 @@ struct Linked {
 std::optional<Linked> link_template(Session& session, const std::vector<InputFile>& policies,
                                     const std::optional<InputFile>& links, const NewLink& link);
 
+// The layout of the official formatter, or nothing after a report.
+std::optional<std::string> format_text(Session& session, const InputFile& input, std::size_t line_width, std::size_t indent_width);
+
+// A request as the command line gives it; `context` is the JSON text.
+struct RequestInput {
+  std::string principal, action, resource;
+  std::optional<InputFile> context;
+};
+
+// Decisions by the reference evaluator. Policies are not validated. With a schema, entities and the request are read
+// with its types and the request is validated if `validate`; without one they are in explicit JSON forms.
+struct Decided {
+  bool allow = false;
+  std::vector<std::string> determining;
+  std::vector<std::pair<std::string, std::string>> errors;   // policy, message
+};
+struct DecisionInput {
+  const std::vector<InputFile>& policies;
+  const std::optional<InputFile>& links;
+  const std::optional<InputFile>& schema;
+  const std::optional<InputFile>& entities;
+};
+std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate);
+
+// The value of an expression, as Cedar writes it. Without a request, variables have no value.
+std::optional<std::string> evaluate_expression(Session& session, const std::string& expression, const std::optional<InputFile>& schema,
+                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request);
+
 }  // namespace kerf

@@ -5,13 +5,14 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
+#include "backends/features.h"
 #include "backends/table/emit.h"
 #include "driver/read_forms.h"
 #include "frontend/sema/data.h"
-#include "frontend/sema/policies.h"
 #include "frontend/sema/schema.h"
 
 namespace kerf {
@@ -68,11 +69,12 @@ void report_patterns(Program& program, const std::vector<Pattern>& left) {
   check(reported > 0, "every pattern of the plan is in some policy");
 }
 
-void check_policies(Program& program, const std::vector<ast::PolicyFile>& files) {
+void check_policies(Program& program, const std::vector<ast::PolicyFile>& files, const ValidationOptions& options) {
   lower_policies(files, program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   if (auto violation = verify(program.module)) internal_error("lowering: " + *violation);
-  typecheck(program.module, program.diagnostics);
+  typecheck(program.module, program.diagnostics, options);
+  if (options.mode != ValidationMode::strict) return;
   check_kernel_literals(program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   program.plan = plan_kernel(program.module, program.diagnostics);
@@ -91,39 +93,49 @@ std::vector<NamedBytes> input_bytes(const ProgramText& text) {
 
 }  // namespace
 
-Program check_program(const ProgramText& text) {
+Program check_program(const ProgramText& text, const ValidationOptions& options) {
   Program program;
   std::vector<ast::PolicyFile> files = parse_all(program, text);
   bool parsed = !program.diagnostics.has_errors();
   if (resolve(program, text)) {
     read_snapshot(program, text);
-    if (parsed) check_policies(program, files);
+    if (parsed) check_policies(program, files, options);
   }
   program.diagnostics.sort();
   return program;
 }
 
-std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CodegenOptions& options) {
+std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CompileOptions& options) {
   check(!program.diagnostics.has_errors(), "compile_program needs a program without errors");
   if (program.plan.envs.empty()) {
     program.diagnostics.report(Code::K7905, {program.schema_source, 0, 0});
     return std::nullopt;
   }
+  std::vector<std::string> waived = options.waived;
+  std::sort(waived.begin(), waived.end());
+  waived.erase(std::unique(waived.begin(), waived.end()), waived.end());
+  check_waived(waived, governed_events(program.module.schema), program.diagnostics);
+  if (program.diagnostics.has_errors()) return std::nullopt;
   std::vector<NamedBytes> inputs = input_bytes(text);
-  Result<BpfObject> object = emit_bpf(program.module, program.plan, inputs_digest(inputs), options);
+  Result<BpfObject> object = emit_bpf(program.module, program.plan, inputs_digest(inputs), {options.helper});
   if (!object) {
     program.diagnostics.report(Code::K7904, {}, object.error().message);
     return std::nullopt;
   }
-  Split report = split(program.module, program.plan);
   std::vector<NamedBytes> outputs = {
       {"entities.json", "", pretty_json(entities_to_json(program.module.entities.all()))},
       {"policy.bpf.o", "", object->elf},
-      {"split.json", "", pretty_json(split_to_json(program.module, program.sources, report))},
+      {"split.json", "", pretty_json(split_report(program, waived))},
       {"table.json", "", emit_table(program.module, program.sources)}};
-  Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs);
+  Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs, waived);
   outputs.push_back({"manifest.json", "", pretty_json(manifest)});
   return Artefacts{{std::move(outputs)}, object->layout};
+}
+
+Json split_report(const Program& program, const std::vector<std::string>& waived) {
+  Json json = split_to_json(program.module, program.sources, split(program.module, program.plan));
+  json["guards"] = guards_to_json(governed_events(program.module.schema), waived);
+  return json;
 }
 
 std::optional<std::string> print_stage(const Program& program, const ProgramText& text, const std::string& stage) {
@@ -138,7 +150,7 @@ std::optional<std::string> print_stage(const Program& program, const ProgramText
   }
   if (stage == "ir") return print_module(program.module);
   if (stage == "plan") return print_plan(program.module, program.plan);
-  if (stage == "split") return pretty_json(split_to_json(program.module, program.sources, split(program.module, program.plan)));
+  if (stage == "split") return pretty_json(split_report(program, {}));
   if (stage == "table") return emit_table(program.module, program.sources);
   return std::nullopt;
 }

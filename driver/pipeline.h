@@ -6,6 +6,7 @@
 
 #include "backends/bundle.h"
 #include "driver/inputs.h"
+#include "frontend/sema/policies.h"
 #include "ir/passes/plan.h"
 #include "ir/passes/split.h"
 
@@ -29,14 +30,21 @@ struct Program {
 };
 
 // parse -> resolve -> read entities -> lower -> verify -> type-check -> plan the kernel.
-Program check_program(const ProgramText& text);
+// With other than strict validation nothing is planned: only strict programs can be compiled.
+Program check_program(const ProgramText& text, const ValidationOptions& options = {});
 
 // check_program's result to artefacts. Reports K79xx into `program.diagnostics`.
 struct Artefacts {
   Bundle bundle;
   BpfLayout layout;
 };
-std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CodegenOptions& options);
+struct CompileOptions {
+  std::string helper;                   // as CodegenOptions::helper
+  std::vector<std::string> waived = {};   // guards to give up, by name
+};
+std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CompileOptions& options);
+// The split as JSON (split.json, version 2): what decides each policy, and which guards hold.
+Json split_report(const Program& program, const std::vector<std::string>& waived);
 
 // Printable intermediate forms: "ast", "ir", "plan", "split", "table"; nothing for an unknown name.
 std::optional<std::string> print_stage(const Program& program, const ProgramText& text, const std::string& stage);

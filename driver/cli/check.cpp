@@ -1,12 +1,29 @@
 // check, compile, split, explain: the compiler's own commands.
 #include <fmt/core.h>
 
+#include "backends/features.h"
 #include "driver/cli/commands.h"
 
 namespace kerf::cli {
 namespace {
 
-void compile(Globals& globals, const ProgramOptions& options, const std::string& directory, const std::string& stage) {
+struct CheckOptions {
+  std::string mode = "strict", applicability = "error";
+  std::optional<std::size_t> level;
+  bool deny_warnings = false;
+};
+
+void check_policies(Globals& globals, const ProgramOptions& options, const CheckOptions& wanted) {
+  ValidationOptions validation;
+  if (wanted.mode == "permissive") validation.mode = ValidationMode::permissive;
+  validation.level = wanted.level;
+  validation.applicability_warns = wanted.applicability == "warning";
+  std::unique_ptr<Loaded> loaded = load_program(globals, options, validation);
+  if (loaded && wanted.deny_warnings && !loaded->program.diagnostics.all().empty()) globals.exit = kInvalid;
+}
+
+void compile(Globals& globals, const ProgramOptions& options, const std::string& directory, const std::string& stage,
+             const std::vector<std::string>& waived) {
   std::unique_ptr<Loaded> loaded = load_program(globals, options);
   if (!loaded) return;
   Program& program = loaded->program;
@@ -16,7 +33,7 @@ void compile(Globals& globals, const ProgramOptions& options, const std::string&
   }
   Diagnostics before = program.diagnostics;
   program.diagnostics = {};
-  std::optional<Artefacts> artefacts = compile_program(program, loaded->text, {codegen_helper_path()});
+  std::optional<Artefacts> artefacts = compile_program(program, loaded->text, {codegen_helper_path(), waived});
   if (artefacts) {
     if (Status written = write_bundle(artefacts->bundle, directory); !written) {
       program.diagnostics.report(Code::K7903, {}, written.error().message);
@@ -29,18 +46,34 @@ void compile(Globals& globals, const ProgramOptions& options, const std::string&
   }
 }
 
-void print_split(Globals& globals, const ProgramOptions& options, const std::string& format) {
+void print_split(Globals& globals, const ProgramOptions& options, const std::string& format,
+                 const std::vector<std::string>& waived) {
   std::unique_ptr<Loaded> loaded = load_program(globals, options);
   if (!loaded) return;
   const Program& program = loaded->program;
-  Split report = split(program.module, program.plan);
+  const std::uint32_t governed = governed_events(program.module.schema);
+  Diagnostics diagnostics;
+  check_waived(waived, governed, diagnostics);
+  if (diagnostics.has_errors()) {
+    print_diagnostics(globals, program.sources, diagnostics);
+    globals.exit = kInvalid;
+    return;
+  }
   if (format == "json") {
-    fmt::print("{}", pretty_json(split_to_json(program.module, program.sources, report)));
-  } else if (format == "table") {
+    fmt::print("{}", pretty_json(split_report(program, waived)));
+    return;
+  }
+  Split report = split(program.module, program.plan);
+  if (format == "table") {
     fmt::print("{}", split_to_table(program.module, program.sources, report));
   } else {
     fmt::print("{}", split_to_picture(program.module, program.sources, report, globals.colour_for(1)));
   }
+  fmt::print("{}", guards_to_text(governed, waived));
+}
+
+void declare_waived(CLI::App& command, std::vector<std::string>& waived) {
+  command.add_option("--waive", waived, "guards to give up in this bundle, by name")->delimiter(',')->type_name("NAME,…");
 }
 
 void explain_code(Globals& globals, const std::string& name) {
@@ -62,8 +95,16 @@ void explain_code(Globals& globals, const std::string& name) {
 void add_check(CLI::App& app, Globals& globals) {
   auto options = std::make_shared<ProgramOptions>();
   CLI::App* check = app.add_subcommand("check", "parse, validate and split a policy set; write nothing");
+  check->alias("validate");   // as Cedar's command line says
   options->declare(*check, true);
-  check->callback([&globals, options] { load_program(globals, *options); });
+  auto validation = std::make_shared<CheckOptions>();
+  check->add_option("--validation-mode", validation->mode, "strict, or permissive: values of different types may meet")
+      ->check(CLI::IsMember({"strict", "permissive"}))->type_name("strict|permissive");
+  check->add_option("--level", validation->level, "most steps from the request to data of entities")->type_name("N");
+  check->add_option("--applicability", validation->applicability, "what a scope that fits no action is")
+      ->check(CLI::IsMember({"error", "warning"}))->type_name("error|warning");
+  check->add_flag("--deny-warnings", validation->deny_warnings, "warnings fail too");
+  check->callback([&globals, options, validation] { check_policies(globals, *options, *validation); });
 
   auto directory = std::make_shared<std::string>();
   auto stage = std::make_shared<std::string>();
@@ -73,16 +114,20 @@ void add_check(CLI::App& app, Globals& globals) {
   auto* print = compile_command->add_option("--print", *stage, "print an intermediate form instead of writing a bundle")
                     ->check(CLI::IsMember({"ast", "ir", "plan", "split", "table"}))->type_name("ast|ir|plan|split|table");
   out->excludes(print);
-  compile_command->callback([&globals, options, directory, stage] {
+  auto waived = std::make_shared<std::vector<std::string>>();
+  declare_waived(*compile_command, *waived);
+  compile_command->callback([&globals, options, directory, stage, waived] {
     if (directory->empty() && stage->empty()) throw CLI::RequiredError("-o");
-    compile(globals, *options, *directory, *stage);
+    compile(globals, *options, *directory, *stage, *waived);
   });
 
   auto format = std::make_shared<std::string>("picture");
   CLI::App* split_command = app.add_subcommand("split", "show which layer decides which policy, and at which stage");
   options->declare(*split_command, true);
   split_command->add_option("--format", *format)->check(CLI::IsMember({"picture", "table", "json"}))->type_name("picture|table|json");
-  split_command->callback([&globals, options, format] { print_split(globals, *options, *format); });
+  auto given_up = std::make_shared<std::vector<std::string>>();
+  declare_waived(*split_command, *given_up);
+  split_command->callback([&globals, options, format, given_up] { print_split(globals, *options, *format, *given_up); });
 
   auto code = std::make_shared<std::string>();
   CLI::App* explain_command = app.add_subcommand("explain", "explain a diagnostic code; without one, list them");

@@ -41,13 +41,14 @@ struct Loaded {
   ProgramText text;
   Program program;
 };
-std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options);
+std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options, const ValidationOptions& validation = {});
 
 void print_error(const Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help);
 
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
 void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
+void add_format(CLI::App& app, Globals& globals);     // format, evaluate, language-version
 void add_simulate(CLI::App& app, Globals& globals);
 void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
 

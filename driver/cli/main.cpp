@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_check(app, globals);
   add_authorize(app, globals);
   add_language(app, globals);
+  add_format(app, globals);
   add_simulate(app, globals);
   add_node(app, globals);
   try {

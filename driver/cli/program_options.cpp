@@ -68,12 +68,12 @@ std::optional<ProgramText> load(Globals& globals, const ProgramOptions& options)
   return std::nullopt;
 }
 
-std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options) {
+std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options, const ValidationOptions& validation) {
   std::optional<ProgramText> text = load(globals, options);
   if (!text) return nullptr;
   auto loaded = std::make_unique<Loaded>();
   loaded->text = std::move(*text);
-  loaded->program = check_program(loaded->text);
+  loaded->program = check_program(loaded->text, validation);
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
   if (!loaded->program.diagnostics.has_errors()) return loaded;
   globals.exit = kInvalid;

@@ -116,7 +116,9 @@ ExprId JsonExpressions::read_binary(JsonId id, ast::BinaryOp op) {
 ExprId JsonExpressions::read_method(JsonId id, std::string_view name) {
   Operands both = operands(id);
   if (!both.good) return {};
-  return add(ast::MethodCall{both.left, {std::string(name), false, form_.json().key_span(id)}, {both.right}}, id);
+  ast::Attr method{std::string(name), false, form_.json().key_span(id)};
+  std::vector<ExprId> args(1, both.right);
+  return add(ast::MethodCall{both.left, std::move(method), std::move(args)}, id);
 }
 
 ExprId JsonExpressions::read_empty_test(JsonId id) {

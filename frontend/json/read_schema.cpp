@@ -224,7 +224,10 @@ class SchemaJsonReader {
       std::optional<ast::TypeExprId> type = read_type(attr, {"required", "annotations"});
       good = good && type;
       if (!type) continue;
-      ast::AttrDecl decl{{std::string(form_.node(attr).key), false, form_.json().key_span(attr)}, true, *type, form_.annotations(attr)};
+      ast::AttrDecl decl;
+      decl.name = {std::string(form_.node(attr).key), false, form_.json().key_span(attr)};
+      decl.type = *type;
+      decl.annotations = form_.annotations(attr);
       if (JsonId required = form_.optional(attr, "required"); required.valid()) {
         if (!form_.is(required, JsonKind::boolean, "true or false")) return std::nullopt;
         decl.required = form_.node(required).boolean;

@@ -8,6 +8,7 @@
 
 #include "frontend/json/text.h"
 #include "frontend/sema/read_value.h"
+#include "frontend/sema/type_body.h"
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
 #include "ir/values/json.h"
@@ -481,9 +482,23 @@ std::optional<Request> read_request(const Sources& sources, const RequestText& t
   return RequestReader(sources, text, schema, validate, diagnostics).run();
 }
 
+static std::optional<Error> find_wrong_parent(const std::vector<Entity>& entities) {
+  for (const Entity& entity : entities) {
+    if (!is_action_type(entity.uid.type)) continue;
+    for (const EntityUid& parent : entity.parents) {
+      if (is_action_type(parent.type)) continue;
+      return Error{fmt::format("the action {} has a parent that is no action: {}", to_text(entity.uid), to_text(parent))};
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Entities> read_untyped_entities(const Sources& sources, SourceId source, Diagnostics& diagnostics) {
   Result<Json> json = parse_json(sources.text(source));
   Result<std::vector<Entity>> list = json ? entities_from_json(*json) : Result<std::vector<Entity>>(json.error());
+  if (list) {
+    if (std::optional<Error> wrong = find_wrong_parent(*list)) list = std::move(*wrong);
+  }
   Result<Entities> built = list ? Entities::build(std::move(*list)) : Result<Entities>(list.error());
   if (built) return std::move(*built);
   diagnostics.report(Code::K6032, Span{source, 0, 0}, "entities", built.error().message);

@@ -1,6 +1,7 @@
-// What the kernel asks of policies beyond Cedar's validator: one spelling for each entity that it sees, and no data
-// about its resources except through `resource`. The one decision: the second rule binds only where a policy can apply
+// What the kernel asks of policies beyond Cedar's validator: one spelling for each entity and path that it sees, and no
+// data about its resources except through `resource`. The one decision: the second rule binds only where a policy can apply
 // to a governed action, so each policy is typed in those environments to see what is reached.
+#include "frontend/sema/path_literals.h"
 #include "frontend/sema/policies.h"
 #include "frontend/sema/type_body.h"
 #include "ir/base/check.h"
@@ -54,6 +55,7 @@ void check_spelling(const Policy& policy, const Schema& schema, Diagnostics& dia
     Diagnostic& d = diagnostics.report(Code::K4101, span, to_text(*uid), to_text(*kind));
     d.with_label(fmt::format("ids are {}", spelling.rule));
     d.with_note(fmt::format("policy `{}`", policy.id));
+    if (uid->id.starts_with("kerf:")) d.with_help("files without a name are `kerf:memfd`, `kerf:pipe`, `kerf:socket` and `kerf:anon`");
     if (!spelling.suggestion) continue;
     std::string fixed = to_text(EntityUid{uid->type, *spelling.suggestion});
     d.with_help(fmt::format("write `{}`", fixed)).with_fix(span, fixed);
@@ -128,14 +130,16 @@ void check_resource_reads(const Module& module, const Policy& policy, const Sche
                           Diagnostics& diagnostics) {
   if (!reads_entities(policy.body)) return;
   BodyTyper typer(schema_types, policy.body);
-  std::set<Span> seen;
+  std::set<Span> seen, paths;
   ResourceReads reads(policy, module.schema, seen, diagnostics);
   std::vector<TypeProblem> problems;
   for (const RequestEnv& env : module.environments) {
     const Action* action = module.schema.find_action(env.action);
     if (action == nullptr || action->events.empty()) continue;
     problems.clear();
-    if (!typer.run(env, problems).always_false) reads.run(schema_types.types(), typer.types(), env);
+    if (typer.run(env, problems).always_false) continue;
+    reads.run(schema_types.types(), typer.types(), env);
+    check_path_literals(policy, module.schema, schema_types.types(), typer.types(), env, paths, diagnostics);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "ir/base/check.h"
 
@@ -22,15 +23,16 @@ std::string excerpt(const Body& body, NodeId node) {
   return text.substr(0, end) + "…";
 }
 
-// Down to the operand that alone has all of `wanted`, as far as it goes.
-NodeId narrowest(const PolicyInEnv& policy, NodeId node, Origins wanted) {
+// Down to the operand that alone has all of `wanted`, as far as it goes, but into nothing that is `excluded`.
+NodeId narrowest(const PolicyInEnv& policy, NodeId node, Origins wanted,
+                 const std::function<bool(NodeId)>& excluded = [](NodeId) { return false; }) {
   for (;;) {
     NodeId next;
     for (NodeId arg : policy.body->args(node)) {
       bool whole = (policy.analysis->origins[arg.index] & wanted) == wanted;
       if (whole && !next.valid()) next = arg;
     }
-    if (!next.valid()) return node;
+    if (!next.valid() || excluded(next)) return node;
     node = next;
   }
 }
@@ -130,8 +132,10 @@ void Refusals::not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, N
 }
 
 void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) {
-  NodeId node = narrowest(policy, leaf, policy.analysis->origins[leaf.index]);
   const Body& body = *policy.body;
+  NodeId node = narrowest(policy, leaf, policy.analysis->origins[leaf.index], [&](NodeId part) {
+    return observable_of(module_, body, env, part) != nullptr;   // what is observed is no obstacle, only what is done with it
+  });
   const Origins origins = policy.analysis->origins[node.index];
   if (auto value = unusable_value(policy, node)) {
     std::string_view type = type_name(policy.analysis->types[value->index].kind);

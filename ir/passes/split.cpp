@@ -115,7 +115,7 @@ Json entry_to_json(const Module& module, const Sources& sources, const SplitEntr
                {"layer", std::string(layer_text(entry.layer))},
                {"exprs", std::move(exprs)}};
   if (entry.layer == Layer::kernel) {
-    json["event"] = std::string(kernel_event(*entry.event).text);
+    for (KernelEventId event : entry.events) json["events"].push_back(std::string(kernel_event(event).text));
     json["exact"] = entry.exact;
   }
   return json;
@@ -124,8 +124,8 @@ Json entry_to_json(const Module& module, const Sources& sources, const SplitEntr
 }  // namespace
 
 Split split(const Module& module, const KernelPlan& plan) {
-  std::vector<std::optional<KernelEventId>> events(module.environments.size());
-  for (const KernelEnv& env : plan.envs) events[env.environment] = env.event;
+  std::vector<std::vector<KernelEventId>> events(module.environments.size());
+  for (const KernelEnv& env : plan.envs) events[env.environment].push_back(env.event);
   std::vector<std::vector<bool>> applies;
   for (std::size_t e = 0; e < module.environments.size(); ++e) applies.push_back(applicable(module, e));
   Split result;
@@ -133,10 +133,10 @@ Split split(const Module& module, const KernelPlan& plan) {
     const Policy& policy = module.policies[p];
     for (std::size_t e = 0; e < module.environments.size(); ++e) {
       const RequestEnv& env = module.environments[e];
-      SplitEntry entry{PolicyId(p), e, events[e] ? Layer::kernel : Layer::gateway, events[e], true, {}};
+      SplitEntry entry{PolicyId(p), e, events[e].empty() ? Layer::gateway : Layer::kernel, events[e], true, {}};
       if (!applies[e][p]) {
         entry.layer = Layer::none;
-      } else if (events[e]) {
+      } else if (!events[e].empty()) {
         entry.exprs = StageReport(module, policy, env).run();
       }
       result.entries.push_back(std::move(entry));
@@ -148,7 +148,7 @@ Split split(const Module& module, const KernelPlan& plan) {
 Json split_to_json(const Module& module, const Sources& sources, const Split& split) {
   Json entries = Json::array();
   for (const SplitEntry& entry : split.entries) entries.push_back(entry_to_json(module, sources, entry));
-  return {{"format", "kerf-split"}, {"version", 1}, {"entries", std::move(entries)}};
+  return {{"format", "kerf-split"}, {"version", 2}, {"entries", std::move(entries)}};
 }
 
 }  // namespace kerf

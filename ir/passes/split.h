@@ -20,7 +20,7 @@ struct SplitEntry {
   PolicyId policy;
   std::size_t environment;
   Layer layer;
-  std::optional<KernelEventId> event;
+  std::vector<KernelEventId> events;   // that the kernel decides by it
   bool exact = true;
   std::vector<StagedExpr> exprs;   // maximal subexpressions by stage, in source order
 };
@@ -30,7 +30,7 @@ struct Split {
 };
 
 Split split(const Module& module, const KernelPlan& plan);
-Json split_to_json(const Module& module, const Sources& sources, const Split& split);   // split.json, version 1
+Json split_to_json(const Module& module, const Sources& sources, const Split& split);   // without the guards
 std::string split_to_table(const Module& module, const Sources& sources, const Split& split);
 // Plain boxes for a terminal: each policy, its expressions, and the layer and stage that decides them.
 std::string split_to_picture(const Module& module, const Sources& sources, const Split& split, bool colour);

@@ -48,10 +48,17 @@ std::string request_text(const RequestEnv& env) {
   return fmt::format("{} {} {}", env.principal, to_text(env.action), env.resource);
 }
 
+std::string events_text(const SplitEntry& entry) {
+  std::string text;
+  for (KernelEventId event : entry.events) text += (text.empty() ? "" : " ") + std::string(kernel_event(event).text);
+  return text;
+}
+
 std::string layer_summary(const SplitEntry& entry) {
   switch (entry.layer) {
     case Layer::kernel:
-      return fmt::format("kernel {} {}", kernel_event(*entry.event).text, entry.exact ? "exact" : "approximate");
+      return fmt::format("kernel {}{} {}", kernel_event(entry.events.front()).text,
+                         entry.events.size() > 1 ? fmt::format(" +{}", entry.events.size() - 1) : "", entry.exact ? "exact" : "approximate");
     case Layer::gateway: return "gateway";
     case Layer::none: return "-";
   }
@@ -137,8 +144,12 @@ void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry)
     picture.line(fmt::format("gateway   {}", request_text(env)), "33");
     return;
   }
-  picture.line(fmt::format("KERNEL    {}  ·  {}  ·  {}", request_text(env), kernel_event(*entry.event).text,
-                           entry.exact ? "exact" : "approximate"), "1;32");
+  const bool one = entry.events.size() == 1;
+  picture.line(fmt::format("KERNEL    {}  ·  {}  ·  {}", request_text(env),
+                           one ? events_text(entry) : fmt::format("{} events", entry.events.size()), entry.exact ? "exact" : "approximate"), "1;32");
+  for (const std::string& line : one ? std::vector<std::string>{} : wrap(events_text(entry), kWidth - 18)) {
+    picture.line(fmt::format("            {}", line));
+  }
   draw_exprs(picture, entry);
 }
 

@@ -17,7 +17,7 @@ struct Subject {
 struct Operand {
   bool is_literal = false;
   Subject subject;
-  const Value* value = nullptr;   // of the program
+  const Value* value = nullptr;   // of the program, or folded
   Cell literal;                   // its view, when the store is known
 };
 
@@ -33,8 +33,8 @@ struct Atom {
   const Pattern* pattern = nullptr;
 };
 
-// Notes the names and literals that it meets.
-Atom read_atom(const Program& program, Names& names, std::vector<EntityUid>& mentioned);
+// Notes the names and literals that it meets; literals that it makes are kept in `folded`.
+Atom read_atom(const Program& program, Names& names, std::vector<EntityUid>& mentioned, std::deque<Value>& folded);
 
 // Evaluates atoms of one environment for one request.
 class Asker {

@@ -7,7 +7,7 @@ namespace {
 
 class Follower {
  public:
-  Follower(const Program& program, Names& names) : program_(program), names_(names) {}
+  Follower(const Program& program, Names& names, std::deque<Value>& folded) : program_(program), names_(names), folded_(folded) {}
 
   Atom follow() {
     for (const Instruction& instruction : program_.code) {
@@ -30,6 +30,15 @@ class Follower {
     if (stack_.size() != 1 || stack_[0].is_literal) return false;
     atom_ = {kind, stack_[0], {}, 0, nullptr};
     return done_ = true;
+  }
+
+  // `ip("10.0.0.0/8")` is a literal.
+  bool fold(const std::string& constructor, std::uint32_t arguments) {
+    if (arguments != 1 || stack_.empty() || !stack_.back().is_literal) return false;
+    EvalResult value = op_call(constructor, {*stack_.back().value});
+    if (!value.ok()) return false;
+    stack_.back().value = &folded_.emplace_back(*std::move(value));
+    return true;
   }
 
   bool step(const Instruction& instruction) {
@@ -61,7 +70,11 @@ class Follower {
         if (!unary(Atom::Kind::like)) return false;
         atom_.pattern = &program_.patterns[instruction.a];
         return true;
-      case Code::call: return program_.names[instruction.a] == "isInRange" && instruction.b == 2 && binary(Atom::Kind::in_range);
+      case Code::call: {
+        const std::string& name = program_.names[instruction.a];
+        if (is_extension_function(name)) return fold(name, instruction.b);
+        return name == "isInRange" && instruction.b == 2 && binary(Atom::Kind::in_range);
+      }
       case Code::eq: return binary(Atom::Kind::equal);
       case Code::less: return binary(Atom::Kind::less);
       case Code::less_eq: return binary(Atom::Kind::less_eq);
@@ -91,6 +104,7 @@ class Follower {
 
   const Program& program_;
   Names& names_;
+  std::deque<Value>& folded_;
   std::vector<Operand> stack_;
   Atom atom_;
   bool done_ = false;
@@ -106,8 +120,8 @@ void note(const Value& value, Names& names, std::vector<EntityUid>& mentioned) {
 
 }  // namespace
 
-Atom read_atom(const Program& program, Names& names, std::vector<EntityUid>& mentioned) {
-  Atom atom = Follower(program, names).follow();
+Atom read_atom(const Program& program, Names& names, std::vector<EntityUid>& mentioned, std::deque<Value>& folded) {
+  Atom atom = Follower(program, names, folded).follow();
   for (const Operand* operand : {&atom.left, &atom.right}) {
     if (operand->is_literal) note(*operand->value, names, mentioned);
   }

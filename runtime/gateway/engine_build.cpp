@@ -29,7 +29,7 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
     state->store.add_type(environment.principal);
     state->store.add_type(environment.resource);
     std::vector<Atom>& list = atoms.emplace_back();
-    for (const Expr& expr : environment.atoms) list.push_back(read_atom(expr.program(), state->names, mentioned));
+    for (const Expr& expr : environment.atoms) list.push_back(read_atom(expr.program(), state->names, mentioned, state->folded));
     state->most_atoms = std::max(state->most_atoms, list.size());
   }
   Result<Entities> all = entities.with(source.actions);

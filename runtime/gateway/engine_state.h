@@ -8,6 +8,7 @@ namespace kerf::gateway {
 struct Engine::State {
   std::shared_ptr<const Table> table;
   Names names;
+  std::deque<Value> folded;             // literals that atoms point to
   Store store;
   std::vector<EnvironmentPlan> plans;
   FlatMap environments;                 // principal type, action, resource type -> plan

@@ -12,18 +12,28 @@ inline std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+template <class Word>
+Word load(const char* from) {
+  Word word;
+  std::memcpy(&word, from, sizeof(word));
+  return word;
+}
+
+// The last word overlaps the one before it, so that no length needs a loop over bytes.
 inline std::uint64_t hash_text(std::string_view text) {
   constexpr std::uint64_t k0 = 0x9e3779b97f4a7c15u, k1 = 0xe7037ed1a0b428dbu, k2 = 0x8ebc6af09c88c6e3u;
-  std::uint64_t hash = k0 ^ text.size();
   const char* at = text.data();
-  std::size_t left = text.size();
-  for (; left >= 8; at += 8, left -= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, 8);
-    hash = mix(hash ^ word, k1);
+  const std::size_t size = text.size();
+  std::uint64_t hash = k0 ^ size, tail = 0;
+  if (size >= 8) {
+    for (std::size_t left = size; left > 8; at += 8, left -= 8) hash = mix(hash ^ load<std::uint64_t>(at), k1);
+    tail = load<std::uint64_t>(text.data() + size - 8);
+  } else if (size >= 4) {
+    tail = load<std::uint32_t>(at) | static_cast<std::uint64_t>(load<std::uint32_t>(at + size - 4)) << 32;
+  } else if (size != 0) {
+    auto byte = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])); };
+    tail = byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
   }
-  std::uint64_t tail = 0;
-  std::memcpy(&tail, at, left);
   return mix(hash ^ tail, k2);
 }
 

@@ -38,12 +38,14 @@ static __always_inline struct dentry *plain(struct dentry *dentry)
 	return bpf_rdonly_cast ? bpf_rdonly_cast(dentry, bpf_core_type_id_kernel(struct dentry)) : dentry;
 }
 
-/* Odd while a rename is under way, and where the kernel does not show the lock: then no walk ends well. */
+/* Odd while a rename is under way; always odd where the kernel does not show the lock (CONFIG_KALLSYMS_ALL), so that
+ * every walk counts as raced. */
 static __always_inline __u32 rename_count(void)
 {
 	__u32 count = 1;
 
-	bpf_probe_read_kernel(&count, sizeof(count), &rename_lock);
+	if (!&rename_lock || bpf_probe_read_kernel(&count, sizeof(count), &rename_lock))
+		return 1;
 	return count;
 }
 

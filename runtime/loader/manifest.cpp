@@ -330,7 +330,7 @@ std::optional<PathRow> read_path(Reader& in, const Json& json, const std::string
   if (in.ok() && !row.path.starts_with('/')) in.refuse(where, "`path` is not absolute");
   if (in.ok() && row.path.find('\0') != std::string::npos) in.refuse(where, "`path` has a zero byte");
   row.policies = in.list<std::uint32_t>(json, "policies", where, [&](const Json& index, const std::string& at) -> std::optional<std::uint32_t> {
-    bool known = index.is_number_unsigned() && index.get<std::uint64_t>() < policies;
+    bool known = index.is_number_integer() && index.get<std::int64_t>() >= 0 && index.get<std::int64_t>() < policies;
     if (!known) in.refuse(at, "is no policy");
     return known ? std::optional(index.get<std::uint32_t>()) : std::nullopt;
   });

@@ -177,7 +177,8 @@ HardLinks count_hard_links(const Manifest& manifest, int root) {
   LinkCounter counter(found);
   std::vector<std::string> walked;
   for (const PathRow& row : manifest.paths) {
-    bool permitted = std::any_of(row.policies.begin(), row.policies.end(), [&](std::uint32_t p) { return !manifest.policies.at(p).forbid; });
+    constexpr std::size_t kListed = 8;    // the manifest names no more: some other may be a permit
+    bool permitted = row.policies.size() >= kListed || std::any_of(row.policies.begin(), row.policies.end(), [&](std::uint32_t p) { return !manifest.policies.at(p).forbid; });
     if (!permitted) continue;
     std::string start = resolved_part(row);
     if (row.kind == PathKind::prefix && start == "/") continue;   // `*` and the like: not a tree that somebody chose

@@ -131,7 +131,9 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
   if (!maps) return maps.error();
   EventSource source{request.prepared.bundle, run.state.name, request.principal, request.facts};
   Completer completer(request.prepared.bundle);
+  bool started_yet = false;
   auto on_event = [&](const Event& event) {
+    if (!started_yet) return;    // the probe's
     const kerf_decision& decision = event.record.decision;
     bool partial = decision.determining_count > KERF_EVENT_POLICIES || decision.error_count > KERF_EVENT_POLICIES;
     if (partial) {
@@ -142,6 +144,10 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
   };
   auto ring = EventRing::open(maps->events.get(), on_event);
   if (!ring) return ring.error();
+  while (ring->drain()) {
+  }
+  clear_counters(*maps);
+  started_yet = true;
   auto started = start_command(cgroup.get(), options.command, signals, options.keep_fds);
   if (!started) return started.error();
   if (started->exec_error != 0) say("cannot run `{}`: {}", escape_bytes(options.command[0]), errno_text(started->exec_error));

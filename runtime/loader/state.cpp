@@ -72,7 +72,7 @@ Json binding_to_json(const BoundState& b) {
 }
 
 std::optional<std::uint32_t> number32(const Json& json) {
-  if (!json.is_number_unsigned() || json.get<std::uint64_t>() > 0xffffffffu) return std::nullopt;
+  if (!json.is_number_integer() || json.get<std::int64_t>() < 0 || json.get<std::int64_t>() > 0xffffffff) return std::nullopt;
   return json.get<std::uint32_t>();
 }
 

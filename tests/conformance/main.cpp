@@ -124,9 +124,9 @@ int main(int argc, char** argv) {
   run_policies(corpus, report);
   run_schemas(corpus, report);
   run_formatter(corpus, report);
-  //run_data(corpus, report);
-  //run_validation(corpus, report);
-  //run_evaluation(corpus, report);
+  run_data(corpus, report);
+  run_validation(corpus, report);
+  run_evaluation(corpus, report);
   report.print();
   fs::path failures = argc == 3 ? argv[2] : "conformance-failures.txt";
   if (!report.write_failures(failures)) fmt::print(stderr, "cannot write {}\n", failures.string());

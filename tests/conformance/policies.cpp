@@ -37,6 +37,34 @@ void check_json(const std::string& suite, const std::string& name, Parsed& parse
   }
 }
 
+// What is printed reads as the same policies, and prints the same.
+void check_round_trip(const std::string& suite, const std::string& name, Parsed& parsed, Report& report) {
+  std::string text = ast::print(parsed.file);
+  Parsed again(text);
+  Diagnostics deep;
+  std::optional<Json> ours = policy_set_to_json({parsed.file}, deep), theirs = policy_set_to_json({again.file}, deep);
+  bool same = again.good() && ours == theirs && ast::print(again.file) == text;
+  report.check("print." + suite, name, same, again.good() ? first_difference(ast::print(again.file), text) : again.first());
+}
+
+// Files that the official engine refuses too.
+bool is_wrong(const fs::path& path) {
+  for (const char* wrong : {"notfound/policy.cedar", "triple/entities.cedar", "context/commonTypes.cedar",
+                            "test-resources/malformed_policy_set.cedar", "parser/policies.cedar"}) {
+    if (path.generic_string().ends_with(wrong)) return true;
+  }
+  return false;
+}
+
+void run_files(Corpus& corpus, Report& report) {
+  for (const fs::path& path : corpus.files(".", ".cedar")) {
+    Parsed parsed(read_text(path));
+    std::string name = fs::relative(path, corpus.root()).string();
+    report.check("parse.files", name, parsed.good() != is_wrong(path), parsed.good() ? "accepted" : parsed.first());
+    if (parsed.good()) check_round_trip("files", name, parsed, report);
+  }
+}
+
 void run_texts(Corpus& corpus, Report& report, const std::string& file, const char* key, const std::string& suite) {
   std::optional<Json> records = corpus.json(file);
   if (!records) return;
@@ -48,6 +76,7 @@ void run_texts(Corpus& corpus, Report& report, const std::string& file, const ch
     Parsed parsed(text);
     bool ok = record.at("ok");
     report.check("parse." + suite, name, parsed.good() == ok, parsed.good() ? "accepted" : parsed.first());
+    if (parsed.good()) check_round_trip(suite, name, parsed, report);
     if (ok && parsed.good() && record.contains("static") && record["static"].is_array()) {
       check_json("est." + suite, name, parsed, record, report);
     }
@@ -146,6 +175,7 @@ void run_policies(Corpus& corpus, Report& report) {
     check_json_policy("edge", fmt::format("derived/edge/est.json#{}", index++), r.at("json"), r.at("policy"), r.at("template"), report);
   }
   run_policy_sets(corpus, report);
+  run_files(corpus, report);
   run_golden(corpus, report);
 }
 

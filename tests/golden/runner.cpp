@@ -171,13 +171,17 @@ bool bpf_permitted() {
   return fd >= 0;
 }
 
+// A kernel that runs LSM programs: then nothing is degraded.
+bool bpf_lsm_listed() { return read_file("/sys/kernel/security/lsm").find("bpf") != std::string::npos; }
+
 // The feature of `=== needs FEATURE` that this machine does not have; empty if it has all.
 std::string missing_feature(const fs::path& path) {
   for (const Section& s : read_sections(path)) {
     if (s.head.rfind("needs ", 0) != 0) continue;
     std::string feature = argument(s.head);
-    if (feature != "bpf") return feature + " (unknown)";
+    if (feature != "bpf" && feature != "no-lsm") return feature + " (unknown)";
     if (!bpf_permitted()) return feature;
+    if (feature == "no-lsm" && bpf_lsm_listed()) return feature;
   }
   return {};
 }
@@ -229,9 +233,12 @@ struct UnitTested {
 };
 constexpr UnitTested kUnitTested[] = {
     {"K5004", "host names and data of other endpoints are refused"},   // K4102 comes first unless the caller is the library
+    {"K7309", "policies that name links are told the real path"},                  // needs a kernel with BPF LSM to be reached
+    {"K7310", "policies that name a second mount are told the canonical path"},   // likewise
     {"K7406", "a hook that somebody else holds exclusively"},
     {"K7408", "without a record everything is refused; with one, the policies decide"},
     {"K7411", "surroundings that cannot enforce"},
+    {"K7413", "our own view can be planned, and its root opened"},
     {"K7503", "no room for another pipe"},
     {"K7604", "without a record everything is refused; with one, the policies decide"},
 };

@@ -82,7 +82,7 @@ int run_part(int argc, char** argv) {
   options.events_file = argv[4];
   options.log_allows = std::string(argv[5]) == "1";
   if (std::string(argv[6]) == "1") {
-    options.allow_degraded = {"identity", "lsm-fence", "guard-bpf", "guard-mount", "guard-ptrace", "guard-packet-socket"};
+    options.allow_degraded = test::degraded_here(options.bundle_dir);
   } else if (std::string(argv[6]) != "0") {
     options.allow_degraded = {argv[6]};
   }

@@ -24,6 +24,8 @@
 #include "calls.h"
 #include "driver/pipeline.h"
 #include "driver/render.h"
+#include "runtime/loader/abilities.h"
+#include "runtime/loader/bundle.h"
 #include "runtime/loader/host.h"
 
 namespace kerf::test {
@@ -142,6 +144,18 @@ bool can_enforce() {
   }
   ::close(static_cast<int>(fd));
   return true;
+}
+
+std::vector<std::string> degraded_here(const std::string& bundle) {
+  auto read = loader::read_bundle(bundle);
+  if (!read) return {};
+  return loader::plan_enforcement(read->manifest, loader::find_abilities(read->manifest)).degraded;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
 }
 
 TempDir::TempDir() {

@@ -12,6 +12,10 @@ namespace kerf::test {
 // False, with one printed line, where this machine does not let us: not root, or bpf() refused.
 bool can_enforce();
 
+// Features of a bundle that this machine's kernel cannot enforce.
+std::vector<std::string> degraded_here(const std::string& bundle);
+std::string joined(const std::vector<std::string>& names);   // with commas
+
 class TempDir {
  public:
   TempDir();

@@ -1,6 +1,6 @@
 // The judge's test. Random programs go through the whole pipeline; for every event and request
-//   the reference evaluator, the decision table, the decision code of the emitted object in this kernel, and the
-//   official Cedar engine (on the materialised event)
+//   the reference evaluator, the decision table, the gateway's engine (requests only), the rows of the kernel plan, the
+//   decision code of the emitted object in this kernel, and the official Cedar engine (on the materialised event)
 // must agree on the decision, the determining policies and the erroring policies.
 //   differential [PROGRAMS [EVENTS [REQUESTS [SEED]]]]
 #include <fmt/core.h>
@@ -8,16 +8,21 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "backends/table/emit.h"
 #include "driver/pipeline.h"
 #include "driver/render.h"
 #include "ir/eval.h"
+#include "runtime/gateway/engine.h"
 #include "runtime/gateway/table.h"
+#include "tests/semantics/file_generator.h"
 #include "tests/semantics/generator.h"
 #include "tests/semantics/kernel_judge.h"
 #include "tests/semantics/oracle.h"
+#include "tests/support/plan_interpreter.h"
 
 namespace {
 
@@ -57,15 +62,60 @@ std::optional<Answer> by_table(const gateway::Table& table, const Request& reque
   return answer;
 }
 
+std::optional<Answer> by_engine(const gateway::Engine& engine, gateway::Query& query, const Request& request) {
+  if (!engine.set(query, request.principal, request.action, request.resource, request.context)) return std::nullopt;
+  gateway::Answer decided;
+  engine.decide(query, decided);
+  if (engine.allows(query) != decided.allow) return std::nullopt;
+  Answer answer{decided.allow, {}, {}};
+  for (std::uint32_t p : decided.determining) answer.determining.push_back(engine.table().policies().at(p).id);
+  for (const auto& e : decided.errors) answer.errors.push_back(engine.table().policies().at(e.policy).id);
+  answer.sort();
+  return answer;
+}
+
+// The environment that decides an event is the one of the request that it stands for.
+class PlanJudge {
+ public:
+  explicit PlanJudge(const Program& program) : module_(program.module) {
+    for (const KernelEnv& env : program.plan.envs) {
+      const RequestEnv& request = module_.environments[env.environment];
+      envs_.emplace(std::tuple(request.principal, request.resource, env.event), PlanInterpreter(module_, env));
+    }
+  }
+
+  std::optional<Answer> decide(const KernelEventData& event, const Request& request) const {
+    auto env = envs_.find(std::tuple(request.principal.type, request.resource.type, event.event));
+    if (env == envs_.end()) return std::nullopt;
+    const PlanInterpreter::Result result = env->second.decide(event);
+    if (!result.exclusive) return std::nullopt;
+    Answer permits{true, {}, {}}, forbids{false, {}, {}};
+    for (std::size_t i = 0; i < module_.policies.size(); ++i) {
+      const Policy& policy = module_.policies[i];
+      if (result.policies[i] == Outcome::error) permits.errors.push_back(policy.id);
+      if (result.policies[i] == Outcome::true_) (policy.effect == Effect::permit ? permits : forbids).determining.push_back(policy.id);
+    }
+    Answer answer = !forbids.determining.empty() || permits.determining.empty() ? forbids : permits;
+    answer.errors = permits.errors;
+    answer.sort();
+    return answer;
+  }
+
+ private:
+  const Module& module_;
+  std::map<std::tuple<std::string, std::string, KernelEventId>, PlanInterpreter> envs_;
+};
+
 void collect_ops(const Policy& policy, std::set<Op>& ops) {
   for (std::size_t i = 0; i < policy.body.size(); ++i) ops.insert(policy.body[NodeId(i)].op);
 }
 
 class Differential {
  public:
-  Differential(Oracle& oracle, bool kernel) : oracle_(oracle), kernel_(kernel) {}
-  bool run(const GeneratedProgram& generated, std::uint64_t seed);
-  Tally events, requests;
+  explicit Differential(Oracle& oracle) : oracle_(oracle) {}
+  // `kernel`: this kernel decides the events too.
+  bool run(const GeneratedProgram& generated, std::uint64_t seed, bool kernel, Tally& events);
+  Tally requests;
   std::size_t kernel_events = 0, oracle_answers = 0;
   std::set<Op> ops, kernel_ops;   // in policies that were judged; in governed policies that the kernel decided
 
@@ -74,7 +124,6 @@ class Differential {
   bool fail(const std::string& why);
 
   Oracle& oracle_;
-  bool kernel_;
   const GeneratedProgram* generated_ = nullptr;
   std::uint64_t seed_ = 0;
 };
@@ -92,7 +141,7 @@ bool Differential::same(const char* who, const Answer& reference, const Answer& 
                           to_text(request.principal), to_text(request.action), to_text(request.resource), context.dump()));
 }
 
-bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
+bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bool kernel, Tally& events) {
   generated_ = &generated;
   seed_ = seed;
   ProgramText source{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema},
@@ -105,6 +154,13 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
   Result<gateway::Table> table = gateway::Table::read(emit_table(module, program.sources));
   if (!table) return fail("the table cannot be read: " + table.error().message);
 
+  // The engine holds the program's entities, so it decides the requests; events bring entities of their own.
+  Result<gateway::Engine> engine = gateway::Engine::build(
+      std::make_shared<const gateway::Table>(*gateway::Table::read(emit_table(module, program.sources))), module.entities);
+  if (!engine) return fail("no engine: " + engine.error().message);
+  gateway::Query query(*engine);
+
+  PlanJudge plan(program);
   std::vector<Question> questions;
   std::vector<Answer> references;
   for (const KernelEventData& event : generated.events) {
@@ -113,6 +169,9 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
     references.push_back(by_reference(module, m->request, m->entities));
     std::optional<Answer> decided = by_table(*table, m->request, m->entities);
     if (!decided || !same("table", references.back(), *decided, m->request)) return decided ? false : fail("the table refuses an event");
+    std::optional<Answer> planned = plan.decide(event, m->request);
+    if (!planned) return fail("no rows, or two rows of one policy at once, for an event");
+    if (!same("plan", references.back(), *planned, m->request)) return false;
     events.count(references.back());
     questions.push_back({m->request, entities_without_actions(module, m->entities)});
   }
@@ -120,6 +179,8 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
     references.push_back(by_reference(module, request, module.entities));
     std::optional<Answer> decided = by_table(*table, request, module.entities);
     if (!decided || !same("table", references.back(), *decided, request)) return decided ? false : fail("the table refuses a request");
+    std::optional<Answer> quick = by_engine(*engine, query, request);
+    if (!quick || !same("engine", references.back(), *quick, request)) return quick ? false : fail("the engine refuses a request, or contradicts itself");
     requests.count(references.back());
     questions.push_back({request, entities_without_actions(module, module.entities)});
   }
@@ -132,7 +193,7 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed) {
     }
     oracle_answers += questions.size();
   }
-  if (kernel_) {
+  if (kernel) {
     Result<std::vector<Answer>> answers = decide_in_kernel(program, source, generated.events);
     if (!answers) return fail("kernel: " + answers.error().message);
     for (std::size_t i = 0; i < generated.events.size(); ++i) {
@@ -172,19 +233,22 @@ int main(int argc, char** argv) {
   if (!oracle.running()) fmt::print("SKIP official engine: {}\n", oracle.why());
   std::string why_not_kernel = kernel_available();
   if (!why_not_kernel.empty()) fmt::print("SKIP kernel decisions: {}\n", why_not_kernel);
-  Differential differential(oracle, why_not_kernel.empty());
+  Differential differential(oracle);
+  Tally net_events, file_events;
   fmt::print("seed {}\n", seed);
   for (std::uint64_t i = 0; i < programs; ++i) {
-    GeneratedProgram generated = Generator(seed + i).program(events, requests);
-    if (!differential.run(generated, seed + i)) return 1;
+    GeneratedProgram net = Generator(seed + i).program(events, requests), files = FileGenerator(seed + i).program(events);
+    if (!differential.run(net, seed + i, why_not_kernel.empty(), net_events)) return 1;
+    if (!differential.run(files, seed + i, false, file_events)) return 1;
   }
   auto print = [](const char* what, const Tally& t) {
     fmt::print("{}: {} in all, {} allow, {} deny, {} with errors\n", what, t.total, t.allow, t.deny, t.with_errors);
   };
-  print("events", differential.events);
+  print("network events", net_events);
+  print("file events", file_events);
   print("requests", differential.requests);
   fmt::print("decided in the kernel: {}; by the official engine: {}\n", differential.kernel_events, differential.oracle_answers);
-  if (!differential.events.balanced() || !differential.requests.balanced()) {
+  if (!net_events.balanced() || !file_events.balanced() || !differential.requests.balanced()) {
     fmt::print("the generator is out of balance: a fifth each should allow, deny, and have errors\n");
     return 1;
   }

@@ -111,8 +111,10 @@ TEST_CASE("O_TRUNC with O_RDONLY, and access mode 3, are writing") {
 
 TEST_CASE("O_TMPFILE") {
   Scene scene(stage("files"), [] {});
-  scene.refuses("open /zone/secret rw+tmpfile", ENOENT, {{"file.write", "/zone/secret", "no-permit"}});
-  scene.refuses("open /zone/readable w+tmpfile", ENOENT, {{"file.write", "/zone/readable", "no-permit"}});
+  // made, and opened
+  scene.refuses("open /zone/secret rw+tmpfile", ENOENT,
+                {{"file.write", "/zone/secret/#", "no-permit"}, {"file.read", "/zone/secret/#", "no-permit"}, {"file.write", "/zone/secret/#", "no-permit"}});
+  scene.refuses("open /zone/readable w+tmpfile", ENOENT, {{"file.write", "/zone/readable/#", "no-permit"}, {"file.write", "/zone/readable/#", "no-permit"}});
   scene.allows("open /zone/open rw+tmpfile");
   scene.allows("open /zone/open rw+tmpfile ; link-remembered /zone/open/named ; open /zone/open/named r");
   scene.refuses_after("open /zone/open rw+tmpfile ; link-remembered /zone/secret/named", ENOENT, {{"file.write", "/zone/secret/named", "no-permit"}});
@@ -206,13 +208,13 @@ TEST_CASE("4,096 bytes, 128 components, and one more") {
   scene.tells(down + "open-below " + fits + " r", {{"file.read", below + "/" + fits, "permit"}});
   scene.refuses(down + "open-below " + longer + " r", ENOENT, {{"file.read", "", "too-long"}});
 
-  std::string start = "/zone/open";   // two components
+  // components count from the root of the file system, /zone: "open", directories, the file
   Scene deep(stage("files"), [&] {
-    Outcome made = stage("files").free().perform("chdir /zone/open" + many(" ; mkdir d ; chdir d", 126) + " ; open f w+creat ; open ../f w+creat");
+    Outcome made = stage("files").free().perform("chdir /zone/open" + many(" ; mkdir d ; chdir d", 127) + " ; open f w+creat ; open ../f w+creat");
     REQUIRE(made == Outcome{});
   });
-  deep.allows("descend /zone/open d 125 ; open-below f r");
-  deep.refuses("descend /zone/open d 126 ; open-below f r", ENOENT, {{"file.read", "", "too-long"}});
+  deep.allows("descend /zone/open d 126 ; open-below f r");
+  deep.refuses("descend /zone/open d 127 ; open-below f r", ENOENT, {{"file.read", "", "too-long"}});
 }
 
 TEST_CASE("a descriptor that was opened outside") {

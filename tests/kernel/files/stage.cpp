@@ -30,7 +30,15 @@ std::string slurp(const std::string& path) {
 }
 
 std::string text_of(const Json& json) { return json.is_string() ? json.get<std::string>() : ""; }
-std::string path_of(const Json& event) { return event.contains("file") ? text_of(event["file"]["path"]) : ""; }
+
+// The path; the number in the kernel's name of a file without one, "/dir/#17", is left out.
+std::string path_of(const Json& event) {
+  if (!event.contains("file")) return "";
+  std::string path = text_of(event["file"]["path"]);
+  std::size_t name = path.rfind("/#");
+  bool numbered = name != std::string::npos && path.find_first_not_of("0123456789", name + 2) == std::string::npos;
+  return numbered ? path.substr(0, name + 2) : path;
+}
 
 Told told_of(const Json& event) {
   if (!event["event"].is_string()) return {"guard", "", text_of(event["guard"])};

@@ -61,11 +61,13 @@ __attribute__((noinline)) int kerf_match_below(struct kerf_scratch *s)
 	return 0;
 }
 
-static __always_inline int denied_place(const struct kerf_walk *walk)
+static __always_inline int denied_place(const struct kerf_walk *walk, __u32 only_files)
 {
 	if (walk->seen.event == KERF_EVENT_NET_CONNECT)
 		return walk->seen.net.port == 7;
-	return walk->match[0] == DENY || walk->match[0] == BELOW;
+	if (walk->match[0] != DENY && walk->match[0] != BELOW)
+		return 0;
+	return !(walk->seen.file.directory && only_files);
 }
 
 __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_id)
@@ -90,7 +92,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 		walk->decision.reason = KERF_REASON_QUARANTINE;
 		return 0;
 	}
-	int refused = denied_place(walk) && *denied >> (walk->seen.event & 31) & 1;
+	int refused = denied_place(walk, *denied >> 30 & 1) && *denied >> (walk->seen.event & 31) & 1;
 	walk->decision.reason = refused ? KERF_REASON_FORBID : KERF_REASON_PERMIT;
 	walk->decision.verdict = refused ? KERF_VERDICT_DENY : KERF_VERDICT_ALLOW;
 	return 0;

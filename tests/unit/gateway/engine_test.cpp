@@ -58,6 +58,7 @@ std::vector<std::string> random_atoms(bool wide, bool general) {
     add(op("in", kPrincipal, entity("Team", "g" + std::to_string(i))));
     add(op("==", dot(kContext, "host"), text("h" + std::to_string(i))));
     add(R"({"call":["isInRange",)" + dot(kContext, "ip") + R"(,{"ip":"10.)" + std::to_string(i) + R"(.0.0/16"}]})");
+    add(R"({"call":["isInRange",)" + dot(kContext, "ip") + R"(,{"call":["ip",{"String":"10.)" + std::to_string(i) + R"(.0.0/15"}]}]})");
   }
   add(like(dot(kContext, "path"), R"("","q","")"));
   add(op("<=", dot(kPrincipal, "level"), long_(INT64_MAX)));

@@ -69,3 +69,41 @@ TEST_CASE("paths have one spelling") {
     CHECK(!suggest_path(bad));
   }
 }
+
+TEST_CASE("paths have a greatest length and depth") {
+  auto deep = [](std::size_t components) {
+    std::string path;
+    for (std::size_t i = 0; i < components; ++i) path += "/d";
+    return path;
+  };
+  CHECK(is_canonical_path("/" + std::string(kMaxPathBytes - 1, 'x')));
+  CHECK(!is_canonical_path("/" + std::string(kMaxPathBytes, 'x')));
+  CHECK(is_canonical_path(deep(kMaxPathComponents)));
+  CHECK(!is_canonical_path(deep(kMaxPathComponents + 1)));
+  CHECK(!suggest_path(deep(kMaxPathComponents + 1)));
+  CHECK(suggest_path("/" + std::string(kMaxPathBytes - 1, 'x') + "//") == "/" + std::string(kMaxPathBytes - 1, 'x'));
+}
+
+TEST_CASE("files without a name have fixed ids") {
+  for (const char* id : {"kerf:memfd", "kerf:pipe", "kerf:socket", "kerf:anon"}) {
+    CHECK(is_nameless_object(id));
+    CHECK(is_canonical_file_id(id));
+    CHECK(!is_canonical_path(id));
+    CHECK(ancestor_directories(id).empty());
+    CHECK(!is_below(id, "/"));
+  }
+  CHECK(!is_canonical_file_id("kerf:"));
+  CHECK(!is_canonical_file_id("kerf:memfd:x"));
+}
+
+TEST_CASE("what is above and below") {
+  CHECK(ancestor_directories("/").empty());
+  CHECK(ancestor_directories("/a") == std::vector<std::string>{"/"});
+  CHECK(ancestor_directories("/a/b!/c") == std::vector<std::string>{"/", "/a", "/a/b!"});
+  CHECK(is_below("/a", "/"));
+  CHECK(is_below("/a/b", "/a"));
+  CHECK(!is_below("/a", "/a"));
+  CHECK(!is_below("/", "/"));
+  CHECK(!is_below("/ab", "/a"));
+  CHECK(!is_below("/a", "/a/b"));
+}

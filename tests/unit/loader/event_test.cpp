@@ -398,7 +398,8 @@ TEST_CASE("a state that could not be read back is not written") {
   state.name = "r0123456789";
   REQUIRE(::mkdir(state_directory(host, state.name).c_str(), 0700) == 0);
   CHECK(write_state(host, state).ok());
-  state.facts.emplace("note", Fact{Value(std::string(2u << 20, 'x')), kNoDeadline});
+  state.bindings.emplace_back().id = 1;
+  state.bindings[0].facts.emplace("note", Fact{Value(std::string(2u << 20, 'x')), kNoDeadline});
   CHECK(!write_state(host, state).ok());
   CHECK(read_state(host, state.name).ok());
 }

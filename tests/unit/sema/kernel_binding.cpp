@@ -90,7 +90,7 @@ TEST_CASE("every binding error has its code and marks the wrong word") {
       {with("depth?: Long", "depth?: Agent"), "K4012", "Agent"},
       {with("fact.calm", "fact.delegation_depth"), "K4013", "\"fact.delegation_depth\""},
       {with("net.connect", "net.conect"), "K4014", "net.conect"},
-      {with("net.connect", "net.connect, file.read"), "K4014", "file.read"},
+      {with("net.connect", "net.connect, file.chmod"), "K4014", "file.chmod"},
       {with("net.connect", "net.connect,"), "K4014", "\"net.connect,\""},
       {with("net.connect", "net.connect, net.connect"), "K4015", "net.connect"},
       {"@kernel(\"net.connect\") action x;", "K4016", "net.connect"},
@@ -153,4 +153,72 @@ TEST_CASE("enumerated principals are fine, and so are schemas without bindings")
 
 TEST_CASE("an unresolved type is reported once, not again by its binding") {
   CHECK(schema_codes(with("port: Long", "port: Lnog")) == Codes{"K2010"});
+}
+
+namespace {
+
+const char* const kFiles = R"(
+@kernel("process") entity Agent;
+entity FileSet;
+@kernel("directory") entity Directory in [Directory, FileSet] { @kernel("directory.path") path: String };
+@kernel("file") entity FilePath in [Directory, FileSet] {
+  @kernel("file.path") path: String,
+  @kernel("file.fs_type") fs_type: String,
+  @kernel("file.owner") owner?: Long,
+  @kernel("file.mode") mode?: Long,
+  @kernel("file.setuid") setuid?: Bool,
+  @kernel("file.nlink") nlink?: Long,
+};
+@kernel("file.read, file.list") action read appliesTo {
+  principal: [Agent], resource: [FilePath, Directory], context: { @kernel("process.uid") uid: Long } };
+@kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, file.exec, lib.load") @errno("EACCES")
+action change appliesTo { principal: [Agent], resource: [FilePath] };
+)";
+
+std::string files_with(const std::string& piece, const std::string& replacement) {
+  std::string text = kFiles;
+  const std::size_t at = text.find(piece);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, piece.size(), replacement);
+}
+
+}  // namespace
+
+TEST_CASE("a schema of files") {
+  Loaded t(kFiles);
+  INFO(messages(t.diagnostics));
+  REQUIRE(t.diagnostics.all().empty());
+  CHECK(t.schema.actions.at({"Action", "read"}).events ==
+        std::vector<KernelEventId>{KernelEventId::file_read, KernelEventId::file_list});
+  CHECK(t.schema.actions.at({"Action", "change"}).events.size() == 8);
+  CHECK(t.schema.entity_types.at("FilePath").bindings.size() == 6);
+  CHECK(t.schema.entity_types.at("Directory").bindings.at("path").name == "directory.path");
+  // One of the two kinds is enough, whichever it is.
+  CHECK(schema_codes(files_with("resource: [FilePath, Directory]", "resource: [Directory]")).empty());
+  CHECK(schema_codes(files_with("resource: [FilePath]", "resource: [Directory]")).empty());
+}
+
+TEST_CASE("what schemas of files get wrong") {
+  struct Case {
+    std::string text, code, marked;
+  };
+  const std::vector<Case> cases = {
+      {files_with("owner?: Long", "owner: Long"), "K4010", "owner"},
+      {files_with("nlink?: Long", "nlink: Long"), "K4010", "nlink"},
+      {files_with("setuid?: Bool", "setuid?: Long"), "K4009", "setuid"},
+      {files_with("@kernel(\"directory.path\") path", "@kernel(\"file.path\") path"), "K4007", "\"file.path\""},
+      {files_with("@kernel(\"file.path\")", "@kernel(\"directory.path\")"), "K4007", "\"directory.path\""},
+      {files_with("@kernel(\"process.uid\") uid", "@kernel(\"net.protocol\") protocol"), "K4021", "\"net.protocol\""},
+      {files_with("@kernel(\"process.uid\") uid", "@kernel(\"file.owner\") owner"), "K4007", "\"file.owner\""},
+      {files_with("[FilePath, Directory]", "[FilePath, FileSet]"), "K4017", "read"},
+      {files_with("EACCES", "EROFS"), "K4019", "\"EROFS\""},
+  };
+  for (const auto& c : cases) {
+    INFO(c.text);
+    Loaded t(c.text);
+    INFO(messages(t.diagnostics));
+    REQUIRE(!t.diagnostics.all().empty());
+    for (const std::string& code : codes(t.diagnostics)) CHECK(code == c.code);
+    CHECK(t.marked(c.code) == c.marked);
+  }
 }

@@ -1,0 +1,382 @@
+// Bundles that stay loaded: cgroups are bound and let go, one bundle takes another's place, and what a killed kerf leaves
+// is tidied. Network only: it works on every kernel that lets us load.
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "calls.h"
+#include "runtime/loader/cgroup.h"
+#include "runtime/loader/instance.h"
+#include "runtime/loader/process.h"
+#include "world.h"
+
+using namespace kerf;
+using namespace kerf::test;
+
+namespace {
+
+template <class T>
+std::string failure(const loader::LoaderResult<T>& result) {
+  return result ? "" : result.error().code;
+}
+
+// A cgroup that is not kerf's.
+class Cgroup {
+ public:
+  explicit Cgroup(const std::string& path) : path_(path) {
+    auto made = loader::create_cgroup(path);
+    REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.error().message));
+    fd_ = std::move(*made);
+  }
+  ~Cgroup() {
+    auto removed = loader::remove_cgroup(path_);
+    for (int i = 0; !removed && i < 100; ++i) {
+      ::usleep(10'000);
+      removed = loader::remove_cgroup(path_);
+    }
+    CHECK(removed.ok());
+  }
+  const std::string& path() const { return path_; }
+  int fd() const { return fd_.get(); }
+  std::vector<int> call(const std::vector<std::string>& calls) const {
+    TempDir dir;
+    std::string out = dir / "calls";
+    auto child = loader::clone_into(fd_.get(), [&] { return perform_all(out, calls); });
+    REQUIRE(child.ok());
+    CHECK(loader::wait_status(*child) == 0);
+    std::ifstream file(out);
+    std::vector<int> errors;
+    for (int error; file >> error;) errors.push_back(error);
+    return errors;
+  }
+
+ private:
+  std::string path_;
+  loader::Fd fd_;
+};
+
+std::string cgroup_path(const char* name) { return cgroup_mount() + "/kerf-test-" + std::to_string(::getpid()) + "-" + name; }
+
+// A bundle loaded under a name of this process, unloaded at the end.
+class Loaded {
+ public:
+  explicit Loaded(const std::string& bundle) : bundle_(bundle) {
+    auto report = loader::load({.bundle_dir = bundle, .name = name(), .allow_degraded = degraded_here(bundle)});
+    REQUIRE_MESSAGE(report.ok(), (report.ok() ? "" : report.error().message));
+  }
+  ~Loaded() {
+    CHECK(loader::unload(name(), true).ok());
+    auto host = loader::find_host();
+    CHECK(!std::filesystem::exists(host->pins + "/" + name()));
+    CHECK(!std::filesystem::exists(host->states + "/" + name()));
+  }
+  static std::string name() { return "test-" + std::to_string(::getpid()); }
+  std::string bind(const std::string& cgroup, const std::string& principal = kAgent, loader::FactTexts facts = {}) {
+    auto report = loader::bind({.name = name(), .principal = principal, .cgroup = cgroup, .facts = std::move(facts)});
+    CHECK_MESSAGE(report.ok(), (report.ok() ? "" : report.error().message));
+    return report ? report->name + "/" + std::to_string(report->id) : "";
+  }
+  loader::LoaderResult<loader::LoadReport> replace(const std::string& bundle) {
+    return loader::load({.bundle_dir = bundle, .name = name(), .replace = true, .allow_degraded = degraded_here(bundle)});
+  }
+  std::vector<loader::BindingStatus> rows() const {
+    auto all = loader::status();
+    REQUIRE(all.ok());
+    std::erase_if(*all, [](const auto& row) { return row.name != name(); });
+    return *all;
+  }
+
+ private:
+  std::string bundle_;
+};
+
+std::string tcp_to(int port) { return "tcp 127.0.0.1 " + std::to_string(port); }
+
+struct Scene {
+  Listeners listeners;
+  TempDir dir;
+  Scene() {
+    std::string problem = compile_sample(listeners, dir / "bundle");
+    REQUIRE_MESSAGE(problem.empty(), problem);
+  }
+  std::vector<std::string> calls() const { return {tcp_to(listeners.tcp_allowed), tcp_to(listeners.tcp_refused), tcp_to(listeners.tcp_fact)}; }
+};
+
+}  // namespace
+
+TEST_CASE("several cgroups are bound to principals of one bundle, and let go") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup one(cgroup_path("one")), two(cgroup_path("two"));
+  CHECK(one.call(scene.calls()) == std::vector{0, 0, 0});
+  Loaded loaded(scene.dir / "bundle");
+  CHECK(one.call(scene.calls()) == std::vector{0, 0, 0});        // loaded, nobody bound
+  REQUIRE(loaded.rows().size() == 1);
+  CHECK(loaded.rows()[0].id == 0);
+  std::string first = loaded.bind(one.path()), second = loaded.bind(two.path(), "Agent::\"risky\"", {{"delegation_depth", "1"}});
+  CHECK(first != second);
+  CHECK(loaded.rows().size() == 2);
+  CHECK(one.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+  CHECK(two.call(scene.calls()) == std::vector{ECONNREFUSED, ECONNREFUSED, 0});
+  CHECK(failure(loader::set_fact(Loaded::name(), "delegation_depth", "1", 0)) == "K7601");
+  CHECK(failure(loader::set_fact(first, "delegation_depth", "1", 0)) == "");
+  CHECK(one.call(scene.calls()) == std::vector{0, ECONNREFUSED, 0});
+  CHECK(failure(loader::clear_fact(first, "delegation_depth")) == "");
+  CHECK(failure(loader::unload(Loaded::name(), false)) == "K7607");
+  CHECK(failure(loader::unbind(first)) == "");
+  CHECK(failure(loader::unbind(first)) == "K7602");
+  CHECK(one.call(scene.calls()) == std::vector{0, 0, 0});
+  CHECK(two.call(scene.calls()) == std::vector{ECONNREFUSED, ECONNREFUSED, 0});
+  std::string again = loaded.bind(one.path());                   // what the cgroup was before does not count
+  CHECK(again != first);
+  CHECK(one.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+}
+
+TEST_CASE("cgroups and requests that cannot be bound") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup outer(cgroup_path("outer"));
+  Cgroup inner(outer.path() + "/inner");
+  Loaded loaded(scene.dir / "bundle");
+  auto bind = [&](loader::BindOptions options) {
+    options.name = Loaded::name();
+    if (options.principal.empty()) options.principal = kAgent;
+    return failure(loader::bind(options));
+  };
+  CHECK(bind({.cgroup = cgroup_mount()}) == "K7414");
+  CHECK(bind({.cgroup = "/tmp"}) == "K7414");
+  CHECK(bind({.cgroup = outer.path() + "/none"}) == "K7404");
+  CHECK(bind({.pid = 999999999}) == "K7415");
+  CHECK(bind({.principal = "Agent::\"nobody\"", .cgroup = inner.path()}) == "K7302");
+  CHECK(bind({.cgroup = inner.path(), .mode = "permissive"}) == "K7416");
+  CHECK(bind({.cgroup = inner.path(), .facts = {{"depth", "1"}}}) == "K7304");
+  loaded.bind(inner.path());
+  CHECK(bind({.cgroup = inner.path()}) == "K7414");              // bound already
+  CHECK(bind({.cgroup = outer.path()}) == "K7414");              // a bound cgroup is below it
+  Cgroup below(inner.path() + "/below");
+  CHECK(bind({.cgroup = below.path()}) == "K7414");
+  CHECK(below.call({tcp_to(scene.listeners.tcp_refused)}) == std::vector{ECONNREFUSED});
+  auto child = loader::clone_into(outer.fd(), [&] { return bind({.cgroup = outer.path() + "/."}) == "K7414" ? 0 : 1; });
+  REQUIRE(child.ok());
+  CHECK(loader::wait_status(*child) == 0);                       // kerf itself runs in it
+  CHECK(failure(loader::load({.bundle_dir = scene.dir / "bundle", .name = Loaded::name(), .allow_degraded = degraded_here(scene.dir / "bundle")})) == "K7605");
+  CHECK(failure(loader::load({.bundle_dir = scene.dir / "bundle", .name = "../x"})) == "K7606");
+  CHECK(failure(loader::load({.bundle_dir = scene.dir / "bundle", .replace = true})) == "K7606");
+}
+
+TEST_CASE("the cgroup of a process is bound, with what runs in it") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup cgroup(cgroup_path("pid"));
+  Loaded loaded(scene.dir / "bundle");
+  TempDir talk;
+  auto child = loader::clone_into(cgroup.fd(), [&] {
+    return perform_all(talk / "calls", {tcp_to(scene.listeners.tcp_refused), "touch " + (talk / "ready"), "wait " + (talk / "go"),
+                                        tcp_to(scene.listeners.tcp_refused), tcp_to(scene.listeners.tcp_allowed)});
+  });
+  REQUIRE(child.ok());
+  REQUIRE(wait_until_exists(talk / "ready"));
+  auto report = loader::bind({.name = Loaded::name(), .principal = kAgent, .pid = child->pid});
+  CHECK_MESSAGE(report.ok(), (report.ok() ? "" : report.error().message));
+  if (report) CHECK(report->cgroup == cgroup.path());
+  perform("touch " + (talk / "go"));
+  CHECK(loader::wait_status(*child) == 0);
+  std::ifstream lines(talk / "calls");
+  std::vector<int> errors;
+  for (int error; lines >> error;) errors.push_back(error);
+  CHECK(errors == std::vector{0, 0, 0, ECONNREFUSED, 0});
+}
+
+TEST_CASE("one bundle takes another's place, with its bindings and facts") {
+  if (!can_enforce()) return;
+  Scene scene;
+  std::string open = "@id(\"open\") permit(principal, action == Action::\"connect\", resource) when { resource.port == " +
+                     std::to_string(scene.listeners.tcp_refused) + " };\n@id(\"deep\") permit(principal, action == Action::\"connect\", resource)\n"
+                     "when { resource.port == " + std::to_string(scene.listeners.tcp_fact) + " && context has delegation_depth };\n";
+  REQUIRE(compile_with_sample_schema(open, scene.dir / "other") == "");
+  Cgroup cgroup(cgroup_path("swap"));
+  Loaded loaded(scene.dir / "bundle");
+  std::string binding = loaded.bind(cgroup.path(), kAgent, {{"delegation_depth", "9"}});
+  CHECK(cgroup.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+  auto swapped = loaded.replace(scene.dir / "other");
+  REQUIRE_MESSAGE(swapped.ok(), (swapped.ok() ? "" : swapped.error().message));
+  CHECK(swapped->generation == 2);
+  CHECK(cgroup.call(scene.calls()) == std::vector{ECONNREFUSED, 0, 0});
+  CHECK(failure(loader::clear_fact(binding, "delegation_depth")) == "");
+  CHECK(cgroup.call(scene.calls()) == std::vector{ECONNREFUSED, 0, ECONNREFUSED});
+  REQUIRE(loaded.replace(scene.dir / "bundle").ok());
+  CHECK(cgroup.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+  CHECK(loaded.rows()[0].generation == 3);
+  auto host = loader::find_host();
+  CHECK(std::distance(std::filesystem::directory_iterator(host->pins + "/" + Loaded::name()), {}) == 1);
+}
+
+TEST_CASE("a replacement that does not know a bound principal changes nothing") {
+  if (!can_enforce()) return;
+  Scene scene;
+  REQUIRE(compile("permit(principal, action, resource);",
+                  "@kernel(\"process\") entity Agent; @kernel(\"endpoint\") entity Destination;\n"
+                  "@kernel(\"net.connect\") action connect appliesTo { principal: [Agent], resource: [Destination] };",
+                  R"([{"uid":{"type":"Agent","id":"other"},"attrs":{},"parents":[]}])", scene.dir / "other") == "");
+  Cgroup cgroup(cgroup_path("keep"));
+  Loaded loaded(scene.dir / "bundle");
+  loaded.bind(cgroup.path());
+  CHECK(failure(loaded.replace(scene.dir / "other")) == "K7302");
+  CHECK(cgroup.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+  CHECK(loaded.rows()[0].generation == 1);
+}
+
+TEST_CASE("under load a replacement never lets through what neither bundle allows") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup cgroup(cgroup_path("load"));
+  Loaded loaded(scene.dir / "bundle");
+  loaded.bind(cgroup.path());
+  TempDir talk;
+  std::vector<std::string> calls{"touch " + (talk / "ready")};
+  for (int i = 0; i < 3000; ++i) calls.push_back(tcp_to(scene.listeners.tcp_refused));
+  auto child = loader::clone_into(cgroup.fd(), [&] { return perform_all(talk / "calls", calls); });
+  REQUIRE(child.ok());
+  REQUIRE(wait_until_exists(talk / "ready"));
+  for (int i = 0; i < 3; ++i) CHECK(loaded.replace(scene.dir / "bundle").ok());
+  CHECK(loader::wait_status(*child) == 0);
+  std::ifstream lines(talk / "calls");
+  int error = 0, refused = 0;
+  lines >> error;
+  while (lines >> error) refused += error == ECONNREFUSED;
+  CHECK(refused == 3000);
+}
+
+TEST_CASE("killed at any moment of a replacement, the old bundle or the new one is in force") {
+  if (!can_enforce()) return;
+  Scene scene;
+  std::string open = "permit(principal, action == Action::\"connect\", resource) when { resource.port == " + std::to_string(scene.listeners.tcp_refused) + " };";
+  REQUIRE(compile_with_sample_schema(open, scene.dir / "other") == "");
+  Cgroup cgroup(cgroup_path("kill"));
+  Loaded loaded(scene.dir / "bundle");
+  loaded.bind(cgroup.path());
+  std::vector<int> old_answers{0, ECONNREFUSED, ECONNREFUSED}, new_answers{ECONNREFUSED, 0, ECONNREFUSED};
+  int killed = 0;
+  for (int after_ms : {1, 20, 60, 120, 200, 300, 450, 700}) {
+    pid_t pid = ::fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) ::_exit(loaded.replace(scene.dir / "other").ok() ? 0 : 1);
+    ::usleep(static_cast<useconds_t>(after_ms) * 1000);
+    ::kill(pid, SIGKILL);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    killed += WIFSIGNALED(status);
+    std::vector<int> answers = cgroup.call(scene.calls());
+    bool at_most = answers[2] == ECONNREFUSED && !(answers[0] == 0 && answers[1] == 0);   // never the union of the two
+    CHECK_MESSAGE(at_most, after_ms);
+    auto tidied = loader::gc();
+    CHECK_MESSAGE(tidied.ok(), (tidied.ok() ? "" : tidied.error().message));
+    answers = cgroup.call(scene.calls());
+    CHECK_MESSAGE((answers == old_answers || answers == new_answers), after_ms);
+    if (answers == new_answers) CHECK(loaded.replace(scene.dir / "bundle").ok());
+  }
+  CHECK(killed > 0);
+}
+
+TEST_CASE("gc lets go bindings whose cgroup is gone, and nothing else") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup stays(cgroup_path("stays"));
+  Loaded loaded(scene.dir / "bundle");
+  std::string kept = loaded.bind(stays.path()), lost;
+  {
+    Cgroup goes(cgroup_path("goes"));
+    lost = loaded.bind(goes.path());
+  }
+  auto removed = loader::gc();
+  REQUIRE(removed.ok());
+  CHECK(std::find(removed->begin(), removed->end(), lost) != removed->end());
+  CHECK(std::find(removed->begin(), removed->end(), kept) == removed->end());
+  CHECK(std::find(removed->begin(), removed->end(), Loaded::name()) == removed->end());
+  CHECK(loaded.rows().size() == 1);
+  CHECK(stays.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+}
+
+TEST_CASE("a loaded bundle whose state is damaged is not collected, and can be unloaded") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup cgroup(cgroup_path("damaged"));
+  Loaded loaded(scene.dir / "bundle");
+  loaded.bind(cgroup.path());
+  auto host = loader::find_host();
+  std::ofstream(loader::state_directory(*host, Loaded::name()) + "/state.json") << "{}";
+  CHECK(failure(loader::gc()) == "K7603");
+  CHECK(cgroup.call(scene.calls()) == std::vector{0, ECONNREFUSED, ECONNREFUSED});
+  CHECK(failure(loader::bind({.name = Loaded::name(), .principal = kAgent, .cgroup = cgroup.path()})) == "K7603");
+}
+
+TEST_CASE("modes of a binding") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup audited(cgroup_path("audit")), still(cgroup_path("quarantine"));
+  Loaded loaded(scene.dir / "bundle");
+  auto bind = [&](const Cgroup& cgroup, const char* mode) {
+    return failure(loader::bind({.name = Loaded::name(), .principal = kAgent, .cgroup = cgroup.path(), .mode = mode}));
+  };
+  CHECK(bind(audited, "audit") == "");
+  CHECK(bind(still, "quarantine") == "");
+  CHECK(audited.call(scene.calls()) == std::vector{0, 0, 0});
+  CHECK(still.call(scene.calls()) == std::vector{ECONNREFUSED, ECONNREFUSED, ECONNREFUSED});
+  CHECK(audited.call({"raw"}) == std::vector{EPERM});            // guards hold
+}
+
+TEST_CASE("a command gets no descriptors but the three, unless they are asked for") {
+  if (!can_enforce()) return;
+  Scene scene;
+  int fd = ::open("/dev/null", O_RDONLY);      // inherited
+  REQUIRE(fd > 2);
+  std::string script = "[ -e /proc/self/fd/" + std::to_string(fd) + " ] && exit 9; exit 3";
+  CHECK(run_kerf({.bundle = scene.dir / "bundle", .command = {"sh", "-c", script}}).status == 3);
+  ::close(fd);
+}
+
+TEST_CASE("events of a loaded bundle are followed over a replacement") {
+  if (!can_enforce()) return;
+  Scene scene;
+  Cgroup cgroup(cgroup_path("events"));
+  Loaded loaded(scene.dir / "bundle");
+  loaded.bind(cgroup.path());
+  pid_t reader = ::fork();
+  REQUIRE(reader >= 0);
+  if (reader == 0) ::_exit(loader::follow_events(Loaded::name(), scene.dir / "events").ok() ? 0 : 1);
+  auto events = [&] {
+    std::vector<Json> list;
+    std::ifstream lines(scene.dir / "events");
+    for (std::string line; std::getline(lines, line);) {
+      Json event = Json::parse(line);
+      if (event["reason"] != "no-record") list.push_back(std::move(event));   // the probe's
+    }
+    return list;
+  };
+  auto wait_for = [&](std::size_t count) {
+    for (int i = 0; i < 1000 && events().size() < count; ++i) ::usleep(10'000);
+    return events().size() == count;
+  };
+  CHECK(wait_until_exists(scene.dir / "events"));
+  CHECK(cgroup.call({tcp_to(scene.listeners.tcp_refused)}) == std::vector{ECONNREFUSED});
+  CHECK(wait_for(1));
+  CHECK(loaded.replace(scene.dir / "bundle").ok());
+  CHECK(cgroup.call({tcp_to(scene.listeners.tcp_refused)}) == std::vector{ECONNREFUSED});
+  CHECK(wait_for(2));
+  ::kill(reader, SIGTERM);
+  int status = 0;
+  ::waitpid(reader, &status, 0);
+  CHECK(status == 0);
+  for (const Json& event : events()) CHECK(event["principal"]["id"] == "a1");
+  if (events().size() == 2) CHECK(events()[1]["generation"] == "2");
+}
