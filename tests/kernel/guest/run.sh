@@ -43,6 +43,7 @@ files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
+paths 120 $build/test_bpf -nc -d -tc=what?a?test*,bytes?that*,a?set?of?100*
 conditions 120 $build/test_bpf -nc -d -tc=random?conditions*
 hooks 120 $build/test_bpf -nc -d -sf=*attach_test*
 differential 120 $build/differential 4 60 0
