@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test
+.PHONY: setup configure demo test conformance bench
 
 setup:
 	scripts/setup.sh
@@ -14,3 +14,13 @@ demo: configure
 test: configure
 	cmake --build --preset release
 	scripts/test.sh
+
+# Against a directory laid out as the shared corpus: make conformance CORPUS=DIR
+CORPUS ?= ../shared/corpus
+conformance: configure
+	cmake --build --preset release --target conformance
+	build/release/conformance $(CORPUS) build/release/conformance-failures.txt
+
+bench: configure
+	cmake --build --preset release --target kerf bench_gateway
+	scripts/bench.sh

@@ -68,7 +68,7 @@ void check_waived(const std::vector<std::string>& waived, std::uint32_t governed
   }
   for (const std::string& name : waived) {
     if (contains(names, name)) continue;
-    Diagnostic& made = diagnostics.report(Code::K7908, {}, name);
+    Diagnostic& made = diagnostics.report(Code::K7913, {}, name);
     made.with_note("guards of this bundle: " + guards);
     if (auto near = closest(name, names)) made.with_help(fmt::format("did you mean `{}`?", *near));
   }

@@ -22,7 +22,7 @@ std::vector<std::string> event_names(std::uint32_t governed);
 // In the table's order; those without a program for these events are left out.
 std::vector<Feature> features_of(std::uint32_t governed);
 
-// K7908 for every name that is no guard of these events.
+// K7913 for every name that is no guard of these events.
 void check_waived(const std::vector<std::string>& waived, std::uint32_t governed, Diagnostics& diagnostics);
 
 // What `kerf split` says about guards: which hold, which are waived.

@@ -41,12 +41,12 @@ void read_one(const std::string& path, std::string name, std::vector<InputFile>&
     diagnostics.report(Code::K7901, {}, path, std::strerror(errno));
     return;
   }
-  InputFile file{std::move(name), {}};
+  InputFile file{std::move(name), {}, InputFormat::cedar};
   if (read_descriptor(fd, path, file.text, diagnostics)) files.push_back(std::move(file));
   ::close(fd);
 }
 
-std::vector<std::string> expand(const std::vector<std::string>& paths, Diagnostics& diagnostics) {
+std::vector<std::string> expand(const std::vector<std::string>& paths, std::string_view ending, Diagnostics& diagnostics) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
     std::error_code error;
@@ -55,7 +55,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths, Diagnosti
       continue;
     }
     for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
-      if (it->is_regular_file(error) && it->path().extension() == ".cedar") files.push_back(it->path().string());
+      if (it->is_regular_file(error) && it->path().extension() == ending) files.push_back(it->path().string());
     }
     if (error) diagnostics.report(Code::K7901, {}, path, error.message());
   }
@@ -92,17 +92,47 @@ std::optional<InputFile> read_file(const std::string& path, Diagnostics& diagnos
   return std::move(files.front());
 }
 
-std::vector<InputFile> read_files(const std::vector<std::string>& paths, Diagnostics& diagnostics) {
-  std::vector<std::string> expanded = expand(paths, diagnostics);
+InputFormat format_of(const std::string& option, const std::string& path) {
+  bool json = option.empty() ? path.ends_with(".json") : option == "json";
+  return json ? InputFormat::json : InputFormat::cedar;
+}
+
+std::vector<InputFile> read_files(const std::vector<std::string>& paths, const std::string& format, Diagnostics& diagnostics) {
+  std::vector<std::string> expanded = expand(paths, format == "json" ? ".json" : ".cedar", diagnostics);
   fs::path common = common_directory(expanded);
   std::vector<InputFile> files;
   for (const std::string& path : expanded) {
     std::string name = path == "-" ? "<stdin>"
                                    : fs::absolute(path).lexically_normal().lexically_relative(common).generic_string();
+    std::size_t before = files.size();
     read_one(path, std::move(name), files, diagnostics);
+    if (files.size() != before) files.back().format = format_of(format, path);
   }
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return files;
+}
+
+Status replace_file(const std::string& path, const std::string& text) {
+  std::string temporary = path + ".XXXXXX";
+  int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (fd < 0) return Error{std::strerror(errno)};
+  struct stat old {};
+  mode_t mode = ::stat(path.c_str(), &old) == 0 ? old.st_mode & 07777 : 0644;
+  std::size_t done = 0;
+  bool good = ::fchmod(fd, mode) == 0;
+  while (good && done < text.size()) {
+    ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    good = n > 0;
+    if (good) done += static_cast<std::size_t>(n);
+  }
+  good = good && ::fsync(fd) == 0;
+  int reason = errno;
+  good = ::close(fd) == 0 && good;
+  if (good && ::rename(temporary.c_str(), path.c_str()) == 0) return Unit{};
+  if (good) reason = errno;
+  ::unlink(temporary.c_str());
+  return Error{std::strerror(reason)};
 }
 
 }  // namespace kerf

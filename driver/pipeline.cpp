@@ -10,9 +10,8 @@
 
 #include "backends/features.h"
 #include "backends/table/emit.h"
-#include "frontend/parse/parse.h"
+#include "driver/read_forms.h"
 #include "frontend/sema/data.h"
-#include "frontend/sema/policies.h"
 #include "frontend/sema/schema.h"
 
 namespace kerf {
@@ -23,7 +22,12 @@ std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text
   for (const InputFile& input : text.policies) {
     SourceId source = program.sources.add(input.name, input.text);
     program.policy_sources.push_back(source);
-    files.push_back(parse_policies(program.sources, source, program.diagnostics));
+    files.push_back(read_policy_form(program.sources, source, input.format, program.diagnostics));
+  }
+  if (text.links) {
+    ast::PolicyFile& more = files.emplace_back();
+    more.source = program.sources.add(text.links->name, text.links->text);
+    more.links = read_links_json(program.sources, more.source, program.diagnostics);
   }
   return files;
 }
@@ -31,7 +35,7 @@ std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text
 bool resolve(Program& program, const ProgramText& text) {
   if (text.schema) {
     program.schema_source = program.sources.add(text.schema->name, text.schema->text);
-    ast::SchemaFile file = parse_schema(program.sources, program.schema_source, program.diagnostics);
+    ast::SchemaFile file = read_schema_form(program.sources, program.schema_source, text.schema->format, program.diagnostics);
     if (program.diagnostics.has_errors()) return false;
     program.module.schema = resolve_schema(file, program.diagnostics);
     if (program.diagnostics.has_errors()) return false;
@@ -48,11 +52,12 @@ void read_snapshot(Program& program, const ProgramText& text) {
       read_entities(program.sources, program.entities_source, program.module.schema, program.diagnostics);
 }
 
-void check_policies(Program& program, const std::vector<ast::PolicyFile>& files) {
+void check_policies(Program& program, const std::vector<ast::PolicyFile>& files, const ValidationOptions& options) {
   lower_policies(files, program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   if (auto violation = verify(program.module)) internal_error("lowering: " + *violation);
-  typecheck(program.module, program.diagnostics);
+  typecheck(program.module, program.diagnostics, options);
+  if (options.mode != ValidationMode::strict) return;
   check_kernel_literals(program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   program.plan = plan_kernel(program.module, program.diagnostics);
@@ -63,18 +68,19 @@ std::vector<NamedBytes> input_bytes(const ProgramText& text) {
   for (const InputFile& file : text.policies) inputs.push_back({file.name, "policies", file.text});
   if (text.schema) inputs.push_back({text.schema->name, "schema", text.schema->text});
   if (text.entities) inputs.push_back({text.entities->name, "entities", text.entities->text});
+  if (text.links) inputs.push_back({text.links->name, "links", text.links->text});
   return inputs;
 }
 
 }  // namespace
 
-Program check_program(const ProgramText& text) {
+Program check_program(const ProgramText& text, const ValidationOptions& options) {
   Program program;
   std::vector<ast::PolicyFile> files = parse_all(program, text);
   bool parsed = !program.diagnostics.has_errors();
   if (resolve(program, text)) {
     read_snapshot(program, text);
-    if (parsed) check_policies(program, files);
+    if (parsed) check_policies(program, files, options);
   }
   program.diagnostics.sort();
   return program;
@@ -119,7 +125,7 @@ std::optional<std::string> print_stage(const Program& program, const ProgramText
     Diagnostics ignored;   // check_program has reported them
     std::string out;
     for (const InputFile& input : text.policies) {
-      out += print(parse_policies(sources, sources.add(input.name, input.text), ignored));
+      out += print(read_policy_form(sources, sources.add(input.name, input.text), input.format, ignored));
     }
     return out;
   }

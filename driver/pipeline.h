@@ -6,6 +6,7 @@
 
 #include "backends/bundle.h"
 #include "driver/inputs.h"
+#include "frontend/sema/policies.h"
 #include "ir/passes/plan.h"
 #include "ir/passes/split.h"
 
@@ -15,6 +16,7 @@ struct ProgramText {
   std::vector<InputFile> policies;      // sorted by name
   std::optional<InputFile> schema;
   std::optional<InputFile> entities;    // none: no entities but the schema's actions
+  std::optional<InputFile> links;       // of templates, as Cedar's command line keeps them
 };
 
 // A checked program. Usable for more than messages only if !diagnostics.has_errors().
@@ -28,7 +30,8 @@ struct Program {
 };
 
 // parse -> resolve -> read entities -> lower -> verify -> type-check -> plan the kernel.
-Program check_program(const ProgramText& text);
+// With other than strict validation nothing is planned: only strict programs can be compiled.
+Program check_program(const ProgramText& text, const ValidationOptions& options = {});
 
 // check_program's result to artefacts. Reports K79xx into `program.diagnostics`.
 struct Artefacts {

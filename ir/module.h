@@ -29,6 +29,7 @@ struct Policy {
   ScopeConstraint principal, resource;
   Body body;
   Span span;
+  bool linked = false;                     // made from a template, whose condition is validated once
 };
 
 // A policy typed in one environment: types[i] is the type of node i, or `never` where the validator did not look
@@ -42,7 +43,8 @@ struct TypedPolicy {
 struct Module {
   Schema schema;
   std::vector<RequestEnv> environments;    // sorted
-  std::vector<Policy> policies;            // order of the sorted inputs
+  std::vector<Policy> policies;            // order of the sorted inputs, then links of templates
+  std::vector<Policy> templates;           // without what their slots ask: to be validated, never evaluated
   Entities entities;                       // the snapshot, action entities included
 };
 

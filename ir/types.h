@@ -28,6 +28,7 @@ struct Type {
   std::vector<std::string> entity_types;   // entity: sorted; one element unless permissive mode joined several
   TypeId element;                          // set
   std::map<std::string, AttrType> attrs;   // record
+  bool open = false;                       // record of permissive mode that may have more attributes
   friend auto operator<=>(const Type&, const Type&) = default;
 };
 

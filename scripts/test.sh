@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Runs every test of the release build. The official Cedar engine, the judge of the differential tests, is a
-# development dependency from npm; without it those tests say so and are skipped.
+# Runs every test of the release build. The official Cedar engine, the TypeScript compiler and the JSON Schema validator
+# are development dependencies from npm; without them their tests say so and are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if [ -f tests/oracle/package.json ] && [ ! -d tests/oracle/node_modules ]; then
-  (cd tests/oracle && npm install --no-package-lock --no-audit --no-fund --silent) ||
-    echo "the official Cedar engine could not be installed: differential tests will be skipped" >&2
-fi
+for folder in tests/oracle tests/table-schema examples/evaluators/typescript; do
+  if [ ! -d "$folder/node_modules" ]; then
+    (cd "$folder" && npm install --no-package-lock --no-audit --no-fund --silent) ||
+      echo "$folder: npm could not install its packages: their tests will be skipped" >&2
+  fi
+done
 exec ctest --test-dir build/release --output-on-failure -j "$(nproc)" "$@"

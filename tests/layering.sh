@@ -9,8 +9,10 @@ declare -A may=(
   [ir]="ir/base ir/values"
   [ir/passes]="ir/base ir/values ir"
   [frontend/ast]="ir/base"
+  [frontend/json]="ir/base ir/values frontend/ast"
   [frontend/parse]="ir/base frontend/ast"
-  [frontend/sema]="ir/base ir/values ir frontend/ast"
+  [frontend/format]="ir/base frontend/ast frontend/parse"
+  [frontend/sema]="ir/base ir/values ir frontend/ast frontend/json"
   [runtime/abi]=""
   [runtime/kernel]="runtime/abi"
   [runtime/gateway]="ir/base ir/values"
@@ -19,7 +21,7 @@ declare -A may=(
   # embeds the glue, and shares the layout of its tables
   [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi runtime/kernel"
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
-  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/parse frontend/sema backends backends/table backends/bpf"
+  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema backends backends/table backends/bpf"
   [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/loader"
 )
 declare -A heavy=(

@@ -148,7 +148,10 @@ class EnvironmentWriter {
       by_scopes[std::move(scopes)].push_back(std::move(placed));
     }
     std::vector<std::string> groups;
-    for (const auto& [scopes, policies] : by_scopes) groups.push_back(group(scopes.first, scopes.second, policies));
+    for (const auto& [scopes, policies] : by_scopes) {
+      std::string text = group(scopes.first, scopes.second, policies);
+      if (!text.empty()) groups.push_back(std::move(text));
+    }
     return "{\n      \"principal\": " + text_of(environment_.principal) +
            ", \"action\": " + text_of(environment_.action) + ", \"resource\": " + text_of(environment_.resource) +
            ",\n      \"atoms\": " + lines(used_, 6) + ",\n      \"groups\": " + lines(groups, 6) + "\n    }";
@@ -157,6 +160,7 @@ class EnvironmentWriter {
  private:
   static constexpr std::uint32_t kUnused = 0xffffffffu;
 
+  // Nothing if no policy of the group can be satisfied or err here.
   std::string group(const Scope& principal, const Scope& resource, const std::vector<Placed>& policies) {
     std::vector<std::string> rows, exprs;
     for (const Placed& placed : policies) {
@@ -167,6 +171,7 @@ class EnvironmentWriter {
                         ",\"formula\":" + formula(placed.rest, placed.rest.root) + "}");
       }
     }
+    if (rows.empty() && exprs.empty()) return {};
     return "{\n          \"principal\": " + text_of(principal) + ", \"resource\": " + text_of(resource) +
            ",\n          \"rows\": " + lines(rows, 10) + ",\n          \"exprs\": " + lines(exprs, 10) + "\n        }";
   }

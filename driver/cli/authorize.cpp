@@ -4,6 +4,7 @@
 
 #include "backends/table/emit.h"
 #include "driver/cli/commands.h"
+#include "driver/language.h"
 #include "frontend/sema/data.h"
 #include "runtime/gateway/table.h"
 
@@ -128,17 +129,64 @@ void from_table(Globals& globals, const ProgramOptions& program, const RequestOp
   if (std::optional<Request> request = request_without_schema(globals, options, context)) decide(globals, options, *table, *request, entities);
 }
 
+void print_decided(Globals& globals, const RequestOptions& options, const Decided& decided) {
+  globals.exit = decided.allow ? kOk : kDeny;
+  if (options.format == "json") {
+    Json errors = Json::array();
+    for (const auto& [policy, message] : decided.errors) errors.push_back({{"policy", policy}, {"message", message}});
+    Json out = {{"schema", "kerf.decision"}, {"version", 1}, {"decision", decided.allow ? "allow" : "deny"},
+                {"determining", decided.determining}, {"errors", std::move(errors)}};
+    fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return;
+  }
+  fmt::print("{}\n", decided.allow ? "ALLOW" : "DENY");
+  if (options.verbose && decided.determining.empty()) fmt::print("no policy is satisfied\n");
+  for (const std::string& id : decided.determining) {
+    if (options.verbose) fmt::print("  {}\n", id);
+  }
+  for (const auto& [policy, message] : decided.errors) fmt::print(stderr, "warning: policy {} was skipped: {}\n", policy, message);
+}
+
+// The validator's errors and the kernel's, which say nothing against a decision.
+bool can_be_decided(const Diagnostics& diagnostics) {
+  for (const Diagnostic& d : diagnostics.all()) {
+    std::string_view name = catalogue_row(d.code).name;
+    bool validation = (name >= "K3101" && name < "K4000") || name.starts_with("K4") || name.starts_with("K5") || name.starts_with("K805");
+    if (d.severity == Severity::error && !validation) return false;
+  }
+  return true;
+}
+
+void by_reference(Globals& globals, const ProgramText& text, const RequestOptions& options, const std::string& context) {
+  Session session;
+  RequestInput request{options.principal, options.action, options.resource, {}};
+  if (!context.empty()) request.context = InputFile{options.context_file.empty() ? options.request_file : options.context_file, context};
+  std::optional<Decided> decided = decide(session, {text.policies, text.links, text.schema, text.entities}, request, options.validate);
+  print_diagnostics(globals, session.sources, session.diagnostics);
+  if (decided) print_decided(globals, options, *decided);
+  else globals.exit = kFailure;
+}
+
+// As Cedar's command line, it decides by policies that do not validate too; those have no table.
 void from_program(Globals& globals, const ProgramOptions& program_options, const RequestOptions& options, const std::string& context) {
-  std::unique_ptr<Loaded> loaded = load_program(globals, program_options);
-  if (!loaded) return;
-  Program& program = loaded->program;
+  std::optional<ProgramText> text = load(globals, program_options);
+  if (!text) return;
+  if (!text->schema) return by_reference(globals, *text, options, context);
+  Program program = check_program(*text);
+  if (program.diagnostics.has_errors()) {
+    if (can_be_decided(program.diagnostics)) return by_reference(globals, *text, options, context);
+    print_diagnostics(globals, program.sources, program.diagnostics);
+    globals.exit = kFailure;
+    return;
+  }
+  print_diagnostics(globals, program.sources, program.diagnostics);
   SourceId context_source;
   if (!context.empty()) {
     context_source = program.sources.add(options.context_file.empty() ? options.request_file : options.context_file, context);
   }
   Diagnostics diagnostics;
-  RequestText text{options.principal, options.action, options.resource, context_source};
-  std::optional<Request> request = read_request(program.sources, text, program.module.schema, options.validate, diagnostics);
+  RequestText asked{options.principal, options.action, options.resource, context_source};
+  std::optional<Request> request = read_request(program.sources, asked, program.module.schema, options.validate, diagnostics);
   print_diagnostics(globals, program.sources, diagnostics);
   if (!request || diagnostics.has_errors()) {
     globals.exit = kFailure;
@@ -181,9 +229,7 @@ void add_authorize(CLI::App& app, Globals& globals) {
   command->add_option("--format", options->format)->check(CLI::IsMember({"human", "json"}))->type_name("human|json");
   command->add_flag("-v,--verbose", options->verbose, "name the determining policies");
   command->callback([&globals, program, options] {
-    if (options->table.empty() && (program->policies.empty() || program->schema.empty())) {
-      throw CLI::ValidationError("authorize needs --table, or -p and -s");
-    }
+    if (options->table.empty() && program->policies.empty()) program->policies.push_back("-");
     authorize(globals, *program, *options);
   });
 }

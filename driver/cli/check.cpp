@@ -7,6 +7,21 @@
 namespace kerf::cli {
 namespace {
 
+struct CheckOptions {
+  std::string mode = "strict", applicability = "error";
+  std::optional<std::size_t> level;
+  bool deny_warnings = false;
+};
+
+void check_policies(Globals& globals, const ProgramOptions& options, const CheckOptions& wanted) {
+  ValidationOptions validation;
+  if (wanted.mode == "permissive") validation.mode = ValidationMode::permissive;
+  validation.level = wanted.level;
+  validation.applicability_warns = wanted.applicability == "warning";
+  std::unique_ptr<Loaded> loaded = load_program(globals, options, validation);
+  if (loaded && wanted.deny_warnings && !loaded->program.diagnostics.all().empty()) globals.exit = kInvalid;
+}
+
 void compile(Globals& globals, const ProgramOptions& options, const std::string& directory, const std::string& stage,
              const std::vector<std::string>& waived) {
   std::unique_ptr<Loaded> loaded = load_program(globals, options);
@@ -80,8 +95,16 @@ void explain_code(Globals& globals, const std::string& name) {
 void add_check(CLI::App& app, Globals& globals) {
   auto options = std::make_shared<ProgramOptions>();
   CLI::App* check = app.add_subcommand("check", "parse, validate and split a policy set; write nothing");
+  check->alias("validate");   // as Cedar's command line says
   options->declare(*check, true);
-  check->callback([&globals, options] { load_program(globals, *options); });
+  auto validation = std::make_shared<CheckOptions>();
+  check->add_option("--validation-mode", validation->mode, "strict, or permissive: values of different types may meet")
+      ->check(CLI::IsMember({"strict", "permissive"}))->type_name("strict|permissive");
+  check->add_option("--level", validation->level, "most steps from the request to data of entities")->type_name("N");
+  check->add_option("--applicability", validation->applicability, "what a scope that fits no action is")
+      ->check(CLI::IsMember({"error", "warning"}))->type_name("error|warning");
+  check->add_flag("--deny-warnings", validation->deny_warnings, "warnings fail too");
+  check->callback([&globals, options, validation] { check_policies(globals, *options, *validation); });
 
   auto directory = std::make_shared<std::string>();
   auto stage = std::make_shared<std::string>();

@@ -22,10 +22,13 @@ struct Globals {
   bool colour_for(int fd) const;   // terminal, NO_COLOR, --color
 };
 
-// -p, -s, --entities as Cedar's command line spells them.
+// -p, -k, -s, --entities as Cedar's command line spells them.
 struct ProgramOptions {
   std::vector<std::string> policies;
-  std::string schema, entities;
+  std::string schema, entities, links;
+  std::string policy_format, schema_format;   // empty: by the ending of the name
+  void declare_policies(CLI::App& command, bool required);
+  void declare_schema(CLI::App& command, bool required);
   void declare(CLI::App& command, bool policies_required);
 };
 
@@ -38,12 +41,14 @@ struct Loaded {
   ProgramText text;
   Program program;
 };
-std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options);
+std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options, const ValidationOptions& validation = {});
 
 void print_error(const Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help);
 
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
+void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
+void add_format(CLI::App& app, Globals& globals);     // format, evaluate, language-version
 void add_simulate(CLI::App& app, Globals& globals);
 void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
 

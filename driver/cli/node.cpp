@@ -23,7 +23,8 @@ Json status_json(const loader::BindingStatus& s) {
           {"digest", s.bundle_digest}, {"principal", s.principal}, {"cgroup", s.cgroup}, {"mode", s.mode}, {"alive", s.alive},
           {"programs", s.programs}, {"enforced", s.enforced}, {"degraded", s.degraded}, {"waived", s.waived},
           {"anchors", s.anchors}, {"facts", s.facts}, {"decisions", s.decisions}, {"denials", s.denials},
-          {"events_lost", s.events_lost}, {"guards", s.guards}, {"no_slot", s.no_slot}, {"policies", std::move(hits)}};
+          {"events_lost", s.events_lost}, {"guards", s.guards}, {"no_slot", s.no_slot},
+          {"tags_lost", s.tags_lost}, {"policies", std::move(hits)}};
 }
 
 const char* liveness(const loader::BindingStatus& s) {
@@ -38,6 +39,7 @@ void print_status(const loader::BindingStatus& s) {
   if (!s.cgroup.empty()) fmt::print("  cgroup     {}\n", s.cgroup);
   fmt::print("  decisions  {} ({} refused, {} by guards, {} events lost)\n", s.decisions, s.denials, s.guards, s.events_lost);
   if (s.no_slot != 0) fmt::print("  no slot    {} decisions refused: too many at once\n", s.no_slot);
+  if (s.tags_lost != 0) fmt::print("  tags lost  {} tasks are refused everything: too many at once\n", s.tags_lost);
   for (const auto& [name, value] : s.facts) fmt::print("  fact       {} = {}\n", name, value);
   for (const std::string& name : s.degraded) fmt::print("  degraded   {}\n", name);
   for (const std::string& name : s.waived) fmt::print("  waived     {}\n", name);
@@ -103,6 +105,7 @@ void add_load(CLI::App& app, Globals& globals) {
   load->add_option("--bundle", options->bundle_dir, "directory written by kerf compile")->required()->type_name("DIR");
   load->add_option("--name", options->name, "what to call it on this machine")->type_name("NAME");
   load->add_flag("--replace", options->replace, "take the place of the bundle of that name; its bindings stay");
+  load->add_flag("--allow-noncanonical", options->allow_noncanonical, "with --replace: accept path literals that match nothing here");
   load->add_flag("--log-allows", options->log_allows, "make events for allowed calls too");
   load->add_option("--allow-degraded", options->allow_degraded, "accept that these features are not enforced")
       ->delimiter(',')->type_name("NAME,…");

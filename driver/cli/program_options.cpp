@@ -20,11 +20,24 @@ bool Globals::colour_for(int fd) const {
   return ::isatty(fd) != 0 && (no_color == nullptr || *no_color == '\0');
 }
 
-void ProgramOptions::declare(CLI::App& command, bool policies_required) {
+void ProgramOptions::declare_policies(CLI::App& command, bool required) {
   auto* p = command.add_option("-p,--policies", policies, "policy files or directories; - is standard input")->type_name("FILE");
-  if (policies_required) p->required();
-  auto* s = command.add_option("-s,--schema", schema, "schema in Cedar's human-readable syntax")->type_name("FILE");
-  if (policies_required) s->required();
+  if (required) p->required();
+  command.add_option("--policy-format", policy_format, "form of the policies; default: by the ending of the name")
+      ->check(CLI::IsMember({"cedar", "json"}))->type_name("cedar|json");
+  command.add_option("-k,--template-linked", links, "links of templates, as `kerf link` keeps them")->type_name("FILE");
+}
+
+void ProgramOptions::declare_schema(CLI::App& command, bool required) {
+  auto* s = command.add_option("-s,--schema", schema, "schema file")->type_name("FILE");
+  if (required) s->required();
+  command.add_option("--schema-format", schema_format, "form of the schema; default: by the ending of the name")
+      ->check(CLI::IsMember({"cedar", "json"}))->type_name("cedar|json");
+}
+
+void ProgramOptions::declare(CLI::App& command, bool policies_required) {
+  declare_policies(command, policies_required);
+  declare_schema(command, policies_required);
   command.add_option("--entities", entities, "entities in Cedar's JSON form")->type_name("FILE");
 }
 
@@ -41,24 +54,26 @@ void print_error(const Globals& globals, Code code, const std::string& message, 
 std::optional<ProgramText> load(Globals& globals, const ProgramOptions& options) {
   Diagnostics diagnostics;
   ProgramText text;
-  text.policies = read_files(options.policies, diagnostics);
+  text.policies = read_files(options.policies, options.policy_format, diagnostics);
   auto one = [&](const std::string& path) -> std::optional<InputFile> {
     return path.empty() ? std::nullopt : read_file(path, diagnostics);
   };
   text.schema = one(options.schema);
+  if (text.schema) text.schema->format = format_of(options.schema_format, options.schema);
   text.entities = one(options.entities);
+  text.links = one(options.links);
   if (!diagnostics.has_errors()) return text;
   print_diagnostics(globals, Sources{}, diagnostics);
   globals.exit = kFailure;
   return std::nullopt;
 }
 
-std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options) {
+std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options, const ValidationOptions& validation) {
   std::optional<ProgramText> text = load(globals, options);
   if (!text) return nullptr;
   auto loaded = std::make_unique<Loaded>();
   loaded->text = std::move(*text);
-  loaded->program = check_program(loaded->text);
+  loaded->program = check_program(loaded->text, validation);
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
   if (!loaded->program.diagnostics.has_errors()) return loaded;
   globals.exit = kInvalid;

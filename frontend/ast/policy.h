@@ -34,7 +34,7 @@ struct Slot {
 
 enum class BinaryOp { or_, and_, eq, not_eq_, less, less_eq, greater, greater_eq, in, add, sub, mul };
 
-// The pieces of a `like` pattern between wildcards; same shape as kerf::Pattern::pieces.
+// The pieces of a `like` pattern between wildcards. As written: between two stars in a row stands an empty piece.
 struct LikePattern {
   std::vector<std::string> pieces;
 };
@@ -99,6 +99,7 @@ struct Condition {
 };
 
 struct Policy {
+  std::optional<std::string> id;      // given by the form that it is stored in; text has none but `@id`
   Effect effect;
   std::vector<Annotation> annotations;
   Scope principal, action, resource;
@@ -108,10 +109,18 @@ struct Policy {
   bool is_template() const;           // has a slot
 };
 
+// A static policy made from a template: entities for its slots.
+struct TemplateLink {
+  std::string template_id, id;
+  std::optional<EntityRef> principal, resource;
+  Span template_span, id_span;
+};
+
 struct PolicyFile {
   SourceId source;
   std::vector<Expr> exprs;
-  std::vector<Policy> policies;  // source order
+  std::vector<Policy> policies;     // source order
+  std::vector<TemplateLink> links;  // of this or another file's templates; text has none
 
   const Expr& operator[](ExprId id) const { return exprs.at(id.index); }
   ExprId add(Expr expr) {
@@ -120,9 +129,16 @@ struct PolicyFile {
   }
 };
 
+// The slots of a template: principal's, resource's.
+const Slot* slot_of(const Scope& scope);
+// A policy from a template: its slots filled. The expressions are shared, so the result belongs to the same file.
+Policy link(const Policy& from, const TemplateLink& link);
+
 // Canonical Cedar text with the fewest parentheses; parse(print(p)) is p, spans aside.
 std::string print(const PolicyFile& file);
 std::string print(const PolicyFile& file, const Policy& policy);
 std::string print(const PolicyFile& file, ExprId expr);
+// One line, every operand that is no leaf in parentheses: what the official tools (4.12) print from the JSON form.
+std::string print_official(const PolicyFile& file, const Policy& policy);
 
 }  // namespace kerf::ast

@@ -12,7 +12,9 @@ namespace kerf::ast {
 struct TypeTag;
 using TypeExprId = Id<TypeTag>;
 
-struct TypeName { Name name; };          // builtin, common type, entity type or extension type: resolved later
+// Text leaves open what a name is; the JSON form can say it. builtin: Bool, Long, String.
+enum class NameKind { any, builtin, extension, entity, common };
+struct TypeName { Name name; NameKind kind = NameKind::any; };
 struct SetType { TypeExprId element; };
 struct AttrDecl {
   Attr name;
@@ -32,7 +34,7 @@ struct EntityDecl {
   std::vector<Annotation> annotations;
   std::vector<Ident> names;                 // `entity A, B …`
   std::vector<Name> parents;
-  std::optional<TypeExprId> shape;          // a RecordType
+  std::optional<TypeExprId> shape;          // a RecordType in text; JSON may name a common type
   std::optional<TypeExprId> tags;
   std::optional<std::vector<Attr>> enum_ids;
   Span span;
@@ -86,6 +88,7 @@ struct SchemaFile {
   }
 };
 
+// Canonical text: see print_schema.cpp. A shape that is no RecordType has no text (check_text_form in frontend/json).
 std::string print(const SchemaFile& file);
 
 }  // namespace kerf::ast

@@ -82,20 +82,13 @@ struct Reader {
   Diagnostics& diagnostics;
   bool pattern;
   ast::LikePattern out{{""}};
-  bool after_wildcard = false;
 
-  void literal_byte(char c) { out.pieces.back() += c, after_wildcard = false; }
-
-  // A run of wildcards is one.
-  void wildcard() {
-    if (!after_wildcard) out.pieces.emplace_back();
-    after_wildcard = true;
-  }
+  void literal_byte(char c) { out.pieces.back() += c; }
+  void wildcard() { out.pieces.emplace_back(); }
 
   void scalar(char32_t c) {
     if (pattern && c == U'*') return wildcard();
     append_utf8(out.pieces.back(), c);
-    after_wildcard = false;
   }
 
   Span span(std::size_t begin, std::size_t length) const {

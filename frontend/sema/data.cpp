@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "frontend/sema/json_text.h"
+#include "frontend/json/text.h"
 #include "frontend/sema/read_value.h"
+#include "frontend/sema/type_body.h"
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
 #include "ir/values/json.h"
@@ -479,6 +480,52 @@ Entities read_entities(const Sources& sources, SourceId source, const Schema& sc
 std::optional<Request> read_request(const Sources& sources, const RequestText& text, const Schema& schema,
                                     bool validate, Diagnostics& diagnostics) {
   return RequestReader(sources, text, schema, validate, diagnostics).run();
+}
+
+static std::optional<Error> find_wrong_parent(const std::vector<Entity>& entities) {
+  for (const Entity& entity : entities) {
+    if (!is_action_type(entity.uid.type)) continue;
+    for (const EntityUid& parent : entity.parents) {
+      if (is_action_type(parent.type)) continue;
+      return Error{fmt::format("the action {} has a parent that is no action: {}", to_text(entity.uid), to_text(parent))};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Entities> read_untyped_entities(const Sources& sources, SourceId source, Diagnostics& diagnostics) {
+  Result<Json> json = parse_json(sources.text(source));
+  Result<std::vector<Entity>> list = json ? entities_from_json(*json) : Result<std::vector<Entity>>(json.error());
+  if (list) {
+    if (std::optional<Error> wrong = find_wrong_parent(*list)) list = std::move(*wrong);
+  }
+  Result<Entities> built = list ? Entities::build(std::move(*list)) : Result<Entities>(list.error());
+  if (built) return std::move(*built);
+  diagnostics.report(Code::K6032, Span{source, 0, 0}, "entities", built.error().message);
+  return std::nullopt;
+}
+
+std::optional<Request> read_untyped_request(const Sources& sources, const RequestText& text, Diagnostics& diagnostics) {
+  Request request;
+  auto uid = [&](std::string_view what, const std::string& literal, EntityUid& out) {
+    std::optional<EntityUid> parsed = parse_uid(literal);
+    if (parsed) out = std::move(*parsed);
+    else diagnostics.report(Code::K6027, {}, what, literal).with_help("write it as Type::\"id\"");
+    return parsed.has_value();
+  };
+  bool good = uid("principal", text.principal, request.principal);
+  good = uid("action", text.action, request.action) && good;
+  good = uid("resource", text.resource, request.resource) && good;
+  if (text.context.valid()) {
+    Result<Json> json = parse_json(sources.text(text.context));
+    Result<Value> value = json ? value_from_json(*json) : Result<Value>(json.error());
+    if (value && value->as_record() == nullptr) value = Error{"a context is an object"};
+    if (value) request.context = *value->as_record();
+    else diagnostics.report(Code::K6032, Span{text.context, 0, 0}, "context", value.error().message);
+    good = good && value;
+  }
+  if (!good) return std::nullopt;
+  return request;
 }
 
 }  // namespace kerf

@@ -34,6 +34,16 @@ Var lower_var(ast::Var var) {
 
 EntityUid uid_of(const ast::EntityRef& ref) { return {ref.type.text, ref.id}; }
 
+// A run of wildcards is one.
+Pattern lower_pattern(const ast::LikePattern& written) {
+  Pattern pattern{{}};
+  for (std::size_t i = 0; i < written.pieces.size(); ++i) {
+    bool between_stars = i != 0 && i + 1 != written.pieces.size() && written.pieces[i].empty();
+    if (!between_stars) pattern.pieces.push_back(written.pieces[i]);
+  }
+  return pattern;
+}
+
 struct MethodRow {
   std::string_view name;
   std::size_t args;
@@ -296,7 +306,7 @@ class ExprLowering {
             [&](const ast::Binary& n) { finish_binary(n, e.span); },
             [&](const ast::If&) { push(out_.add(Op::if_, pop(3), e.span, {})); },
             [&](const ast::Like& n) {
-              push(out_.add_like(pop(), Pattern{n.pattern.pieces}, e.span, n.pattern_span));
+              push(out_.add_like(pop(), lower_pattern(n.pattern), e.span, n.pattern_span));
             },
             [&](const ast::Is&) { finish_is(e.span); },
             [&](const ast::GetAttr& n) {
@@ -373,19 +383,6 @@ class ExprLowering {
   std::vector<Step> steps_;
   std::vector<NodeId> values_;
 };
-
-const ast::Slot* slot_of(const ast::EntityOrSlot& entity) { return std::get_if<ast::Slot>(&entity); }
-
-const ast::Slot* slot_of(const ast::Scope& scope) {
-  return std::visit(Overloaded{
-                        [](const ast::ScopeAny&) -> const ast::Slot* { return nullptr; },
-                        [](const ast::ScopeEq& s) { return slot_of(s.entity); },
-                        [](const ast::ScopeIn& s) { return slot_of(s.entity); },
-                        [](const ast::ScopeIs& s) -> const ast::Slot* { return s.in ? slot_of(*s.in) : nullptr; },
-                        [](const ast::ScopeInList&) -> const ast::Slot* { return nullptr; },
-                    },
-                    scope.constraint);
-}
 
 const ast::EntityRef& entity_of(const ast::EntityOrSlot& entity) {
   const auto* ref = std::get_if<ast::EntityRef>(&entity);
@@ -468,10 +465,10 @@ class PolicyIds {
   explicit PolicyIds(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
 
   std::optional<std::string> take(const ast::Policy& policy, std::size_t position) {
-    std::string id = fmt::format("policy{}", position);
+    std::string id = policy.id.value_or(fmt::format("policy{}", position));
     Span at = policy.effect_span;
     for (const ast::Annotation& annotation : policy.annotations) {
-      if (annotation.key != "id") continue;
+      if (annotation.key != "id" || policy.id) continue;
       id = annotation.value.value_or("");
       at = annotation.value_span.valid() ? annotation.value_span : annotation.span;
       if (id.empty()) {
@@ -479,6 +476,10 @@ class PolicyIds {
         return std::nullopt;
       }
     }
+    return take(std::move(id), at);
+  }
+
+  std::optional<std::string> take(std::string id, Span at) {
     auto [entry, is_new] = taken_.emplace(id, at);
     if (is_new) return id;
     diagnostics_.report(Code::K3002, at, id)
@@ -491,34 +492,87 @@ class PolicyIds {
   Diagnostics& diagnostics_;
 };
 
-bool refuse_template(const ast::Policy& policy, Diagnostics& diagnostics) {
-  for (const ast::Scope* scope : {&policy.principal, &policy.resource}) {
-    if (const ast::Slot* slot = slot_of(*scope)) {
-      diagnostics.report(Code::K3001, slot->span).with_label("a slot");
-      return true;
-    }
+// What can be said of a template before it is linked: its slots constrain nothing but their types.
+ast::Policy without_slots(const ast::Policy& from) {
+  ast::Policy policy = from;
+  for (ast::Scope* scope : {&policy.principal, &policy.resource}) {
+    if (ast::slot_of(*scope) == nullptr) continue;
+    if (auto* is = std::get_if<ast::ScopeIs>(&scope->constraint)) is->in.reset();
+    else scope->constraint = ast::ScopeAny{};
   }
-  return false;
+  return policy;
+}
+
+std::optional<Policy> lower_policy(const ast::PolicyFile& file, const ast::Policy& from, std::string id,
+                                   Diagnostics& diagnostics) {
+  Policy policy;
+  policy.id = std::move(id);
+  policy.effect = from.effect == ast::Effect::permit ? Effect::permit : Effect::forbid;
+  for (const ast::Annotation& a : from.annotations) policy.annotations.emplace_back(a.key, a.value.value_or(""));
+  policy.principal = constraint_of(from.principal);
+  policy.resource = constraint_of(from.resource);
+  policy.span = from.span;
+  if (!lower_body(file, from, policy.body, diagnostics)) return std::nullopt;
+  return policy;
+}
+
+struct Template {
+  const ast::PolicyFile* file;
+  const ast::Policy* policy;
+};
+using Templates = std::map<std::string, Template>;
+
+// Exactly the template's slots are given.
+bool check_slots(const ast::TemplateLink& link, const ast::Policy& policy, Diagnostics& diagnostics) {
+  bool good = true;
+  auto check_slot = [&](const ast::Scope& scope, const std::optional<ast::EntityRef>& given, std::string_view name) {
+    bool wanted = ast::slot_of(scope) != nullptr;
+    if (wanted == given.has_value()) return;
+    good = false;
+    if (!wanted) diagnostics.report(Code::K3006, given->span, link.id, name);
+    else diagnostics.report(Code::K3005, link.id_span, link.id, name).with_related(ast::slot_of(scope)->span, "the slot");
+  };
+  check_slot(policy.principal, link.principal, "?principal");
+  check_slot(policy.resource, link.resource, "?resource");
+  return good;
+}
+
+void lower_link(const ast::TemplateLink& link, const Templates& templates, PolicyIds& ids, Module& module, Diagnostics& diagnostics) {
+  auto found = templates.find(link.template_id);
+  if (found == templates.end()) {
+    Diagnostic& diagnostic = diagnostics.report(Code::K3004, link.template_span, link.template_id);
+    std::vector<std::string> names;
+    for (const auto& [id, one] : templates) names.push_back(id);
+    if (auto near = closest(link.template_id, names)) diagnostic.with_help(fmt::format("did you mean `{}`?", *near));
+    return;
+  }
+  std::optional<std::string> id = ids.take(link.id, link.id_span);
+  const auto& [file, from] = found->second;
+  if (!check_slots(link, *from, diagnostics) || !id) return;
+  std::optional<Policy> policy = lower_policy(*file, ast::link(*from, link), std::move(*id), diagnostics);
+  if (!policy) return;
+  policy->linked = true;
+  module.policies.push_back(std::move(*policy));
 }
 
 }  // namespace
 
 void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics) {
   PolicyIds ids(diagnostics);
+  Templates templates;
   std::size_t position = 0;
   for (const ast::PolicyFile& file : files) {
     for (const ast::Policy& from : file.policies) {
       std::optional<std::string> id = ids.take(from, position++);
-      if (refuse_template(from, diagnostics) || !id) continue;
-      Policy policy;
-      policy.id = std::move(*id);
-      policy.effect = from.effect == ast::Effect::permit ? Effect::permit : Effect::forbid;
-      for (const ast::Annotation& a : from.annotations) policy.annotations.emplace_back(a.key, a.value.value_or(""));
-      policy.principal = constraint_of(from.principal);
-      policy.resource = constraint_of(from.resource);
-      policy.span = from.span;
-      if (lower_body(file, from, policy.body, diagnostics)) module.policies.push_back(std::move(policy));
+      if (!id) continue;
+      bool is_template = from.is_template();
+      if (is_template) templates.emplace(*id, Template{&file, &from});
+      auto policy = lower_policy(file, is_template ? without_slots(from) : from, std::move(*id), diagnostics);
+      if (policy) (is_template ? module.templates : module.policies).push_back(std::move(*policy));
     }
+  }
+  for (const ast::PolicyFile& file : files) {
+    for (const ast::TemplateLink& link : file.links) lower_link(link, templates, ids, module, diagnostics);
   }
 }
 

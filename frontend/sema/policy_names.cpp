@@ -193,7 +193,7 @@ void check_names(const Policy& policy, const SchemaTypes& schema_types, Diagnost
   NameChecker(policy, schema_types, diagnostics).run();
 }
 
-bool check_application(const Policy& policy, const Module& module, const SchemaTypes& schema_types,
+bool check_application(const Policy& policy, const Module& module, const SchemaTypes& schema_types, Code code,
                        Diagnostics& diagnostics) {
   const Body& body = policy.body;
   ActionScope actions(body, module.schema);
@@ -210,7 +210,7 @@ bool check_application(const Policy& policy, const Module& module, const SchemaT
   NodeId last = body.arg(body.arg(body.root, 1), 1);
   if (body[last].op == Op::and_ && body[last].span == policy.span) last = body.arg(last, 0);
   span.end = std::max(span.end, body[last].span.end);
-  Diagnostic& d = diagnostics.report(Code::K3104, span, 0);
+  Diagnostic& d = diagnostics.report(code, span);
   if (principal_in) d.with_help("write `principal in` instead of `principal ==`: the entity is a group");
   if (resource_in) d.with_help("write `resource in` instead of `resource ==`: the entity is a group");
   return false;

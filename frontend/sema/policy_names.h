@@ -9,8 +9,8 @@ namespace kerf {
 // Entity types, actions and enumerated ids that the schema does not declare, wherever they stand; hidden characters.
 void check_names(const Policy& policy, const SchemaTypes& schema_types, Diagnostics& diagnostics);
 
-// Does some action fit the scope, with a principal and a resource type that it applies to? Reports if not.
-bool check_application(const Policy& policy, const Module& module, const SchemaTypes& schema_types,
+// Does some action fit the scope, with a principal and a resource type that it applies to? Reports if not, with `code`.
+bool check_application(const Policy& policy, const Module& module, const SchemaTypes& schema_types, Code code,
                        Diagnostics& diagnostics);
 
 }  // namespace kerf

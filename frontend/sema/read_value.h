@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "frontend/sema/json_text.h"
+#include "frontend/json/text.h"
 #include "ir/schema.h"
 
 namespace kerf {

@@ -103,9 +103,19 @@ class Resolver {
   }
 
   TypeId resolve(const ast::TypeName& node, const std::string& space) {
-    if (auto target = find_type(scope_, node.name.text, space)) return resolve(*target);
-    report_unknown(node.name, "a type", space, type_names());
+    if (auto target = find_type(scope_, node, space)) return resolve(*target);
+    report_unknown(node, space);
     return never();
+  }
+
+  void report_unknown(const ast::TypeName& node, const std::string& space) {
+    switch (node.kind) {
+      case ast::NameKind::builtin: internal_error("builtin types are known");
+      case ast::NameKind::any: return report_unknown(node.name, "a type", space, type_names());
+      case ast::NameKind::extension: return report_unknown(node.name, "an extension type", space, builtin_type_names());
+      case ast::NameKind::entity: return report_unknown(node.name, "an entity type", space, entity_names());
+      case ast::NameKind::common: return report_unknown(node.name, "a common type", space, common_names());
+    }
   }
 
   TypeId resolve(const ast::SetType& node, const std::string& space) {
@@ -131,7 +141,7 @@ class Resolver {
   void collect_references(ast::TypeExprId id, const std::string& space, std::vector<std::string>& out) const {
     const ast::TypeExpr& expr = file_[id];
     if (const ast::TypeName* name = std::get_if<ast::TypeName>(&expr.node)) {
-      auto target = find_type(scope_, name->name.text, space);
+      auto target = find_type(scope_, *name, space);
       if (!target) return;
       if (const CommonTypeRef* ref = std::get_if<CommonTypeRef>(&*target)) out.push_back(ref->name);
     } else if (const ast::SetType* set = std::get_if<ast::SetType>(&expr.node)) {
@@ -200,6 +210,10 @@ class Resolver {
       if (auto found = entity_type(parent, declared.space)) type.parents.insert(*found);
     }
     type.attrs = decl.shape ? resolve(*decl.shape, declared.space) : schema_.types.record({});
+    if (decl.shape && schema_.types[type.attrs].kind != TypeKind::record) {
+      if (schema_.types[type.attrs].kind != TypeKind::never) diagnostics_.report(Code::K2017, file_[*decl.shape].span, name);
+      type.attrs = schema_.types.record({});
+    }
     if (decl.shape) type.attr_spans = attr_spans(*decl.shape);
     if (decl.tags) type.tags = resolve(*decl.tags, declared.space);
     if (decl.enum_ids) {
@@ -297,7 +311,7 @@ class Resolver {
 
   TypeId resolve_context(ast::TypeExprId id, const std::string& space) {
     const ast::TypeName* name = std::get_if<ast::TypeName>(&file_[id].node);
-    if (!name) return resolve(id, space);
+    if (!name || name->kind != ast::NameKind::any) return resolve(id, space);
     if (auto target = find_common_type(scope_, name->name.text, space)) return resolve(*target);
     report_unknown(name->name, "a common type", space, common_names());
     return never();
@@ -308,7 +322,7 @@ class Resolver {
     for (std::size_t steps = 0; steps <= scope_.common_types.size(); ++steps) {
       if (std::holds_alternative<ast::RecordType>(file_[id].node)) return id;
       const ast::TypeName* name = std::get_if<ast::TypeName>(&file_[id].node);
-      if (!name) return std::nullopt;
+      if (!name || name->kind == ast::NameKind::entity || name->kind == ast::NameKind::builtin) return std::nullopt;
       auto target = find_common_type(scope_, name->name.text, space);
       const CommonTypeRef* ref = target ? std::get_if<CommonTypeRef>(&*target) : nullptr;
       if (!ref) return std::nullopt;

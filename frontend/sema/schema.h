@@ -11,4 +11,7 @@ namespace kerf {
 // On errors the result holds what could be resolved and must not be used for more checks than messages.
 Schema resolve_schema(const ast::SchemaFile& file, Diagnostics& diagnostics);
 
+// The same file with every name in full and of a known kind. Only for a file that resolve_schema has accepted.
+ast::SchemaFile resolve_names(const ast::SchemaFile& file);
+
 }  // namespace kerf

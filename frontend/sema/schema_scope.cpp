@@ -181,6 +181,26 @@ std::optional<TypeTarget> find_type(const SchemaScope& scope, const std::string&
   return std::nullopt;
 }
 
+std::optional<TypeTarget> find_type(const SchemaScope& scope, const ast::TypeName& name, const std::string& space) {
+  switch (name.kind) {
+    case ast::NameKind::any: return find_type(scope, name.name.text, space);
+    case ast::NameKind::common: return find_common_type(scope, name.name.text, space);
+    case ast::NameKind::builtin:
+    case ast::NameKind::extension: {
+      auto kind = find_builtin(name.name.text);
+      bool is_extension = kind && *kind != TypeKind::boolean && *kind != TypeKind::long_ && *kind != TypeKind::string;
+      if (!kind || is_extension != (name.kind == ast::NameKind::extension)) return std::nullopt;
+      return *kind;
+    }
+    case ast::NameKind::entity:
+      for (const std::string& full : candidates(name.name.text, space)) {
+        if (scope.entities.contains(full) || scope.action_types.contains(full)) return EntityTypeRef{full};
+      }
+      return std::nullopt;
+  }
+  internal_error("every kind of name is looked up");
+}
+
 std::optional<TypeTarget> find_common_type(const SchemaScope& scope, const std::string& name,
                                            const std::string& space) {
   for (const std::string& full : candidates(name, space)) {

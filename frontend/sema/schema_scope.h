@@ -47,6 +47,7 @@ using TypeTarget = std::variant<TypeKind, CommonTypeRef, EntityTypeRef>;
 // A name without `::` means the one in its namespace, else the one outside of any; common types go before entity
 // types, builtins come last. `__cedar::Long` is always the builtin.
 std::optional<TypeTarget> find_type(const SchemaScope& scope, const std::string& name, const std::string& space);
+std::optional<TypeTarget> find_type(const SchemaScope& scope, const ast::TypeName& name, const std::string& space);
 // The same, where only a common type or builtin (context), or only an entity type (parents, appliesTo) can stand.
 std::optional<TypeTarget> find_common_type(const SchemaScope& scope, const std::string& name,
                                            const std::string& space);

@@ -14,7 +14,8 @@ namespace kerf {
 
 bool is_action_type(std::string_view type) { return type == "Action" || type.ends_with("::Action"); }
 
-SchemaTypes::SchemaTypes(const Schema& schema, Types& types) : schema_(schema), types_(types) {
+SchemaTypes::SchemaTypes(const Schema& schema, Types& types, ValidationMode mode)
+    : schema_(schema), types_(types), mode_(mode) {
   for (const auto& [name, type] : schema.entity_types) entities_.emplace(name, types.entity(name));
   for (const auto& [uid, action] : schema.actions) {
     entities_.emplace(uid.type, types.entity(uid.type));
@@ -271,7 +272,7 @@ BodyTyper::Answer BodyTyper::conditional(NodeId id) {
   Answer otherwise = visit(body_.arg(id, 2));
   bool ok = test.ok && then.ok && otherwise.ok;
   if (!then.type.valid() || !otherwise.type.valid()) return {TypeId(), false, {}};
-  Lub lub = least_upper_bound(types_, then.type, otherwise.type);
+  Lub lub = join(then.type, otherwise.type);
   if (lub.type.valid()) return {lub.type, ok, common(then.capabilities, otherwise.capabilities)};
   problems_->push_back(IncompatibleTypes{id, body_.arg(id, 1), body_.arg(id, 2), then.type, otherwise.type,
                                          lub.mismatch, LubPlace::conditional});
@@ -288,7 +289,12 @@ const Value* BodyTyper::literal_value(NodeId id, Value& action) const {
 
 TypeId BodyTyper::type_of_equality(NodeId left, TypeId left_type, NodeId right, TypeId right_type) const {
   bool entities = is(left_type, TypeKind::entity) && is(right_type, TypeKind::entity);
-  if (entities && left_type != right_type) return singleton(false);
+  if (entities && left_type != right_type) {
+    const std::vector<std::string>& x = types_[left_type].entity_types;
+    const std::vector<std::string>& y = types_[right_type].entity_types;
+    bool shared = std::any_of(x.begin(), x.end(), [&](const auto& name) { return std::binary_search(y.begin(), y.end(), name); });
+    return shared ? simple(TypeKind::boolean) : singleton(false);
+  }
   Value left_action, right_action;
   const Value* a = literal_value(left, left_action);
   const Value* b = literal_value(right, right_action);
@@ -299,7 +305,8 @@ TypeId BodyTyper::type_of_equality(NodeId left, TypeId left_type, NodeId right, 
 bool BodyTyper::require_same(NodeId node, NodeId first, TypeId first_type, NodeId second, TypeId second_type,
                              LubPlace place) {
   if (!first_type.valid() || !second_type.valid()) return true;   // reported where it has no type
-  Lub lub = least_upper_bound(types_, first_type, second_type);
+  if (permissive()) return true;                                   // values of different types are unequal
+  Lub lub = join(first_type, second_type);
   if (lub.type.valid()) return true;
   problems_->push_back(IncompatibleTypes{node, first, second, first_type, second_type, lub.mismatch, place});
   return false;

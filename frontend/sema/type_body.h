@@ -1,4 +1,4 @@
-// The strict validator for one body in one request environment (cedar-policy-core validator/typecheck.rs): a type and
+// The validator for one body in one request environment (cedar-policy-core validator/typecheck.rs): a type and
 // the capabilities of every expression that short circuits do not hide.
 #pragma once
 #include <cstdint>
@@ -40,9 +40,10 @@ bool is_action_type(std::string_view type);   // `Action` or `…::Action`
 // The schema's types by name, and which action types can be below which; made once for many bodies.
 class SchemaTypes {
  public:
-  SchemaTypes(const Schema& schema, Types& types);
+  SchemaTypes(const Schema& schema, Types& types, ValidationMode mode = ValidationMode::strict);
 
   const Schema& schema() const { return schema_; }
+  ValidationMode mode() const { return mode_; }
   Types& types() const { return types_; }
   TypeId entity(const std::string& name) const;             // not valid: not declared
   bool is_known(const std::string& type) const;             // as a name in a policy
@@ -52,6 +53,7 @@ class SchemaTypes {
  private:
   const Schema& schema_;
   Types& types_;
+  ValidationMode mode_;
   std::unordered_map<std::string, TypeId> entities_;
   std::set<std::pair<std::string, std::string>> action_edges_;
 };
@@ -110,7 +112,8 @@ class BodyTyper {
   Answer record(NodeId id);
   Answer call(NodeId id);
 
-  const AttrType* find_attr(TypeId object, const std::string& name) const;
+  std::optional<AttrType> find_attr(TypeId object, const std::string& name);
+  bool may_have_attr(TypeId object, const std::string& name) const;   // though find_attr finds none
   const EntityUid* entity_value(NodeId id) const;                 // a literal, or `action`
   std::vector<const EntityUid*> entity_values(NodeId id) const;   // empty: not only literals
   const Value* literal_value(NodeId id, Value& action) const;
@@ -121,6 +124,8 @@ class BodyTyper {
 
   TypeId simple(TypeKind kind) const { return types_.simple(kind); }
   TypeId singleton(bool value) const { return simple(value ? TypeKind::true_ : TypeKind::false_); }
+  bool permissive() const { return schema_types_.mode() == ValidationMode::permissive; }
+  Lub join(TypeId a, TypeId b) { return least_upper_bound(types_, a, b, schema_types_.mode()); }
   bool is(TypeId type, TypeKind kind) const { return type.valid() && types_[type].kind == kind; }
   void hold(const Capabilities& capabilities, int by);
   bool holds(NodeId id) const { return held_[capability_[id.index]] > 0; }

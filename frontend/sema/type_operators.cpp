@@ -63,7 +63,7 @@ BodyTyper::Answer BodyTyper::membership(NodeId id) {
   Answer left = expect_kind(a, TypeKind::entity, "an entity", use_contains);
   auto is_target = [&](const Type& type) {
     return type.kind == TypeKind::entity ||
-           (type.kind == TypeKind::set && types_[type.element].kind == TypeKind::entity);
+           (type.kind == TypeKind::set && (types_[type.element].kind == TypeKind::entity || types_[type.element].kind == TypeKind::never));
   };
   Answer right = expect(b, is_target, "an entity or a set of entities", group_hint);
   TypeId unknown = simple(TypeKind::boolean);
@@ -80,30 +80,63 @@ BodyTyper::Answer BodyTyper::membership(NodeId id) {
   }
   const Type& target = types_[right.type];
   const Type& group = target.kind == TypeKind::set ? types_[target.element] : target;
-  bool possible = schema_types_.can_be_in(types_[left.type].entity_types.front(), group.entity_types.front());
+  bool possible = false;   // `in []` has a group of no type
+  for (const std::string& member : types_[left.type].entity_types) {
+    for (const std::string& above : group.entity_types) possible = possible || schema_types_.can_be_in(member, above);
+  }
   return {possible ? unknown : singleton(false), true, {}};
 }
 
 BodyTyper::Answer BodyTyper::type_test(NodeId id) {
   Answer operand = expect_kind(body_.arg(id, 0), TypeKind::entity, "an entity", entities_only);
   if (!operand.type.valid()) return {simple(TypeKind::boolean), false, {}};
-  return {singleton(types_[operand.type].entity_types.front() == body_.name(id)), operand.ok, {}};
+  const std::vector<std::string>& all = types_[operand.type].entity_types;
+  bool among = std::find(all.begin(), all.end(), body_.name(id)) != all.end();
+  return {among && all.size() > 1 ? simple(TypeKind::boolean) : singleton(among), operand.ok, {}};
 }
 
-const AttrType* BodyTyper::find_attr(TypeId object, const std::string& name) const {
+// Of several entity types, what all of them have.
+std::optional<AttrType> BodyTyper::find_attr(TypeId object, const std::string& name) {
+  auto of_record = [&](TypeId record) -> std::optional<AttrType> {
+    if (!record.valid()) return std::nullopt;
+    auto found = types_[record].attrs.find(name);
+    return found == types_[record].attrs.end() ? std::nullopt : std::optional(found->second);
+  };
+  if (!is(object, TypeKind::entity)) return of_record(object);
+  std::vector<std::string> all = types_[object].entity_types;   // a copy: joining moves the store
+  std::optional<AttrType> common;
+  for (const std::string& type : all) {
+    std::optional<AttrType> attr = of_record(schema_types_.attributes(type));
+    if (!attr) return std::nullopt;
+    if (!common) {
+      common = attr;
+      continue;
+    }
+    Lub lub = join(common->type, attr->type);
+    if (!lub.type.valid()) return std::nullopt;
+    common = AttrType{lub.type, common->required && attr->required};
+  }
+  return common;
+}
+
+bool BodyTyper::may_have_attr(TypeId object, const std::string& name) const {
   const Type& type = types_[object];
-  TypeId record = type.kind == TypeKind::entity ? schema_types_.attributes(type.entity_types.front()) : object;
-  if (!record.valid()) return nullptr;
-  auto found = types_[record].attrs.find(name);
-  return found == types_[record].attrs.end() ? nullptr : &found->second;
+  if (type.kind == TypeKind::record) return type.open;
+  return std::any_of(type.entity_types.begin(), type.entity_types.end(), [&](const std::string& one) {
+    TypeId record = schema_types_.attributes(one);
+    return record.valid() && types_[record].attrs.contains(name);
+  });
 }
 
 // A record surely has its required attributes; an entity may not exist.
 BodyTyper::Answer BodyTyper::has_attr(NodeId id) {
   Answer object = expect_entity_or_record(body_.arg(id, 0), group_hint);
   if (!object.type.valid()) return {simple(TypeKind::boolean), false, {}};
-  const AttrType* attr = find_attr(object.type, body_.name(id));
-  if (attr == nullptr) return {singleton(false), object.ok, {}};
+  std::optional<AttrType> attr = find_attr(object.type, body_.name(id));
+  if (!attr) {
+    bool possible = may_have_attr(object.type, body_.name(id));
+    return {possible ? simple(TypeKind::boolean) : singleton(false), object.ok, {}};
+  }
   bool certain = holds(id) || (attr->required && is(object.type, TypeKind::record));
   return {certain ? singleton(true) : simple(TypeKind::boolean), object.ok, {capability_[id.index]}};
 }
@@ -111,8 +144,8 @@ BodyTyper::Answer BodyTyper::has_attr(NodeId id) {
 BodyTyper::Answer BodyTyper::get_attr(NodeId id) {
   Answer object = expect_entity_or_record(body_.arg(id, 0), no_hint);
   if (!object.type.valid()) return {TypeId(), false, {}};
-  const AttrType* attr = find_attr(object.type, body_.name(id));
-  if (attr == nullptr) {
+  std::optional<AttrType> attr = find_attr(object.type, body_.name(id));
+  if (!attr) {
     problems_->push_back(MissingAttr{id});
     return {TypeId(), false, {}};
   }
@@ -127,14 +160,32 @@ BodyTyper::Answer BodyTyper::tag(NodeId id) {
   Answer key = expect_kind(body_.arg(id, 1), TypeKind::string, "String", no_hint);
   bool ok = object.ok && key.ok;
   if (!object.type.valid()) return {TypeId(), false, {}};
-  const EntityType* declared = schema_.find_type(types_[object.type].entity_types.front());
-  bool tagged = declared != nullptr && declared->tags.has_value();
+  std::vector<std::string> all = types_[object.type].entity_types;
+  std::size_t with_tags = 0;
+  TypeId tags;
+  std::optional<IncompatibleTypes> mixed;
+  for (const std::string& type : all) {
+    const EntityType* declared = schema_.find_type(type);
+    if (declared == nullptr || !declared->tags) continue;
+    if (with_tags++ == 0) {
+      tags = *declared->tags;
+    } else if (!mixed) {
+      Lub lub = join(tags, *declared->tags);
+      if (!lub.type.valid()) mixed = IncompatibleTypes{id, id, id, tags, *declared->tags, lub.mismatch, LubPlace::conditional};
+      else tags = lub.type;
+    }
+  }
+  bool tagged = with_tags != 0;
   if (is_test) {
     TypeId type = !tagged ? singleton(false) : holds(id) ? singleton(true) : simple(TypeKind::boolean);
     return {type, ok, {capability_[id.index]}};
   }
   // a test of a type without tags is false, so nothing that it guards is typed
-  if (tagged && holds(id)) return {*declared->tags, ok, {}};
+  if (with_tags == all.size() && holds(id)) {
+    if (!mixed) return {tags, ok, {}};
+    problems_->push_back(*mixed);
+    return {TypeId(), false, {}};
+  }
   problems_->push_back(UnsafeTag{id});
   return {TypeId(), false, {}};
 }
@@ -162,6 +213,7 @@ BodyTyper::Answer BodyTyper::emptiness(NodeId id) {
 }
 
 BodyTyper::Answer BodyTyper::set(NodeId id) {
+  if (body_.args(id).empty() && permissive()) return {types_.set(simple(TypeKind::never)), true, {}};
   if (body_.args(id).empty()) {
     problems_->push_back(EmptySet{id});
     return {TypeId(), false, {}};
@@ -178,7 +230,7 @@ BodyTyper::Answer BodyTyper::set(NodeId id) {
   TypeId all = elements.front();
   for (std::size_t i = 1; i < elements.size(); ++i) {
     if (elements[i] == all) continue;
-    Lub lub = least_upper_bound(types_, all, elements[i]);
+    Lub lub = join(all, elements[i]);
     if (!lub.type.valid()) {
       problems_->push_back(IncompatibleTypes{id, body_.arg(id, 0), body_.arg(id, i), all, elements[i], lub.mismatch,
                                              LubPlace::set});
@@ -219,7 +271,7 @@ bool BodyTyper::check_call(NodeId id, const FunctionType& function) {
       ok = false;
     }
   }
-  if (!std::all_of(args.begin(), args.end(), is_literal)) {
+  if (!permissive() && !std::all_of(args.begin(), args.end(), is_literal)) {
     problems_->push_back(NonLiteralArgument{id});
     ok = false;
   }

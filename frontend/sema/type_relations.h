@@ -1,4 +1,4 @@
-// Subtypes and least upper bounds of the strict validator.
+// Subtypes and least upper bounds of the validator.
 #pragma once
 #include "ir/types.h"
 
@@ -12,8 +12,11 @@ struct Lub {
   Mismatch mismatch = Mismatch::kinds;
 };
 
+// Permissive: entity types join, and records keep what they have in common.
+enum class ValidationMode { strict, permissive };
+
 bool is_boolean(TypeKind kind);            // Bool and its singletons
-bool is_subtype(const Types& types, TypeId a, TypeId b);
-Lub least_upper_bound(Types& types, TypeId a, TypeId b);
+bool is_subtype(const Types& types, TypeId a, TypeId b, ValidationMode mode = ValidationMode::strict);
+Lub least_upper_bound(Types& types, TypeId a, TypeId b, ValidationMode mode = ValidationMode::strict);
 
 }  // namespace kerf

@@ -1,8 +1,9 @@
-// Strict validation of whole modules. Names once per policy, types per policy and environment; only one environment's
+// Validation of whole modules. Names once per policy, types per policy and environment; only one environment's
 // types exist at a time. Equal errors of several environments become one diagnostic that lists them.
 #include <map>
 #include <tuple>
 
+#include "frontend/sema/levels.h"
 #include "frontend/sema/policies.h"
 #include "frontend/sema/policy_names.h"
 #include "frontend/sema/type_body.h"
@@ -54,7 +55,8 @@ class Grouped {
 };
 
 // Is the condition false by its types in every environment?
-bool type_everywhere(const Module& module, const Policy& policy, const SchemaTypes& schema_types, Grouped& grouped) {
+bool type_everywhere(const Module& module, const Policy& policy, const SchemaTypes& schema_types,
+                     const ValidationOptions& options, Grouped& grouped) {
   BodyTyper typer(schema_types, policy.body);
   bool never_applies = true;
   std::vector<TypeProblem> problems;
@@ -63,6 +65,9 @@ bool type_everywhere(const Module& module, const Policy& policy, const SchemaTyp
     problems.clear();
     never_applies = typer.run(env, problems).always_false && never_applies;
     TypedBody typed{module.schema, schema_types.types(), policy.body, env, typer.types()};
+    Diagnostics deep;
+    if (options.level) check_levels(policy.body, schema_types.types(), typer.types(), env, *options.level, deep);
+    for (const Diagnostic& d : deep.all()) grouped.add(d, e);
     for (const TypeProblem& problem : problems) {
       Diagnostics one;
       report_problem(problem, typed, one);
@@ -72,13 +77,17 @@ bool type_everywhere(const Module& module, const Policy& policy, const SchemaTyp
   return never_applies;
 }
 
+Code application_code(const ValidationOptions& options) {
+  return options.applicability_warns ? Code::K3203 : Code::K3104;
+}
+
 void check_policy(const Module& module, const Policy& policy, const SchemaTypes& schema_types,
-                  Diagnostics& diagnostics) {
+                  const ValidationOptions& options, Diagnostics& diagnostics) {
   Diagnostics once;
   check_names(policy, schema_types, once);
-  bool applicable = check_application(policy, module, schema_types, once);
+  bool applicable = check_application(policy, module, schema_types, application_code(options), once);
   Grouped grouped;
-  bool never_applies = type_everywhere(module, policy, schema_types, grouped);
+  bool never_applies = type_everywhere(module, policy, schema_types, options, grouped);
   if (never_applies && applicable) once.report(Code::K3201, policy.span);
   for (Diagnostic diagnostic : once.all()) {
     diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`", policy.id))));
@@ -86,12 +95,31 @@ void check_policy(const Module& module, const Policy& policy, const SchemaTypes&
   grouped.flush(module, policy, diagnostics);
 }
 
+// The template's condition is right; the entities that fill its slots may not be.
+void check_link(const Module& module, const Policy& policy, const SchemaTypes& schema_types,
+                const ValidationOptions& options, Diagnostics& diagnostics) {
+  Diagnostics once;
+  check_names(policy, schema_types, once);
+  check_application(policy, module, schema_types, application_code(options), once);
+  for (Diagnostic diagnostic : once.all()) {
+    if (diagnostic.code == Code::K3202) continue;   // of the template's text, again
+    diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`, a link", policy.id))));
+  }
+}
+
 }  // namespace
 
-void typecheck(const Module& module, Diagnostics& diagnostics) {
+void typecheck(const Module& module, Diagnostics& diagnostics, const ValidationOptions& options) {
   Types types = module.schema.types;
-  SchemaTypes schema_types(module.schema, types);
-  for (const Policy& policy : module.policies) check_policy(module, policy, schema_types, diagnostics);
+  SchemaTypes schema_types(module.schema, types, options.mode);
+  for (const Policy& policy : module.policies) {
+    if (!policy.linked) check_policy(module, policy, schema_types, options, diagnostics);
+  }
+  for (const Policy& policy : module.templates) check_policy(module, policy, schema_types, options, diagnostics);
+  if (diagnostics.has_errors()) return;   // a template's errors would come again with each of its links
+  for (const Policy& policy : module.policies) {
+    if (policy.linked) check_link(module, policy, schema_types, options, diagnostics);
+  }
 }
 
 TypedPolicy type_policy(const Module& module, PolicyId policy, std::size_t environment, Types& types) {

@@ -75,7 +75,6 @@ Status read_observed(const Json& json, KernelEventData& event) {
     const Observable* observable = find_observable(name);
     if (!observable) return Error{fmt::format("`{}` is no observable of the kernel model", name)};
     if (observable->id == ObservableId::endpoint_host) return Error{"`endpoint.host` is not observed by this version"};
-    if (observable->id == ObservableId::directory_path) return Error{"the path of a directory is given as `file.path` too"};
     const KernelEvent& row = kernel_event(event.event);
     if (observable->events && *observable->events != row.resource) {
       return Error{fmt::format("`{}` is not observed with `{}`", name, row.text)};
@@ -84,6 +83,10 @@ Status read_observed(const Json& json, KernelEventData& event) {
     if (!read) return Error{fmt::format("observed `{}`: {}", name, read.error().message)};
     if (!has_kind(*read, observable->type)) return Error{fmt::format("observed `{}` has the wrong type", name)};
     event.observed.insert_or_assign(name, *read);
+  }
+  if (auto path = event.observed.find("directory.path"); path != event.observed.end()) {
+    if (!event.observed.emplace("file.path", path->second).second) return Error{"an event has one path: `file.path` or `directory.path`"};
+    event.directory = true;
   }
   return Unit{};
 }

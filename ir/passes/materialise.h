@@ -29,8 +29,8 @@ struct Materialised {
 //  "facts":{"delegation_depth":2}}. Addresses are normalised as the kernel does: mapped IPv6 becomes IPv4, 0.0.0.0 is
 // 127.0.0.1, :: is ::1.
 // {"event":"file.read","principal":…,"observed":{"file.path":"/srv/a","file.fs_type":"ext4","file.owner":0,
-//  "file.mode":420,"file.nlink":1},"directory":false}. The path of every object is `file.path`, of directories too. Of what
-// does not exist yet owner, mode and nlink are left out; they come together, and `file.setuid` follows from the mode.
+//  "file.mode":420,"file.nlink":1},"directory":false}. `directory.path` instead says that it is a directory. Of what does
+// not exist yet owner, mode and nlink are left out; they come together, and `file.setuid` follows from the mode.
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json);
 // Fails if the principal is not a stored entity of a `process` type, if no action applies (no-applicable-action), or if
 // the kernel would refuse the event because its path is too long, no text or not canonical.

@@ -43,7 +43,9 @@ std::uint32_t atom_number(std::vector<Map>& atoms, std::unordered_multimap<std::
 
 class PolicyPlanner {
  public:
-  PolicyPlanner(EnvPlanner& env, const PolicyInEnv& policy) : env_(env), policy_(policy), body_(*policy.body) {}
+  PolicyPlanner(EnvPlanner& env, const PolicyInEnv& policy) : env_(env), policy_(policy), body_(*policy.body) {
+    for (std::size_t i = 0; i < body_.size(); ++i) decided_.push_back(decide(NodeId(i)));
+  }
 
   PolicyPlan run() {
     Residuals::Id root = build(body_.root);
@@ -56,8 +58,54 @@ class PolicyPlanner {
   using Id = Residuals::Id;
   enum class Part { known, address, port, endpoint, file, path, userspace, several };
 
+  // The outcome of a condition whatever the event and the principal are. More than is folded: `principal.admin && false` is
+  // false, because its first operand cannot fail; so a policy for other actions costs an environment nothing.
+  std::optional<Outcome> decide(NodeId id) const {
+    if (policy_.analysis->folded.known(id)) return policy_.analysis->folded.outcome(id);
+    auto of = [&](std::size_t arg) { return decided_[body_.arg(id, arg).index]; };
+    auto safe = [&](std::size_t arg) { return !policy_.analysis->can_error[body_.arg(id, arg).index]; };
+    switch (body_[id].op) {
+      case Op::and_: return decide_chain(of(0), of(1), safe(0), Outcome::true_, Outcome::false_);
+      case Op::or_: return decide_chain(of(0), of(1), safe(0), Outcome::false_, Outcome::true_);
+      case Op::not_: return of(0) ? std::optional(outcome_not(*of(0))) : std::nullopt;
+      case Op::if_:
+        if (of(0)) return *of(0) == Outcome::error ? of(0) : of(*of(0) == Outcome::true_ ? 1 : 2);
+        return safe(0) && of(1) == of(2) ? of(1) : std::nullopt;
+      case Op::literal:
+      case Op::variable:
+      case Op::eq:
+      case Op::less:
+      case Op::less_eq:
+      case Op::add:
+      case Op::sub:
+      case Op::mul:
+      case Op::neg:
+      case Op::in:
+      case Op::is:
+      case Op::has_attr:
+      case Op::get_attr:
+      case Op::has_tag:
+      case Op::get_tag:
+      case Op::like:
+      case Op::contains:
+      case Op::contains_all:
+      case Op::contains_any:
+      case Op::is_empty:
+      case Op::set:
+      case Op::record:
+      case Op::call: return std::nullopt;
+    }
+    internal_error("operator");
+  }
+
+  static std::optional<Outcome> decide_chain(std::optional<Outcome> first, std::optional<Outcome> second, bool first_safe,
+                                             Outcome neutral, Outcome deciding) {
+    if (first) return *first == neutral ? second : first;
+    return first_safe && second == deciding ? second : std::nullopt;
+  }
+
   Part part(NodeId id) const {
-    if (policy_.analysis->folded.known(id)) return Part::known;
+    if (decided_[id.index]) return Part::known;
     const Origins origins = policy_.analysis->origins[id.index];
     if ((origins & ~kUserspace) == 0) return Part::userspace;
     if (origins == kFromAddress) return Part::address;
@@ -70,7 +118,7 @@ class PolicyPlanner {
 
   Id build(NodeId id) {
     switch (part(id)) {
-      case Part::known: return residuals_.constant(*policy_.analysis->folded.outcome(id));
+      case Part::known: return residuals_.constant(*decided_[id.index]);
       case Part::userspace:
         return residuals_.atom(kPredicateAtoms + env_.shared.predicate(policy_, id), policy_.analysis->can_error[id.index]);
       case Part::address: return address_atom(id);
@@ -414,6 +462,7 @@ class PolicyPlanner {
   EnvPlanner& env_;
   const PolicyInEnv& policy_;
   const Body& body_;
+  std::vector<std::optional<Outcome>> decided_;              // by node
   Residuals residuals_;
   std::vector<AddressOutcomes> addresses_;
   std::vector<PortOutcomes> ports_;

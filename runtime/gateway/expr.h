@@ -50,6 +50,7 @@ class Expr {
   static Result<Expr> from_json(const Json& json);
   EvalResult evaluate(const RequestParts& request, const Entities& entities) const;
   EvalResult evaluate(Evaluation& evaluation) const;
+  const Program& program() const { return *program_; }   // program.h
 
  private:
   explicit Expr(std::shared_ptr<const Program> program) : program_(std::move(program)) {}

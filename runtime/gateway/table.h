@@ -49,6 +49,7 @@ class Table {
   ~Table();
 
   struct State;   // table_state.h
+  const State& state() const { return *state_; }
 
  private:
   explicit Table(std::unique_ptr<State> state);

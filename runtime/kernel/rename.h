@@ -25,7 +25,8 @@ static __always_inline void refuse_rename(struct kerf_scratch *s, __u32 event)
 	set_denial(&s->walk, reason);
 	s->walk.seen.event = event;
 	count_decision(1, 1);
-	count_lost(kerf_report_file(s, FORGET(s->binding), ERRNO_EXDEV, reason == KERF_REASON_GUARD ? KERF_GUARD_RENAME : KERF_GUARD_NONE));
+	count_lost(kerf_report_file(s, FORGET(s->binding), ERRNO_EXDEV,
+				    reason == KERF_REASON_GUARD ? KERF_GUARD_RENAME : KERF_GUARD_NONE));
 	s->refused_event = event;
 	s->refused_errno = ERRNO_EXDEV;
 }

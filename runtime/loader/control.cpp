@@ -70,6 +70,7 @@ void add_counters(const Host& host, BindingStatus& status) {
   status.events_lost = counters.events_lost;
   status.guards = counters.guards;
   status.no_slot = counters.no_slot;
+  status.tags_lost = counters.tags_lost;
   auto bundle = read_bundle_data(bundle_copy(host, status.name, status.generation));
   if (!bundle) return;
   const auto& policies = bundle->manifest.policies;

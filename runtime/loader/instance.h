@@ -35,7 +35,11 @@ LoaderResult<Installed> install(const Host& host, const Prepared& prepared, cons
 
 // Replaces what is loaded under state.name; the caller holds the change lock. Killed at any point, the old bundle is in
 // force (with the new one beside it until gc) or the new one is.
-LoaderResult<Unit> replace(const Host& host, State& state, const Prepared& prepared, const std::string& bundle_dir, bool log_allows);
+struct ReplaceInput {
+  std::string bundle_dir;
+  bool log_allows = false, allow_noncanonical = false;
+};
+LoaderResult<Unit> replace(const Host& host, State& state, const Prepared& prepared, const ReplaceInput& input);
 
 struct BindInput {
   EntityUid principal;

@@ -15,6 +15,7 @@
 #include "runtime/loader/files.h"
 #include "runtime/loader/identity.h"
 #include "runtime/loader/instance.h"
+#include "runtime/loader/paths.h"
 #include "runtime/loader/probe.h"
 #include "runtime/loader/record.h"
 
@@ -108,16 +109,31 @@ LoaderResult<std::vector<NewRecord>> new_records(const State& state, const Loade
   return records;
 }
 
-// Bindings made while the bundle had no hook on files have no anchors yet.
-LoaderResult<Unit> add_missing_anchors(State& state, const Maps& maps, const std::string& pins) {
+std::string view_of(const BoundState& binding) { return first_task(binding.cgroup).value_or("self"); }
+
+// The paths that the new policies name, as each bound principal sees them.
+LoaderResult<Unit> check_named_paths(const State& state, const Manifest& manifest) {
+  for (const BoundState& binding : state.bindings) {
+    auto view = open_view(view_of(binding));
+    if (!view) return view.error();
+    auto misspelled = check_paths(manifest, view->root.get(), view->plan);
+    if (!misspelled.empty()) return with_help(misspelled_failure(misspelled), fmt::format("as {}/{} sees it", state.name, binding.id));
+  }
+  return Unit{};
+}
+
+// Bindings that the old generation had no anchors for get them; where there is no hook on files there are none.
+LoaderResult<Unit> renew_anchors(State& state, const Maps& maps, const std::string& pins, bool files, bool kept) {
   for (BoundState& binding : state.bindings) {
-    if (!binding.anchors.empty()) continue;
-    auto view = open_view(first_task(binding.cgroup).value_or("self"));
+    if (!files) binding.anchors.clear();
+    if (!files || (kept && !binding.anchors.empty())) continue;
+    auto view = open_view(view_of(binding));
     if (!view) return view.error();
     auto anchors = learn_anchors(*view, maps, pins);
     if (!anchors) return anchors.error();
     if (auto done = remove_anchors(maps, binding.id); !done) return done;
     if (auto done = add_anchors(maps, binding.id, *anchors); !done) return done;
+    binding.anchors.clear();
     for (const Anchor& anchor : *anchors) binding.anchors.push_back(escape_bytes(anchor.path));
   }
   return Unit{};
@@ -134,11 +150,14 @@ LoaderResult<Unit> attach_cgroups(const State& state, const std::string& pins, c
 }
 
 // Everything of the new generation up to the flip.
-LoaderResult<State> raise_generation(const Host& host, const State& old, const Prepared& prepared, const std::string& bundle_dir, bool log_allows) {
+LoaderResult<State> raise_generation(const Host& host, const State& old, const Prepared& prepared, const ReplaceInput& input) {
   State next = old;
   ++next.generation;
-  next.log_allows = log_allows;
-  describe(next, prepared, bundle_dir);
+  next.log_allows = input.log_allows;
+  describe(next, prepared, input.bundle_dir);
+  if (prepared.plan.files() && !input.allow_noncanonical) {
+    if (auto done = check_named_paths(next, prepared.bundle.manifest); !done) return done.error();
+  }
   auto records = new_records(next, prepared.bundle, next.generation);
   if (!records) return records.error();
   auto before = open_pinned(pin_directory(host, old.name, old.generation));
@@ -148,7 +167,7 @@ LoaderResult<State> raise_generation(const Host& host, const State& old, const P
     if (auto done = make_directory(path); !done) return done.error();
   }
   if (auto done = copy_bundle(prepared.bundle, copy); !done) return done.error();
-  auto loaded = load_object({prepared.bundle, prepared.plan, next.generation, log_allows, &*before});
+  auto loaded = load_object({prepared.bundle, prepared.plan, next.generation, input.log_allows, &*before});
   if (!loaded) return loaded.error();
   for (const NewRecord& record : *records) {
     if (auto done = set_record(loaded->maps, record.id, record.bytes, RecordChange::add); !done) return done.error();
@@ -158,9 +177,7 @@ LoaderResult<State> raise_generation(const Host& host, const State& old, const P
   auto programs = pin_object(*loaded, prepared.plan, pins);
   if (!programs) return programs.error();
   next.programs = std::move(*programs);
-  if (prepared.plan.files()) {
-    if (auto done = add_missing_anchors(next, loaded->maps, pins); !done) return done.error();
-  }
+  if (auto done = renew_anchors(next, loaded->maps, pins, prepared.plan.files(), before->anchors.ok()); !done) return done.error();
   if (auto done = attach_hooks(*loaded, prepared.plan, pins); !done) return done.error();
   if (auto done = probe_generation(host, next, prepared, loaded->maps, pins, levels); !done) return done.error();
   if (auto done = set_cgroup_levels(loaded->maps, levels); !done) return done.error();
@@ -189,9 +206,9 @@ LoaderResult<Installed> install(const Host& host, const Prepared& prepared, cons
   return removed ? state.error() : with_help(state.error(), removed.error().message);
 }
 
-LoaderResult<Unit> replace(const Host& host, State& state, const Prepared& prepared, const std::string& bundle_dir, bool log_allows) {
+LoaderResult<Unit> replace(const Host& host, State& state, const Prepared& prepared, const ReplaceInput& input) {
   if (auto done = remove_other_generations(host, state.name, state.generation); !done) return done;
-  auto next = raise_generation(host, state, prepared, bundle_dir, log_allows);
+  auto next = raise_generation(host, state, prepared, input);
   auto flipped = next ? write_state(host, *next) : LoaderResult<Unit>(next.error());
   if (!flipped) {
     auto removed = remove_other_generations(host, state.name, state.generation);
@@ -219,7 +236,7 @@ LoaderResult<LoadReport> load(const LoadOptions& options) {
   auto held = hold(*host, name);
   if (!held) return held.error();
   if (held->state.run) return fail(Code::K7607, name, "is held by kerf run");
-  if (auto done = replace(*host, held->state, *prepared, options.bundle_dir, options.log_allows); !done) return done.error();
+  if (auto done = replace(*host, held->state, *prepared, {options.bundle_dir, options.log_allows, options.allow_noncanonical}); !done) return done.error();
   return report(held->state);
 }
 

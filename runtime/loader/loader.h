@@ -15,7 +15,7 @@ using FactTexts = std::vector<std::pair<std::string, std::string>>;   // NAME, V
 
 struct RunOptions {
   std::string bundle_dir = {};
-  std::string principal = {};                            // `Agent::"a1"`
+  std::string principal = {};                         // `Agent::"a1"`
   FactTexts facts = {};
   std::string events_file = {};                       // JSON lines; "-" is stderr; empty: none
   std::string mode = "enforce";                       // or audit, quarantine
@@ -42,6 +42,7 @@ struct LoadOptions {
   std::string bundle_dir = {};
   std::string name = {};            // empty: one is made up
   bool replace = false;             // the bundle takes the place of the one that is loaded under the name
+  bool allow_noncanonical = false;  // for --replace: paths are looked at as the bound principals see them
   bool log_allows = false;
   std::vector<std::string> allow_degraded = {};
 };
@@ -56,7 +57,7 @@ LoaderResult<Unit> unload(const std::string& name, bool force);
 
 struct BindOptions {
   std::string name = {};            // of the loaded bundle; empty if there is exactly one
-  std::string principal;
+  std::string principal = {};
   pid_t pid = 0;                    // the cgroup of this process, and its view of the file systems
   std::string cgroup = {};          // or this cgroup, and the view of the first task in it, else our own
   std::string mode = "enforce";
@@ -85,7 +86,7 @@ struct BindingStatus {
   std::vector<std::string> programs, enforced, degraded, waived, anchors;
   std::map<std::string, std::string> facts;
   // of the whole bundle
-  std::uint64_t decisions = 0, denials = 0, events_lost = 0, guards = 0, no_slot = 0;
+  std::uint64_t decisions = 0, denials = 0, events_lost = 0, guards = 0, no_slot = 0, tags_lost = 0;
   struct PolicyHits { std::string id; std::uint64_t hits, last_ns; };
   std::vector<PolicyHits> hits;
 };

@@ -1,6 +1,6 @@
 // The judge's test. Random programs go through the whole pipeline; for every event and request
-//   the reference evaluator, the decision table, the rows of the kernel plan, the decision code of the emitted object in
-//   this kernel, and the official Cedar engine (on the materialised event)
+//   the reference evaluator, the decision table, the gateway's engine (requests only), the rows of the kernel plan, the
+//   decision code of the emitted object in this kernel, and the official Cedar engine (on the materialised event)
 // must agree on the decision, the determining policies and the erroring policies.
 //   differential [PROGRAMS [EVENTS [REQUESTS [SEED]]]]
 #include <fmt/core.h>
@@ -16,8 +16,10 @@
 #include "driver/pipeline.h"
 #include "driver/render.h"
 #include "ir/eval.h"
+#include "runtime/gateway/engine.h"
 #include "runtime/gateway/table.h"
 #include "tests/semantics/file_generator.h"
+#include "tests/semantics/generator.h"
 #include "tests/semantics/kernel_judge.h"
 #include "tests/semantics/oracle.h"
 #include "tests/support/plan_interpreter.h"
@@ -56,6 +58,18 @@ std::optional<Answer> by_table(const gateway::Table& table, const Request& reque
   Answer answer{d->allow, {}, {}};
   for (std::uint32_t p : d->determining) answer.determining.push_back(table.policies().at(p).id);
   for (const auto& e : d->errors) answer.errors.push_back(table.policies().at(e.policy).id);
+  answer.sort();
+  return answer;
+}
+
+std::optional<Answer> by_engine(const gateway::Engine& engine, gateway::Query& query, const Request& request) {
+  if (!engine.set(query, request.principal, request.action, request.resource, request.context)) return std::nullopt;
+  gateway::Answer decided;
+  engine.decide(query, decided);
+  if (engine.allows(query) != decided.allow) return std::nullopt;
+  Answer answer{decided.allow, {}, {}};
+  for (std::uint32_t p : decided.determining) answer.determining.push_back(engine.table().policies().at(p).id);
+  for (const auto& e : decided.errors) answer.errors.push_back(engine.table().policies().at(e.policy).id);
   answer.sort();
   return answer;
 }
@@ -140,6 +154,12 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bo
   Result<gateway::Table> table = gateway::Table::read(emit_table(module, program.sources));
   if (!table) return fail("the table cannot be read: " + table.error().message);
 
+  // The engine holds the program's entities, so it decides the requests; events bring entities of their own.
+  Result<gateway::Engine> engine = gateway::Engine::build(
+      std::make_shared<const gateway::Table>(*gateway::Table::read(emit_table(module, program.sources))), module.entities);
+  if (!engine) return fail("no engine: " + engine.error().message);
+  gateway::Query query(*engine);
+
   PlanJudge plan(program);
   std::vector<Question> questions;
   std::vector<Answer> references;
@@ -159,6 +179,8 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bo
     references.push_back(by_reference(module, request, module.entities));
     std::optional<Answer> decided = by_table(*table, request, module.entities);
     if (!decided || !same("table", references.back(), *decided, request)) return decided ? false : fail("the table refuses a request");
+    std::optional<Answer> quick = by_engine(*engine, query, request);
+    if (!quick || !same("engine", references.back(), *quick, request)) return quick ? false : fail("the engine refuses a request, or contradicts itself");
     requests.count(references.back());
     questions.push_back({request, entities_without_actions(module, module.entities)});
   }

@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "ir/canonical.h"
+#include <algorithm>
 
 namespace kerf::test {
 namespace {
@@ -32,7 +32,7 @@ action change appliesTo { principal: [Agent], resource: [File], context: { @kern
 const std::vector<std::string> kAgents = {"a0", "a1", "a2"};
 const std::vector<std::string> kClasses = {"analyst", "all"};
 const std::vector<std::string> kSets = {"s0", "s1", "s2", "empty"};
-const std::vector<std::string> kNames = {"a", "b", "a!", "a-b", "lib", "x.key", "\xc3\xa9t\xc3\xa9", "new line\\n", ".ssh", "*"};
+const std::vector<std::string> kNames = {"a", "b", "a!", "a-b", "lib", "x.key", "\xc3\xa9t\xc3\xa9", "new\nline", ".ssh", "*"};
 const std::vector<std::string> kTypes = {"ext4", "tmpfs", "overlay", "ext4dev"};
 
 // The inside of a Cedar string with the text, `*` escaped in patterns.
@@ -62,8 +62,8 @@ std::string FileGenerator::near_path() {
 std::string FileGenerator::pattern() {
   std::string text;
   for (std::size_t i = 0, pieces = 1 + pick(3); i < pieces; ++i) {
-    std::string piece = i == 0 ? path() : chance(50) ? "/" + one_of(kNames) : one_of(kNames);
-    text += inside(piece == "/" && i > 0 ? "x" : piece, true) + (chance(75) ? "*" : "");
+    std::string piece = i == 0 ? path() : chance(50) && !text.ends_with('/') ? "/" + one_of(kNames) : one_of(kNames);
+    text += inside(piece, true) + (chance(75) ? "*" : "");
   }
   return text;
 }
@@ -162,7 +162,7 @@ std::string FileGenerator::policy() {
   if (chance(25)) principal += fmt::format(" in {}", entity("Class", one_of(kClasses)));
   if (chance(30)) resource += fmt::format(" in {}", chance(50) ? entity("Dir", path()) : entity("FileSet", one_of(kSets)));
   std::string text = fmt::format("{} ({}, {}, {})", chance(70) ? "permit" : "forbid", principal, action, resource);
-  if (chance(25)) text += "\nwhen { " + error_prone(file_only) + " }";
+  if (chance(32)) text += "\nwhen { " + error_prone(file_only) + " }";
   if (chance(80)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), file_only));
   return text + ";\n";
 }
@@ -232,7 +232,7 @@ GeneratedProgram FileGenerator::program(std::size_t events) {
   for (int i = 0; i < 10; ++i) {
     std::string at = chance(60) ? one_of(paths_) : "/";
     at += (at == "/" ? "" : "/") + one_of(kNames);
-    paths_.push_back(at);
+    if (std::find(paths_.begin(), paths_.end(), at) == paths_.end()) paths_.push_back(at);
   }
   GeneratedProgram program;
   program.schema = kSchema;

@@ -64,9 +64,7 @@ mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
 items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image" "$bundles=/guest/bundles" /etc/passwd=/etc/passwd
   "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor" "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su"
   "$build/test_dynamic=/guest/dynamic" "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
-  "$work/operations=/guest/operations" /bin/true
-
-  "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+  "$work/operations=/guest/operations" /bin/true "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
 for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done
 for module in "$kernel"/*.ko; do items+=("$module=/guest/modules/${module##*/}"); done
 "$here/initramfs.sh" "$work/$package.cpio" "$here/init" "${items[@]}"

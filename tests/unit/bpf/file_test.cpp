@@ -59,12 +59,6 @@ std::size_t differences(const Program& program, Loaded& loaded, std::uint32_t id
   return wrong;
 }
 
-std::uint32_t most_verified(const Loaded& loaded) {
-  std::uint32_t most = 0;
-  for (const auto& [name, insns] : loaded.verified_insns) most = std::max(most, insns);
-  return most;
-}
-
 }  // namespace
 
 TEST_CASE("random path tests, rows, bindings and paths") {

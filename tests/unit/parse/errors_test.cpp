@@ -53,6 +53,7 @@ TEST_CASE("the example of every syntax code has exactly this error") {
   std::size_t checked = 0;
   for (const CatalogueRow& row : catalogue()) {
     if (!row.name.starts_with("K1") || row.code == Code::K1001) continue;
+    if (row.name.starts_with("K13")) continue;   // of the JSON forms; their examples are parts of files
     INFO(row.name, ": ", row.example);
     Result result = row.name.starts_with("K12") ? schema(std::string(row.example)) : policies(std::string(row.example));
     REQUIRE_FALSE(result.diagnostics.all().empty());

@@ -34,6 +34,8 @@ TEST_CASE("events on files are read strictly") {
   CHECK(!good->directory);
   CHECK(read(module, all, R"(,"directory":true)")->directory);
   CHECK(read(module, R"("file.path":"/w/a","file.fs_type":"ext4")").ok());   // what does not exist yet
+  CHECK(read(module, R"("directory.path":"/w/a")")->directory);
+  CHECK(read(module, R"("directory.path":"/w/a")")->observed.at("file.path") == text("/w/a"));
   struct Row { const char* observed; const char* more; };
   for (auto [observed, more] : std::vector<Row>{
            {R"("file.fs_type":"ext4")", ""},
@@ -44,7 +46,8 @@ TEST_CASE("events on files are read strictly") {
            {R"("file.path":1)", ""},
            {R"("file.path":"kerf:memfd")", R"(,"directory":true)"},
            {R"("file.path":"/w/a")", R"(,"directory":1)"},
-           {R"("directory.path":"/w/a")", ""},
+           {R"("directory.path":"/w/a","file.path":"/w/a")", ""},
+           {R"("directory.path":"kerf:memfd")", ""},
            {R"("file.path":"/w/a","net.protocol":6)", ""},
            {R"("file.path":"/w/a","endpoint.port":6)", ""},
            {R"("file.path":"/w/a","file.mode":420)", ""},

@@ -142,10 +142,15 @@ TEST_CASE("lower: repeated and empty ids") {
   CHECK(out.count(Code::K3003) == 1);
 }
 
-TEST_CASE("lower: templates are refused") {
-  Checked out = lower_one("permit(principal == ?principal, action, resource); permit(principal, action, resource is Photo in ?resource); permit(principal, action, resource);");
-  CHECK(out.diagnostics.has_errors());
-  CHECK(out.module.policies.size() == 1);
+TEST_CASE("lower: templates are kept apart, without what their slots ask") {
+  Checked t = test::lower(kSchema, {"@id(\"t\") permit(principal == ?principal, action, resource is Doc in ?resource);"});
+  CHECK(t.codes() == "");
+  CHECK(t.module.policies.empty());
+  REQUIRE(t.module.templates.size() == 1);
+  CHECK(t.module.templates[0].id == "t");
+  CHECK(t.module.templates[0].principal.kind == ScopeConstraint::Kind::any);
+  CHECK(t.module.templates[0].resource.kind == ScopeConstraint::Kind::any);
+  CHECK(t.module.templates[0].resource.type == "Doc");
 }
 
 TEST_CASE("lower: long chains stay shallow and keep their order") {

@@ -1,0 +1,420 @@
+// Query -> answer. Groups whose scopes hold are found by key; forbids before permits; in a group of many policies the
+// index leaves out those that cannot matter.
+#include <algorithm>
+
+#include "ir/values/extension.h"
+#include "runtime/gateway/engine_state.h"
+#include "runtime/gateway/plan_run.h"
+
+// The widest registers that the machine has. Sanitizers cannot run the choice, which the loader makes before them.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define KERF_WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define KERF_WIDE
+#endif
+
+namespace kerf::gateway {
+namespace {
+
+// Where the results of rules go; a decision alone stops at the first that is satisfied.
+struct Sink {
+  Answer* answer;                       // null: the decision alone
+  std::vector<std::uint32_t>* satisfied;
+  bool any = false;
+
+  bool stop() const { return any && answer == nullptr; }
+  void satisfy(std::uint32_t policy) {
+    any = true;
+    if (answer != nullptr) satisfied->push_back(policy);
+  }
+  void fail(std::uint32_t policy, std::uint32_t atom) {
+    if (answer != nullptr) answer->errors.push_back({policy, atom});
+  }
+};
+
+class Pass {
+ public:
+  Pass(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work)
+      : store_(store), plan_(plan), source_(*plan.source), work_(work), asker_(store, names, work) {
+    if (++work_.stamp >= 1u << 30) {
+      std::fill(work_.outcomes.begin(), work_.outcomes.end(), 0);
+      work_.stamp = 1;
+    }
+  }
+
+  void find_groups();
+  void run(bool forbids, Sink& sink) {
+    for (std::uint32_t group : work_.groups) {
+      const auto& blocks = plan_.groups[group];
+      run(forbids ? blocks.first : blocks.second, sink);
+      if (sink.stop()) return;
+    }
+  }
+
+ private:
+  template <class Visit>
+  void scopes(std::size_t variable, const std::vector<std::uint64_t>& in, std::uint8_t kinds, Visit visit) const;
+
+  Outcome ask(std::uint32_t atom) {
+    std::uint32_t& known = work_.outcomes[atom];
+    if (known >> 2 != work_.stamp) {
+      known = work_.stamp << 2 | static_cast<std::uint32_t>(asker_.ask(plan_.atoms[atom], source_.atoms[atom]));
+    }
+    return static_cast<Outcome>(known & 3);
+  }
+
+  void run(const Block& block, Sink& sink) {
+    if (block.index != 0xffffffffu) return run_index(plan_.indexes[block.index], sink);
+    for (std::uint32_t i = 0; i < block.count && !sink.stop(); ++i) apply(plan_.rules[block.first + i], sink);
+  }
+  void apply(const Rule& rule, Sink& sink);
+  void apply_formula(const Rule& rule, Sink& sink);
+  void run_index(const BlockIndex& index, Sink& sink);
+  bool watches_hold(const BlockIndex& index);
+  void look_up(const Keyed& keyed);
+  void look_up_like(const Keyed& keyed, std::string_view text);
+  bool intersect(const BlockIndex& index);
+  const std::uint64_t* map_of(const Feature& feature, std::size_t words);
+  const std::uint64_t* gather(const Feature& feature, const Cell& cell, std::size_t words);
+  void run_dense(const BlockIndex& index, bool exact, Sink& sink);
+
+  const Store& store_;
+  const EnvironmentPlan& plan_;
+  const Environment& source_;
+  Workspace& work_;
+  Asker asker_;
+};
+
+template <class Visit>
+void Pass::scopes(std::size_t variable, const std::vector<std::uint64_t>& in, std::uint8_t kinds, Visit visit) const {
+  if (kinds & 1) visit(0, 0);
+  const Node node = work_.nodes[variable];
+  if (node >= store_.nodes()) return;
+  if (kinds & 2) visit(equal_scope(node), 1);
+  if ((kinds & 4) == 0) return;
+  auto is_scope = [&](Node n) { return in[n / 64] >> (n % 64) & 1; };
+  if (is_scope(node)) visit(in_scope(node), 2);
+  for (Node ancestor : store_.ancestors(node)) {
+    if (is_scope(ancestor)) visit(in_scope(ancestor), 2);
+  }
+}
+
+void Pass::find_groups() {
+  work_.groups.clear();
+  std::uint8_t principal_kinds = 0;
+  for (unsigned kind = 0; kind < 3; ++kind) principal_kinds |= static_cast<std::uint8_t>((plan_.shapes[kind] != 0) << kind);
+  scopes(0, plan_.principal_in, principal_kinds, [&](std::uint32_t principal, unsigned kind) {
+    scopes(2, plan_.resource_in, plan_.shapes[kind], [&](std::uint32_t resource, unsigned) {
+      const std::uint32_t group = plan_.by_scopes.find(pair_key(principal, resource));
+      if (group != FlatMap::kNone) work_.groups.push_back(group);
+    });
+  });
+}
+
+void Pass::apply(const Rule& rule, Sink& sink) {
+  if (rule.is_formula) return apply_formula(rule, sink);
+  for (std::uint32_t r = 0; r < rule.count; ++r) {
+    const Row& row = source_.rows[rule.first + r];
+    std::uint32_t i = 0;
+    for (; i < row.count; ++i) {
+      const Requirement& required = source_.requirements[row.first + i];
+      const Outcome outcome = ask(required.atom);
+      if (outcome == Outcome::error) return sink.fail(rule.policy, required.atom);
+      if (outcome != required.outcome) break;
+    }
+    if (i == row.count) return sink.satisfy(rule.policy);
+  }
+}
+
+void Pass::apply_formula(const Rule& rule, Sink& sink) {
+  const FormulaRule& formula = source_.formulas[rule.first];
+  Outcome current = Outcome::false_;
+  for (std::uint32_t at = 0; at < formula.count;) {
+    const FormulaStep& step = source_.steps[formula.first + at];
+    ++at;
+    switch (step.kind) {
+      case FormulaStep::Kind::constant: current = static_cast<Outcome>(step.operand); break;
+      case FormulaStep::Kind::atom:
+        current = ask(step.operand);
+        if (current == Outcome::error) return sink.fail(rule.policy, step.operand);
+        break;
+      case FormulaStep::Kind::flip: current = current == Outcome::true_ ? Outcome::false_ : Outcome::true_; break;
+      case FormulaStep::Kind::jump: at = step.operand; break;
+      case FormulaStep::Kind::jump_if_false:
+        if (current == Outcome::false_) at = step.operand;
+        break;
+      case FormulaStep::Kind::jump_if_true:
+        if (current == Outcome::true_) at = step.operand;
+        break;
+    }
+  }
+  if (current == Outcome::true_) sink.satisfy(rule.policy);
+}
+
+// Rules that a failing subject may make err become candidates. False if there are any.
+bool Pass::watches_hold(const BlockIndex& index) {
+  bool hold = true;
+  for (const Watch& watch : index.watches) {
+    Cell cell;
+    if (asker_.resolve(watch.subject, cell) && (watch.kinds >> static_cast<unsigned>(cell.kind) & 1)) continue;
+    for (const Watch::Use& use : watch.uses) {
+      if (use.guard != 0xffffffffu && ask(use.guard) == Outcome::false_) continue;
+      work_.candidates.insert(work_.candidates.end(), use.rules.begin(), use.rules.end());
+      hold = false;
+    }
+  }
+  return hold;
+}
+
+void Pass::look_up_like(const Keyed& keyed, std::string_view text) {
+  auto take = [&](std::uint64_t hash, bool prefix) {
+    const std::uint32_t list = keyed.lists.find(finish_affix(hash, prefix));
+    if (list == FlatMap::kNone) return;
+    work_.candidates.insert(work_.candidates.end(), keyed.rules[list].begin(), keyed.rules[list].end());
+  };
+  std::uint64_t hash = kRollStart;
+  std::size_t at = 0;
+  for (std::size_t length : keyed.prefixes) {
+    if (length > text.size()) break;
+    while (at < length) hash = roll(hash, text[at++]);
+    take(hash, true);
+  }
+  for (std::size_t length : keyed.suffixes) {
+    if (length > text.size()) break;
+    hash = kRollStart;
+    for (char c : text.substr(text.size() - length)) hash = roll(hash, c);
+    take(hash, false);
+  }
+  work_.candidates.insert(work_.candidates.end(), keyed.unanchored.begin(), keyed.unanchored.end());
+}
+
+void Pass::look_up(const Keyed& keyed) {
+  Cell cell;
+  if (!asker_.resolve(keyed.subject, cell) || cell.kind != keyed.kind) return;   // failing ones are watched
+  if (keyed.is_like) return look_up_like(keyed, *cell.value->as_string());
+  const std::uint32_t list = keyed.lists.find(value_key(cell));
+  if (list == FlatMap::kNone) return;
+  work_.candidates.insert(work_.candidates.end(), keyed.rules[list].begin(), keyed.rules[list].end());
+}
+
+// The maps of the members that hold, on top of the rules that do not ask; null if the members are not known.
+const std::uint64_t* Pass::gather(const Feature& feature, const Cell& cell, std::size_t words) {
+  const std::size_t begin = work_.gathered_used;
+  work_.gathered_used += words;
+  if (work_.gathered.size() < work_.gathered_used) return nullptr;
+  std::uint64_t* out = work_.gathered.data() + begin;
+  std::copy_n(feature.maps.data(), words, out);
+  auto add = [&](std::uint64_t key) {
+    const std::uint32_t map = feature.classes.find(key);
+    if (map == FlatMap::kNone) return;
+    const std::uint64_t* from = feature.maps.data() + map * words;
+    for (std::size_t w = 0; w < words; ++w) out[w] |= from[w];
+  };
+  if (feature.kind == Feature::Kind::ranges) {
+    const IpAddr& address = *cell.value->as_ip();
+    if (address.v6) return out;
+    for (std::uint8_t prefix : feature.prefixes) {
+      if (prefix <= address.prefix) add(range_key(address, prefix));
+    }
+    return out;
+  }
+  if (cell.text == kNoMembers && cell.data != kNoData) return out;
+  const std::uint32_t wanted = feature.value_kind == ValueKind::entity ? kNodes : kTexts;
+  if (cell.data == kNoData) return nullptr;
+  if (cell.text != wanted) return out;
+  for (std::uint32_t member : store_.members(cell.data)) add(member);
+  return out;
+}
+
+// The map for this request; null if the dimension says nothing now.
+const std::uint64_t* Pass::map_of(const Feature& feature, std::size_t words) {
+  if (feature.kind == Feature::Kind::truth) {
+    const Outcome outcome = ask(feature.atom);
+    return outcome == Outcome::error ? nullptr : feature.maps.data() + (outcome == Outcome::true_ ? words : 0);
+  }
+  Cell cell;
+  if (!asker_.resolve(feature.subject, cell)) return nullptr;
+  switch (feature.kind) {
+    case Feature::Kind::truth: break;
+    case Feature::Kind::value: {
+      const std::uint32_t map = cell.kind == feature.value_kind ? feature.classes.find(value_key(cell)) : FlatMap::kNone;
+      return feature.maps.data() + (map == FlatMap::kNone ? 0 : map) * words;
+    }
+    case Feature::Kind::order: {
+      if (cell.kind != ValueKind::long_) return nullptr;
+      const auto above = std::upper_bound(feature.bounds.begin(), feature.bounds.end(), cell.number);
+      return feature.maps.data() + static_cast<std::size_t>(above - feature.bounds.begin()) * words;
+    }
+    case Feature::Kind::members: return cell.kind == ValueKind::set ? gather(feature, cell, words) : nullptr;
+    case Feature::Kind::ranges: return cell.kind == ValueKind::ip ? gather(feature, cell, words) : nullptr;
+  }
+  return nullptr;
+}
+
+// Chooses the maps; false if one of them is missing, so that what is left must be evaluated.
+bool Pass::intersect(const BlockIndex& index) {
+  bool complete = true;
+  work_.maps.clear();
+  work_.gathered_used = 0;
+  for (const Feature& feature : index.features) {
+    const std::uint64_t* map = map_of(feature, index.words);
+    if (map != nullptr) work_.maps.push_back(map);
+    else complete = false;
+  }
+  return complete;
+}
+
+// Of 512 bits at a time: `out` becomes the intersection; false if it is empty.
+KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t count,
+                                                                        std::size_t from, std::size_t words, std::uint64_t* out) {
+  for (std::size_t w = 0; w < words; ++w) out[w] = ~std::uint64_t{0};
+  for (std::size_t m = 0; m < count; ++m) {
+    const std::uint64_t* map = maps[m] + from;
+    std::uint64_t any = 0;
+    for (std::size_t w = 0; w < words; ++w) any |= out[w] &= map[w];
+    if (any == 0) return false;
+  }
+  return true;
+}
+
+void Pass::run_dense(const BlockIndex& index, bool exact, Sink& sink) {
+  constexpr std::size_t kStep = 8;
+  std::array<std::uint64_t, kStep> alive;
+  for (std::size_t from = 0; from < index.words; from += kStep) {
+    const std::size_t words = std::min(kStep, index.words - from);
+    if (!intersect_words(work_.maps.data(), work_.maps.size(), from, words, alive.data())) continue;
+    for (std::size_t w = 0; w < words; ++w) {
+      for (std::uint64_t bits = alive[w]; bits != 0; bits &= bits - 1) {
+        const std::size_t bit = (from + w) * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
+        if (bit >= index.dense.size()) break;
+        const std::uint32_t rule = index.dense[bit];
+        if (!exact) {
+          work_.candidates.push_back(rule);
+        } else if (index.exact[bit / 64] >> (bit % 64) & 1) {
+          sink.satisfy(plan_.rules[rule].policy);
+        } else {
+          apply(plan_.rules[rule], sink);
+        }
+        if (sink.stop()) return;
+      }
+    }
+  }
+}
+
+void Pass::run_index(const BlockIndex& index, Sink& sink) {
+  work_.candidates.clear();
+  const bool hold = watches_hold(index);
+  for (const Keyed& keyed : index.keyed) look_up(keyed);
+  if (!index.dense.empty()) {
+    const bool complete = intersect(index);
+    run_dense(index, hold && complete, sink);
+    if (sink.stop()) return;
+  }
+  if (!hold) {   // a rule may be there twice
+    std::sort(work_.candidates.begin(), work_.candidates.end());
+    work_.candidates.erase(std::unique(work_.candidates.begin(), work_.candidates.end()), work_.candidates.end());
+  }
+  for (std::span<const std::uint32_t> list : {std::span(index.always), std::span<const std::uint32_t>(work_.candidates)}) {
+    for (std::uint32_t rule : list) {
+      apply(plan_.rules[rule], sink);
+      if (sink.stop()) return;
+    }
+  }
+}
+
+}  // namespace
+
+std::uint32_t Engine::find(std::string_view type, std::string_view id) const { return state_->store.find(type, id); }
+
+bool Engine::set(Query& query, const EntityUid& principal, const EntityUid& action, const EntityUid& resource,
+                 const ValueRecord& context) const {
+  Workspace& work = *query.work_;
+  const Store& store = state_->store;
+  const EntityUid* uids[] = {&principal, &action, &resource};
+  std::uint32_t types[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    work.nodes[i] = store.find(uids[i]->type, uids[i]->id);
+    if (work.nodes[i] != kNoNode) {
+      work.uids[i] = &store.uid(work.nodes[i]);
+      types[i] = store.type(work.nodes[i]);
+      continue;
+    }
+    work.unknown[i] = *uids[i];
+    work.uids[i] = &work.unknown[i];
+    types[i] = store.find_type(uids[i]->type);   // kNone: no environment has it, so it is not found below
+    work.nodes[i] = static_cast<Node>(store.nodes() + i);
+    for (std::size_t other = 0; other < i; ++other) {
+      if (*uids[other] == *uids[i]) work.nodes[i] = work.nodes[other];
+    }
+  }
+  work.context = &context;
+  work.environment = state_->find(types[0], work.nodes[1], types[2]);
+  return finish(work);
+}
+
+bool Engine::set(Query& query, std::uint32_t principal, std::uint32_t action, std::uint32_t resource,
+                 const ValueRecord& context) const {
+  Workspace& work = *query.work_;
+  const Store& store = state_->store;
+  const Node nodes[] = {principal, action, resource};
+  work.environment = FlatMap::kNone;
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (nodes[i] >= store.nodes()) return false;
+    work.nodes[i] = nodes[i];
+    work.uids[i] = &store.uid(nodes[i]);
+  }
+  work.context = &context;
+  work.environment = state_->find(store.type(principal), action, store.type(resource));
+  return finish(work);
+}
+
+bool Engine::finish(Workspace& work) const {
+  work.evaluation.reset();
+  if (++work.context_stamp == 0) {
+    for (Workspace::Entry& entry : work.entries) entry.stamp = 0;
+    work.context_stamp = 1;
+  }
+  return work.environment != FlatMap::kNone;
+}
+
+bool Engine::allows(Query& query) const {
+  Workspace& work = *query.work_;
+  if (work.environment == FlatMap::kNone) return false;
+  Pass pass(state_->store, state_->names, state_->plans[work.environment], work);
+  pass.find_groups();
+  Sink forbids{nullptr, nullptr}, permits{nullptr, nullptr};
+  pass.run(true, forbids);
+  if (forbids.any) return false;
+  pass.run(false, permits);
+  return permits.any;
+}
+
+void Engine::decide(Query& query, Answer& answer) const {
+  Workspace& work = *query.work_;
+  answer.allow = false;
+  answer.determining.clear();
+  answer.errors.clear();
+  if (work.environment == FlatMap::kNone) return;
+  Pass pass(state_->store, state_->names, state_->plans[work.environment], work);
+  pass.find_groups();
+  Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
+  work.permits.clear();
+  pass.run(true, forbids);
+  pass.run(false, permits);
+  if (!forbids.any) {
+    answer.allow = permits.any;
+    answer.determining.assign(work.permits.begin(), work.permits.end());
+  }
+  std::sort(answer.determining.begin(), answer.determining.end());
+  std::sort(answer.errors.begin(), answer.errors.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
+}
+
+EvalError Engine::explain(Query& query, const Answer::Failure& failure) const {
+  const Workspace& work = *query.work_;
+  check(work.environment != FlatMap::kNone, "only a decided request has failures");
+  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], work.context}, state_->store.entities());
+  const EvalResult result = state_->plans[work.environment].source->atoms[failure.atom].evaluate(evaluation);
+  return result.ok() ? type_error("bool", *result) : result.error();
+}
+
+}  // namespace kerf::gateway

@@ -1,0 +1,92 @@
+// A table's environment, arranged for deciding: groups by scope in numbers, forbids before permits, and an index where a
+// group has many policies. Private to runtime/gateway.
+//
+// The index of a block only leaves out policies that cannot be satisfied and cannot err, and says for the rest whether
+// they are satisfied for certain; all others are evaluated row by row. A policy is left out when one of its *needed*
+// literals (those that every row starts with) does not hold. That is exact unless an earlier literal errs; whether one
+// can is seen from the subjects that they read (`Watch`): if one fails, the policies that may meet it are evaluated.
+#pragma once
+#include "runtime/gateway/atom.h"
+
+namespace kerf::gateway {
+
+struct Rule {
+  std::uint32_t policy = 0;
+  std::uint32_t first = 0, count = 0;   // rows, or 1 formula
+  bool is_formula = false;
+};
+
+// A subject and the kinds of value that its atoms accept: if it has none of them, they err.
+struct Watch {
+  Subject subject;
+  std::uint16_t kinds = 0;
+  struct Use {
+    std::uint32_t guard = 0xffffffffu;  // an atom `has` that comes before: if false, these do not get so far
+    std::vector<std::uint32_t> rules;
+  };
+  std::vector<Use> uses;
+};
+
+// Policies by the value that one subject must equal, or by the literal begin or end of a pattern that it must match.
+struct Keyed {
+  Subject subject;
+  bool is_like = false;
+  ValueKind kind = ValueKind::string;
+  FlatMap lists;                        // key -> list
+  std::vector<std::vector<std::uint32_t>> rules;
+  std::vector<std::size_t> prefixes, suffixes;   // lengths that occur, ascending
+  std::vector<std::uint32_t> unanchored;         // patterns without literal begin and end
+};
+
+// One dimension of the bitmaps over a block's dense rules. A bit is set where the dimension does not exclude the rule.
+struct Feature {
+  enum class Kind : std::uint8_t { truth, value, order, members, ranges } kind = Kind::truth;
+  Subject subject;
+  std::uint32_t atom = 0;                        // truth: map 0 if it is false, 1 if true
+  ValueKind value_kind = ValueKind::string;
+  FlatMap classes;                               // value: key -> map, map 0 for all others. members, ranges: key -> map,
+                                                 // map 0 for rules that do not use the feature
+  std::vector<std::int64_t> bounds;              // order: map = number of bounds <= value
+  std::vector<std::uint8_t> prefixes;            // ranges: lengths that occur, ascending
+  std::vector<std::uint64_t> maps;               // `words` each
+};
+
+struct BlockIndex {
+  std::vector<std::uint32_t> always;
+  std::vector<Keyed> keyed;
+  std::vector<Watch> watches;
+  std::vector<std::uint32_t> dense;              // rules, by bit
+  std::vector<Feature> features;
+  std::vector<std::uint64_t> exact;              // bits of rules that the features decide alone
+  std::size_t words = 0;
+};
+
+struct Block {
+  std::uint32_t first = 0, count = 0;            // rules
+  std::uint32_t index = 0xffffffffu;             // of `indexes`, for blocks of many rules
+};
+
+// 0: any; else the node, for `==` or for `in`.
+constexpr std::uint64_t pair_key(std::uint32_t principal, std::uint32_t resource) {
+  return static_cast<std::uint64_t>(principal) << 32 | resource;
+}
+
+struct EnvironmentPlan {
+  const Environment* source = nullptr;
+  std::vector<Atom> atoms;
+  std::vector<Rule> rules;
+  std::vector<std::pair<Block, Block>> groups;   // forbids, permits
+  std::vector<BlockIndex> indexes;
+  FlatMap by_scopes;
+  // Kinds of resource scopes (bits: any, ==, in) that occur with each kind of principal scope.
+  std::array<std::uint8_t, 3> shapes{};
+  std::vector<std::uint64_t> principal_in, resource_in;   // bits of nodes in `in` scopes
+};
+
+inline constexpr std::uint32_t kIndexFrom = 24;   // rules of a block
+
+std::uint64_t value_key(const Cell& cell);        // of Bool, Long, String, entity
+EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms, const Store& store);
+BlockIndex index_block(const EnvironmentPlan& plan, std::span<const Rule> rules, std::uint32_t first);
+
+}  // namespace kerf::gateway
