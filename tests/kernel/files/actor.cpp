@@ -53,6 +53,8 @@ void unknown_word(const std::string& word) {
 
 namespace {
 
+constexpr unsigned kLimitSeconds = 200;
+
 struct Outcome {
   int step = 0, error = 0;
 };
@@ -76,7 +78,7 @@ Outcome in_child(const std::string& line) {
   if (::pipe2(report, O_CLOEXEC) != 0) std::exit(98);
   pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(60);
+    ::alarm(kLimitSeconds);
     Outcome outcome = perform_sequence(line);
     [[maybe_unused]] ssize_t n = ::write(report[1], &outcome, sizeof outcome);
     ::_exit(0);

@@ -143,7 +143,8 @@ TEST_CASE("load and bind: nobody stays, enforcement does; a bundle in another's 
   loaded.replace("waived");
   loaded.replace("files");
   put("/zone/open/stop");
-  CHECK(actor.answer() == kDone);
+  Outcome outcome = actor.answer();
+  CHECK_MESSAGE(outcome == kDone, to_text(outcome));
   CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
   CHECK(actor.perform("open /zone/open/f r") == kDone);
   loaded.replace("fine");   // that permits less: nothing is read but below /zone/open

@@ -39,7 +39,7 @@ rm -rf "$work/operations"
 # kernel stays out.
 tests_main() {
   cat <<T
-files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+files 500 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
