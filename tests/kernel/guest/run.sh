@@ -26,9 +26,9 @@ compile() {  # compile NAME POLICIES SCHEMA [OPTION…]
 }
 compile files files.cedar files.cedarschema
 compile fine fine.cedar fine.cedarschema
-compile merged merged.cedar files.cedarschema
-compile container container.cedar files.cedarschema
-compile waived files.cedar files.cedarschema --waive guard-mount
+compile small small.cedar small.cedarschema
+compile merged merged.cedar small.cedarschema
+compile waived small.cedar small.cedarschema --waive guard-mount
 rm -rf "$work/operations"
 "$build/operations" "$work/operations"
 
@@ -36,14 +36,11 @@ rm -rf "$work/operations"
 # kernel stays out.
 tests_main() {
   cat <<T
-files 500 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
-conditions 120 $build/test_bpf -nc -d -tc=random?conditions*
-hooks 120 $build/test_bpf -nc -d -sf=*attach_test*
-differential 120 $build/differential 4 60 0
-enforce 120 $build/test_kernel -nc -d -sf=*enforce_test*
-lifecycle 200 $build/test_kernel -nc -d -sf=*lifecycle_test*
+differential 60 $build/differential 4 60 0
+network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,others?are?not?touched*,facts?change?decisions*
 T
 }
 tests_no_lsm() {
@@ -61,10 +58,13 @@ done
 rm -f "$work"/*.image
 mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
 mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
-items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image" "$bundles=/guest/bundles" /etc/passwd=/etc/passwd
-  "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor" "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su"
-  "$build/test_dynamic=/guest/dynamic" "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
-  "$work/operations=/guest/operations" /bin/true "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image"
+  "$bundles=/guest/bundles" "$work/operations=/guest/operations" /etc/passwd=/etc/passwd
+  "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor"
+  "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su" "$build/test_dynamic=/guest/dynamic"
+  "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
+  "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+for object in "$build"/tests/kernel/glue/glue_*.o; do items+=("$object=$object"); done
 for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done
 for module in "$kernel"/*.ko; do items+=("$module=/guest/modules/${module##*/}"); done
 "$here/initramfs.sh" "$work/$package.cpio" "$here/init" "${items[@]}"
