@@ -169,7 +169,7 @@ std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return 64;
-  std::uint64_t programs = argument(argc, argv, 2, 4), operations = argument(argc, argv, 3, 500), seed = argument(argc, argv, 4, 20261125);
+  std::uint64_t programs = argument(argc, argv, 2, 2), operations = argument(argc, argv, 3, 1000), seed = argument(argc, argv, 4, 20261125);
   Oracle oracle;
   if (!oracle.running()) fmt::print("SKIP official engine: {}\n", oracle.why());
   ::mkdir(argv[1], 0755);

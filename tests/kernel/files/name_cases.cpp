@@ -1,5 +1,7 @@
 // Making, moving, linking and removing names, and the guard that keeps policies from being walked round by them.
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -138,4 +140,26 @@ TEST_CASE("every event with an action of its own") {
   scene.allows("mmap-exec /zone/open/no-exec/run");
   scene.allows("rename /zone/open/free/f /zone/open/free/new");
   scene.allows("stat /zone/open/free/f");
+}
+
+// The last case of this stage.
+TEST_CASE("a killed kerf leaves enforcement on") {
+  Stage& here = stage("fine");
+  here.events();
+  clean_zone();
+  put("/zone/secret/f");
+  put("/zone/open/f");
+  REQUIRE(::kill(here.bound().started(), SIGKILL) == 0);
+  CHECK(here.bound().perform("open /zone/secret/f r") == Outcome{1, ENOENT});
+  CHECK(here.bound().perform("open /zone/open/f rw") == Outcome{});
+  CHECK(here.bound().perform("fork ; fork ; open /zone/secret/f w") == Outcome{3, ENOENT});
+  // more refusals than the ring of events has room for, with nobody who reads it
+  CHECK(here.bound().perform("repeat 5000 /zone/secret/f") == Outcome{});
+  CHECK(here.bound().perform("open /zone/secret/f r") == Outcome{1, ENOENT});
+  CHECK(here.bound().perform("open /zone/open/f r") == Outcome{});
+  CHECK(run_kerf({"gc"}).output.find("removed") == std::string::npos);
+  here.bound().finish();
+  ::usleep(300000);
+  Ran collected = run_kerf({"gc"});
+  CHECK_MESSAGE(collected.output.find("removed") != std::string::npos, collected.output);
 }

@@ -20,6 +20,7 @@ void secret_and_mount_point() {
   put_directory("/zone/open/at");
   put_directory("/zone/open/root/zone/secret");
   put("/zone/open/root/zone/secret/f");
+  put("/zone/readable/f");
 }
 
 bool kernel_is(const std::string& release) {
@@ -43,9 +44,10 @@ TEST_CASE("bind mount, mount name space, chroot, open_tree: with the guard waive
   scene.refuses_after("unshare-mounts ; open-tree /zone/secret ; move-mount /zone/open/at ; open /zone/open/at/f r", ENOENT, kRead);
   scene.refuses_after("unshare-mounts ; open-tree /zone/secret ; open-below f r", ENOENT, kRead);
   scene.refuses_after("unshare-mounts ; bind /zone /zone/open/at ; umount /zone/open/at ; open /zone/secret/f r", ENOENT, kRead);
-  scene.refuses_after("unshare-mounts ; mount tmpfs /zone/open/at ; open /zone/open/at/f w+creat", ENOENT, {{"file.write", "", "no-path"}});
-  scene.refuses_after("unshare-mounts ; bind /zone/open /zone/secret ; open /zone/secret/root/zone/secret/f r ; list /zone",
-                      ENOENT, {{"file.list", "/zone", "no-permit"}});
+  scene.refuses_after("unshare-mounts ; mount tmpfs /zone/open/at ; open /zone/open/at/f w+creat ; open /zone/open/at/f r", ENOENT,
+                      {{"file.read", "", "no-path"}});
+  scene.refuses_after("unshare-mounts ; bind /zone/open /zone/secret ; open /zone/secret/root/zone/secret/f r ; open /zone/readable/f r", ENOENT,
+                      {{"file.read", "/zone/readable/f", "no-permit"}});
   // in the new root "/zone/secret/f" is a file of /zone/open, and "/f" one of /zone/secret
   scene.allows("chroot /zone/open/root ; open /zone/secret/f r");
   scene.refuses("chroot /zone/secret ; open /f r", ENOENT, kRead);

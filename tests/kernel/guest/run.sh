@@ -26,9 +26,9 @@ compile() {  # compile NAME POLICIES SCHEMA [OPTION…]
 }
 compile files files.cedar files.cedarschema
 compile fine fine.cedar fine.cedarschema
-compile merged merged.cedar files.cedarschema
-compile container container.cedar files.cedarschema
-compile waived files.cedar files.cedarschema --waive guard-mount
+compile small small.cedar small.cedarschema
+compile merged merged.cedar small.cedarschema
+compile waived small.cedar small.cedarschema --waive guard-mount
 example=$source/examples/agent-sandbox
 "$build/kerf" compile -p "$example"/{gateway,network,files}.cedar -s "$example/sandbox.cedarschema" --entities "$example/entities.json" \
   -o "$bundles/example"
@@ -39,16 +39,12 @@ rm -rf "$work/operations"
 # kernel stays out.
 tests_main() {
   cat <<T
-files 500 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
-paths 120 $build/test_bpf -nc -d -tc=what?a?test*,bytes?that*,a?set?of?100*
-conditions 120 $build/test_bpf -nc -d -tc=random?conditions*
-hooks 120 $build/test_bpf -nc -d -sf=*attach_test*
-differential 120 $build/differential 4 60 0
-enforce 120 $build/test_kernel -nc -d -sf=*enforce_test*
-lifecycle 200 $build/test_kernel -nc -d -sf=*lifecycle_test*
+differential 60 $build/differential 4 60 0
+network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,others?are?not?touched*,facts?change?decisions*
 T
 }
 tests_no_lsm() {
@@ -71,11 +67,14 @@ cp -r /usr/lib/python3.11/{*.py,collections,encodings,importlib,re} "$work/pytho
 rm -f "$work"/*.image
 mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
 mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
-items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image" "$bundles=/guest/bundles" /etc/passwd=/etc/passwd
-  "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor" "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su"
-  "$build/test_dynamic=/guest/dynamic" "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
+items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image"
   "$example/fence.sh=/guest/example/fence.sh" /usr/bin/{bash,cat,cp,ln,ls,mkdir,mv,rm,python3} "$work/python=/usr/lib/python3.11"
-  "$work/operations=/guest/operations" /bin/true "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+  "$bundles=/guest/bundles" "$work/operations=/guest/operations" /etc/passwd=/etc/passwd
+  "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor"
+  "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su" "$build/test_dynamic=/guest/dynamic"
+  "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
+  "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
+for object in "$build"/tests/kernel/glue/glue_*.o; do items+=("$object=$object"); done
 for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done
 for module in "$kernel"/*.ko; do items+=("$module=/guest/modules/${module##*/}"); done
 "$here/initramfs.sh" "$work/$package.cpio" "$here/init" "${items[@]}"
