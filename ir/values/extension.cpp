@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <span>
 
@@ -189,6 +190,40 @@ bool ip_is_multicast(const IpAddr& a) {
   return ip_in_range(a, multicast);
 }
 
+// Where Unicode's other runs of ten decimal digits (general category Nd) begin.
+constexpr char32_t kDigitRuns[] = {
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0, 0xf20,
+    0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0,
+    0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0,
+    0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0,
+    0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+};
+
+bool is_any_digit(char32_t c) {
+  if (c < 0x80) return c >= '0' && c <= '9';
+  const auto* after = std::upper_bound(std::begin(kDigitRuns), std::end(kDigitRuns), c);
+  return after != std::begin(kDigitRuns) && c - after[-1] < 10;
+}
+
+// The first scalar of a text that is not empty; taken off it. Strings are valid UTF-8.
+char32_t take_scalar(std::string_view& text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t size = std::min<std::size_t>(text.size(), lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4);
+  char32_t scalar = size == 1 ? lead : lead & (0x7fu >> size);
+  for (std::size_t i = 1; i < size; ++i) scalar = scalar << 6 | (static_cast<unsigned char>(text[i]) & 0x3fu);
+  text.remove_prefix(size);
+  return scalar;
+}
+
+// Digits of any script: the official reader takes them for a number, and then finds none in it.
+bool all_any_digits(std::string_view text) {
+  if (text.empty()) return false;
+  while (!text.empty()) {
+    if (!is_any_digit(take_scalar(text))) return false;
+  }
+  return true;
+}
+
 Result<Decimal> read_decimal(std::string_view text) {
   Error malformed{fmt::format("`{}` is not a well-formed decimal value", text)};
   Error overflow{"overflow when converting to decimal"};
@@ -198,7 +233,8 @@ Result<Decimal> read_decimal(std::string_view text) {
   if (dot == std::string_view::npos) return malformed;
   std::string_view whole = digits.substr(0, dot);
   std::string_view fraction = digits.substr(dot + 1);
-  if (whole.empty() || fraction.empty() || !all_digits(whole) || !all_digits(fraction)) return malformed;
+  if (!all_any_digits(whole) || !all_any_digits(fraction)) return malformed;
+  if (!all_digits(whole) || !all_digits(fraction)) return overflow;
   std::int64_t value = 0;
   auto append = [&](std::string_view more) {
     for (char c : more) {
