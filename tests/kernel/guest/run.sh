@@ -40,7 +40,7 @@ files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
 differential 60 $build/differential 4 60 0
-network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,others?are?not?touched*,facts?change?decisions*
+network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
 T
 }
 tests_no_lsm() {
