@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "backends/features.h"
 #include "backends/table/emit.h"
@@ -52,6 +53,22 @@ void read_snapshot(Program& program, const ProgramText& text) {
       read_entities(program.sources, program.entities_source, program.module.schema, program.diagnostics);
 }
 
+// Reports the patterns at the places where policies write them, the first of equal ones.
+void report_patterns(Program& program, const std::vector<Pattern>& left) {
+  constexpr std::size_t enough = 8;
+  std::set<Pattern> rest(left.begin(), left.end());
+  std::size_t reported = 0;
+  for (const Policy& policy : program.module.policies) {
+    for (std::size_t i = 0; i < policy.body.size(); ++i) {
+      NodeId node(i);
+      if (policy.body[node].op != Op::like || rest.erase(policy.body.pattern(node)) == 0) continue;
+      if (reported++ == enough) return;
+      program.diagnostics.report(Code::K8053, policy.body[node].span, to_text(policy.body.pattern(node)), kMaxAutomatonStates);
+    }
+  }
+  check(reported > 0, "every pattern of the plan is in some policy");
+}
+
 void check_policies(Program& program, const std::vector<ast::PolicyFile>& files, const ValidationOptions& options) {
   lower_policies(files, program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
@@ -61,6 +78,8 @@ void check_policies(Program& program, const std::vector<ast::PolicyFile>& files,
   check_kernel_literals(program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   program.plan = plan_kernel(program.module, program.diagnostics);
+  if (program.diagnostics.has_errors()) return;
+  if (std::vector<Pattern> left = patterns_past_limits(program.plan); !left.empty()) report_patterns(program, left);
 }
 
 std::vector<NamedBytes> input_bytes(const ProgramText& text) {

@@ -11,7 +11,7 @@ packages=(
   perl-base tar gzip
 )
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.
-guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs)
+guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs python3)
 
 not_installed() {
   for package in "$@"; do

@@ -72,7 +72,7 @@ std::optional<Automaton> build_patterns(std::span<const NumberedTest> tests);
 struct PatternShares {
   std::vector<Automaton> automata;                          // at most KERF_AUTOMATA - 1
   std::vector<std::vector<NumberedTest>> tests;             // by automaton
-  std::vector<std::string> left;                            // patterns that fit into none
+  std::vector<Pattern> left;                                // those that fit into none
 };
 PatternShares share_out_patterns(std::vector<NumberedTest> tests);
 

@@ -36,8 +36,8 @@ struct CodegenOptions {
   std::string helper;                      // absolute path of kerf-codegen; never from the environment or the cwd
 };
 
-// `like` patterns that fit into no path automaton beside the others, as Cedar writes them; emit_bpf then fails.
-std::vector<std::string> patterns_past_limits(const KernelPlan& plan);
+// `like` patterns that fit into no path automaton beside the others; emit_bpf then fails.
+std::vector<Pattern> patterns_past_limits(const KernelPlan& plan);
 inline constexpr std::size_t kMaxAutomatonStates = std::size_t{1} << 17;   // of patterns, in each of two automata
 
 // `digest`: 16 bytes, stored in every event record.

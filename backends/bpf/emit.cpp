@@ -182,7 +182,9 @@ std::optional<Error> check_object(std::string_view elf, BpfLayout& layout) {
     if (contents->sections[forbidden] != 0) return Error{fmt::format("kerf-codegen made an object with `{}`", forbidden)};
   }
   for (const Program& program : kPrograms) {
-    if (contents->programs.erase(program.name)) layout.programs.push_back(program.name);
+    if (!(program.events & layout.governed)) continue;
+    if (!contents->programs.erase(program.name)) return Error{fmt::format("kerf-codegen made an object without the program `{}`", program.name)};
+    layout.programs.push_back(program.name);
   }
   if (!contents->programs.empty()) return Error{fmt::format("kerf-codegen made an object with a program `{}`", *contents->programs.begin())};
   layout.maps.assign(contents->maps.begin(), contents->maps.end());

@@ -187,7 +187,7 @@ std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>
 
 }  // namespace kerf::bpf
 
-std::vector<std::string> kerf::patterns_past_limits(const KernelPlan& plan) {
+std::vector<kerf::Pattern> kerf::patterns_past_limits(const KernelPlan& plan) {
   std::vector<bpf::NumberedTest> patterns;
   bpf::PlanTests tests(plan);
   for (const PathTest* test : tests.all()) {

@@ -251,13 +251,13 @@ PatternShares fill_up(std::span<const NumberedTest> left) {
     shares.tests.emplace_back(taken.begin(), taken.end());
     left = left.subspan(fit.count);
   }
-  for (const NumberedTest& t : left) shares.left.push_back(to_text(*t.test->pattern));
+  for (const NumberedTest& t : left) shares.left.push_back(*t.test->pattern);
   return shares;
 }
 
-Error too_many_states(const std::vector<std::string>& left) {
+Error too_many_states(const std::vector<Pattern>& left) {
   std::string names;
-  for (std::size_t i = 0; i < std::min(left.size(), kNamed); ++i) names += (i ? ", " : "") + left[i];
+  for (std::size_t i = 0; i < std::min(left.size(), kNamed); ++i) names += (i ? ", " : "") + to_text(left[i]);
   if (left.size() > kNamed) names += fmt::format(" and {} more", left.size() - kNamed);
   return {fmt::format("the patterns {} do not fit into the {} states of a path automaton", names, kMaxPatternStates)};
 }

@@ -66,7 +66,7 @@ struct CodegenRequest {
   std::vector<CodeCondition> conditions;
 };
 
-inline constexpr std::size_t kMaxTableBytes = 64u << 20;   // of all tables together; the loader takes no more
+inline constexpr std::size_t kMaxTableBytes = 60u << 20;   // of all tables together; the loader takes objects of 64 MiB
 inline constexpr std::size_t kMaxConditions = 16384;
 inline constexpr std::size_t kMaxExprNodes = 4096;
 

@@ -124,6 +124,14 @@ LoaderResult<Unit> enforce(const State& state, const BoundState& binding, const 
   return set_cgroup_slot(maps, binding.cgroup_id, binding.id);
 }
 
+// Without links, `.`, `..` and a slash at the end: paths of cgroups are compared.
+std::string plain_path(const std::string& path) {
+  std::error_code error;
+  std::string plain = std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error).string();
+  while (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
+  return plain;
+}
+
 std::string default_view(const std::string& cgroup) { return first_task(cgroup).value_or("self"); }
 
 }  // namespace
@@ -207,8 +215,7 @@ LoaderResult<BindReport> bind(const BindOptions& options) {
     if (!cgroup) return fail(Code::K7415, options.pid);
     input.cgroup = std::move(*cgroup);
   } else {
-    std::error_code error;
-    input.cgroup = std::filesystem::weakly_canonical(options.cgroup, error).string();
+    input.cgroup = plain_path(options.cgroup);
     input.view = default_view(input.cgroup);
   }
   auto bound = bind_cgroup(*host, held->state, held->bundle, input);

@@ -239,7 +239,7 @@ int main(int argc, char** argv) {
   for (std::uint64_t i = 0; i < programs; ++i) {
     GeneratedProgram net = Generator(seed + i).program(events, requests), files = FileGenerator(seed + i).program(events);
     if (!differential.run(net, seed + i, why_not_kernel.empty(), net_events)) return 1;
-    if (!differential.run(files, seed + i, false, file_events)) return 1;
+    if (!differential.run(files, seed + i, why_not_kernel.empty(), file_events)) return 1;
   }
   auto print = [](const char* what, const Tally& t) {
     fmt::print("{}: {} in all, {} allow, {} deny, {} with errors\n", what, t.total, t.allow, t.deny, t.with_errors);

@@ -40,9 +40,12 @@ Result<Object> load_selftest(const std::string& elf) {
 
 int map_fd(const Object& object, const char* name) { return bpf_object__find_map_fd_by_name(object.get(), name); }
 
-kerf_seen net_event(const KernelEventData& event) {
-  kerf_seen seen{};
-  kerf_net_event& net = seen.net;
+__u32 number_of(const KernelEventData& event, const char* observable) {
+  auto value = event.observed.find(observable);
+  return value == event.observed.end() ? 0 : static_cast<__u32>(*value->second.as_long());
+}
+
+void fill_net(const KernelEventData& event, kerf_net_event& net) {
   const IpAddr& address = *event.observed.at("endpoint.ip").as_ip();
   auto number = [&](std::size_t from, std::size_t count) {
     __u64 n = 0;
@@ -52,12 +55,35 @@ kerf_seen net_event(const KernelEventData& event) {
   net.v6 = address.v6;
   net.address_high = address.v6 ? number(0, 8) : 0;
   net.address_low = address.v6 ? number(8, 8) : number(0, 4);
-  auto field = [&](const char* name) { return static_cast<__u32>(*event.observed.at(name).as_long()); };
-  net.port = field("endpoint.port");
-  net.protocol = field("net.protocol");
-  seen.uid = field("process.uid");
-  seen.gid = field("process.gid");
-  seen.pid = field("process.pid");
+  net.port = number_of(event, "endpoint.port");
+  net.protocol = number_of(event, "net.protocol");
+}
+
+void fill_file(const KernelEventData& event, kerf_file_event& file) {
+  constexpr __u32 kRegular = 0100000, kDirectory = 0040000;
+  const std::string& type = *event.observed.at("file.fs_type").as_string();
+  check(type.size() < sizeof file.fs_type, "the kernel has no longer names of file system types");
+  std::memcpy(file.fs_type, type.data(), type.size());
+  file.exists = event.observed.contains("file.mode");
+  file.owner = number_of(event, "file.owner");
+  file.mode = file.exists ? number_of(event, "file.mode") | (event.directory ? kDirectory : kRegular) : 0;
+  file.nlink = number_of(event, "file.nlink");
+  file.directory = event.directory;
+  file.path_length = static_cast<__u32>(event.observed.at("file.path").as_string()->size());
+}
+
+// KernelEventId and enum kerf_event_kind have the same order.
+kerf_seen seen_of(const KernelEventData& event) {
+  kerf_seen seen{};
+  seen.event = static_cast<__u32>(event.event);
+  seen.uid = number_of(event, "process.uid");
+  seen.gid = number_of(event, "process.gid");
+  seen.pid = number_of(event, "process.pid");
+  if (seen.event == KERF_EVENT_NET_CONNECT) {
+    fill_net(event, seen.net);
+  } else {
+    fill_file(event, seen.file);
+  }
   return seen;
 }
 
@@ -101,12 +127,25 @@ Answer answer_of(const kerf_decision& decision, const Module& module) {
   return answer;
 }
 
-Result<std::vector<Answer>> run_batches(const Object& object, const Module& module, const std::vector<kerf_selftest_in>& questions) {
+struct Asked {
+  kerf_selftest_in in;
+  std::string path;   // of a file event
+};
+
+void put_question(const Object& object, __u32 place, const Asked& question) {
+  bpf_map_update_elem(map_fd(object, "kerf_selftest_in"), &place, &question.in, BPF_ANY);
+  if (question.path.empty()) return;
+  auto text = std::make_unique<kerf_selftest_path>();
+  std::memcpy(text->path, question.path.data(), question.path.size());
+  bpf_map_update_elem(map_fd(object, "kerf_selftest_path"), &place, text.get(), BPF_ANY);
+}
+
+Result<std::vector<Answer>> run_batches(const Object& object, const Module& module, const std::vector<Asked>& questions) {
   int program = bpf_program__fd(bpf_object__find_program_by_name(object.get(), "kerf_selftest"));
   std::vector<Answer> answers;
   for (std::size_t from = 0; from < questions.size(); from += KERF_SELFTEST_BATCH) {
     std::size_t count = std::min<std::size_t>(KERF_SELFTEST_BATCH, questions.size() - from);
-    for (__u32 i = 0; i < count; ++i) bpf_map_update_elem(map_fd(object, "kerf_selftest_in"), &i, &questions[from + i], BPF_ANY);
+    for (__u32 i = 0; i < count; ++i) put_question(object, i, questions[from + i]);
     kerf_selftest_args args{static_cast<__u32>(count), 0};
     bpf_test_run_opts options{};
     options.sz = sizeof options;
@@ -161,8 +200,11 @@ Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText
   bpf_map_update_elem(map_fd(*object, "kerf_state"), &zero, &state, BPF_ANY);
   Result<std::vector<__u32>> bindings = bind_all(*object, *bundle, events);
   if (!bindings) return bindings.error();
-  std::vector<kerf_selftest_in> questions;
-  for (std::size_t i = 0; i < events.size(); ++i) questions.push_back({(*bindings)[i], 0, net_event(events[i])});
+  std::vector<Asked> questions;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    auto path = events[i].observed.find("file.path");
+    questions.push_back({{(*bindings)[i], 0, seen_of(events[i])}, path == events[i].observed.end() ? "" : *path->second.as_string()});
+  }
   return run_batches(*object, program.module, questions);
 }
 

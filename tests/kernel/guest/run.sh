@@ -10,8 +10,8 @@ here=$source/tests/kernel/guest
 work=$build/guest
 skip() { echo "SKIP $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || skip "the guest is for x86_64"
-for tool in qemu-system-x86_64 cpio busybox strip mke2fs; do
-  command -v "$tool" >/dev/null || skip "$tool is missing (packages qemu-system-x86, cpio, busybox-static, binutils, e2fsprogs)"
+for tool in qemu-system-x86_64 cpio busybox strip mke2fs /usr/bin/python3.11; do
+  command -v "$tool" >/dev/null || skip "$tool is missing (packages qemu-system-x86, cpio, busybox-static, binutils, e2fsprogs, python3)"
 done
 mkdir -p "$work"
 kernel=$("$here/kernel.sh" "$package" "$work/kernels" overlay loop vfat nls_cp437 nls_ascii) || exit $?
@@ -29,6 +29,9 @@ compile fine fine.cedar fine.cedarschema
 compile small small.cedar small.cedarschema
 compile merged merged.cedar small.cedarschema
 compile waived small.cedar small.cedarschema --waive guard-mount
+example=$source/examples/agent-sandbox
+"$build/kerf" compile -p "$example"/{gateway,network,files}.cedar -s "$example/sandbox.cedarschema" \
+  --entities "$example/entities.json" -o "$bundles/example"
 rm -rf "$work/operations"
 "$build/operations" "$work/operations"
 
@@ -37,7 +40,9 @@ rm -rf "$work/operations"
 tests_main() {
   cat <<T
 files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 120 $build/test_glue -nc -d
+paths 60 $build/test_bpf -nc -d -tc=what?a?test*,bytes?that*,a?set?of?100*
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
 differential 60 $build/differential 4 60 0
 network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
@@ -54,6 +59,11 @@ for list in main no_lsm; do
   done < <("tests_$list")
 done
 
+# as much of python3's library as it starts with
+rm -rf "$work/python"
+mkdir "$work/python"
+cp -r /usr/lib/python3.11/{*.py,collections,encodings,importlib,re} "$work/python"
+
 # file systems for the guest; one has directories without regard to case
 rm -f "$work"/*.image
 mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
@@ -63,6 +73,7 @@ items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "
   "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor"
   "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su" "$build/test_dynamic=/guest/dynamic"
   "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
+  "$example/fence.sh=/guest/example/fence.sh" /usr/bin/{bash,cat,cp,ln,ls,mkdir,mv,rm,python3} "$work/python=/usr/lib/python3.11"
   "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
 for object in "$build"/tests/kernel/glue/glue_*.o; do items+=("$object=$object"); done
 for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done

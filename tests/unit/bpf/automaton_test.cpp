@@ -233,9 +233,9 @@ TEST_CASE("patterns that multiply are spread over two automata; past both they a
   KernelPlan plan;
   plan.envs.resize(1);
   plan.envs[0].paths = tests;
-  std::vector<std::string> left = patterns_past_limits(plan);
-  CHECK(std::count(left.begin(), left.end(), "\"*89*\"") == 1);
-  CHECK(std::count(left.begin(), left.end(), "\"*10*\"") == 0);
+  std::vector<Pattern> left = patterns_past_limits(plan);
+  CHECK(std::count(left.begin(), left.end(), *middle(89).pattern) == 1);
+  CHECK(std::count(left.begin(), left.end(), *middle(10).pattern) == 0);
 }
 
 TEST_CASE("hostile sizes end in an error or in an answer") {
