@@ -9,8 +9,9 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/a/policy" "$work/b/deeper/elsewhere"
 for folder in "$work/a/policy" "$work/b/deeper/elsewhere"; do cp "$example"/*.cedar "$example"/*.cedarschema "$example"/*.json "$folder"; done
 
-(cd "$work/a/policy" && "$kerf" compile -p network.cedar gateway.cedar -s sandbox.cedarschema --entities entities.json -o "$work/one")
+(cd "$work/a/policy" && "$kerf" compile -p network.cedar files.cedar gateway.cedar -s sandbox.cedarschema --entities entities.json -o "$work/one")
 (cd / && "$kerf" compile -p "$work/b/deeper/elsewhere/gateway.cedar" "$work/b/deeper/elsewhere/network.cedar" \
+  "$work/b/deeper/elsewhere/files.cedar" \
   -s "$work/b/deeper/elsewhere/sandbox.cedarschema" --entities "$work/b/deeper/elsewhere/entities.json" -o "$work/two")
 (cd "$work/a" && "$kerf" compile -p policy -s policy/sandbox.cedarschema --entities policy/entities.json -o ../three)
 

@@ -106,15 +106,19 @@ std::optional<Error> drop_programs(llvm::Module& module, std::uint32_t governed)
   return std::nullopt;
 }
 
+// The loader reads hits, also where no policy can be determining.
+bool is_promised(const llvm::GlobalVariable& variable) { return is_map(variable) && variable.getName() == "kerf_hits"; }
+
 // Maps and constants that nothing names any more.
 void drop_variables(llvm::Module& module) {
   llvm::removeFromUsedLists(module, [](llvm::Constant* constant) {
     auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(constant->stripPointerCasts());
-    return variable && is_map(*variable);
+    return variable && is_map(*variable) && !is_promised(*variable);
   });
   for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
     variable.removeDeadConstantUsers();
-    if ((is_map(variable) || variable.hasLocalLinkage()) && variable.use_empty()) variable.eraseFromParent();
+    bool droppable = (is_map(variable) && !is_promised(variable)) || variable.hasLocalLinkage();
+    if (droppable && variable.use_empty()) variable.eraseFromParent();
   }
 }
 

@@ -42,7 +42,6 @@ tests_main() {
 files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 120 $build/test_glue -nc -d
-paths 60 $build/test_bpf -nc -d -tc=what?a?test*,bytes?that*,a?set?of?100*
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
 differential 60 $build/differential 4 60 0
 network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
@@ -69,6 +68,7 @@ rm -f "$work"/*.image
 mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
 mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
 items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image"
+  "$example/fence.sh=/guest/example/fence.sh" /usr/bin/{bash,cat,cp,ln,ls,mkdir,mv,rm,python3} "$work/python=/usr/lib/python3.11"
   "$bundles=/guest/bundles" "$work/operations=/guest/operations" /etc/passwd=/etc/passwd
   "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor"
   "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su" "$build/test_dynamic=/guest/dynamic"
