@@ -71,7 +71,10 @@ void make_world() {
   mount_at("tmpfs", "/mnt/tmpfs", "tmpfs", "");
   mount_at("tmpfs", "/layers", "layers", "");
   mount_at("tmpfs", "/play", "play", "");
-  mount_at("ext4", "/play/m", loop_device("/guest/play.image").c_str(), "");
+  // copies: other tests mount the same images
+  put_copy("/guest/play.image", "/layers/play.image", 0600);
+  put_copy("/guest/ext4.image", "/layers/ext4.image", 0600);
+  mount_at("ext4", "/play/m", loop_device("/layers/play.image").c_str(), "");
   for (const char* layer : {"/layers/lower", "/layers/upper", "/layers/work"}) fs::create_directories(layer);
   for (const char* name : {"read", "append", "truncate", "mode", "secret", "secret-copy", "gone", "both"}) put(std::string("/layers/lower/") + name);
   fs::create_directories("/layers/lower/merged");
@@ -80,7 +83,7 @@ void make_world() {
   put("/layers/upper/merged/upper");
   put("/layers/upper/upper");
   mount_at("overlay", "/mnt/overlay", "overlay", "lowerdir=/layers/lower,upperdir=/layers/upper,workdir=/layers/work");
-  mount_at("ext4", "/mnt/ext4", loop_device("/guest/ext4.image").c_str(), "");
+  mount_at("ext4", "/mnt/ext4", loop_device("/layers/ext4.image").c_str(), "");
   fs::create_directories("/mnt/ext4/folded");
   int fd = ::open("/mnt/ext4/folded", O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0;
   must(::ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0, "flags of /mnt/ext4/folded");

@@ -30,8 +30,8 @@ compile small small.cedar small.cedarschema
 compile merged merged.cedar small.cedarschema
 compile waived small.cedar small.cedarschema --waive guard-mount
 example=$source/examples/agent-sandbox
-"$build/kerf" compile -p "$example"/{gateway,network,files}.cedar -s "$example/sandbox.cedarschema" --entities "$example/entities.json" \
-  -o "$bundles/example"
+"$build/kerf" compile -p "$example"/{gateway,network,files}.cedar -s "$example/sandbox.cedarschema" \
+  --entities "$example/entities.json" -o "$bundles/example"
 rm -rf "$work/operations"
 "$build/operations" "$work/operations"
 
@@ -44,7 +44,7 @@ example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/exam
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
 differential 60 $build/differential 4 60 0
-network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,others?are?not?touched*,facts?change?decisions*
+network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
 T
 }
 tests_no_lsm() {
@@ -73,6 +73,7 @@ items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "
   "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor"
   "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su" "$build/test_dynamic=/guest/dynamic"
   "$build/tests/kernel/files/libtest_library.so=/guest/library.so"
+  "$example/fence.sh=/guest/example/fence.sh" /usr/bin/{bash,cat,cp,ln,ls,mkdir,mv,rm,python3} "$work/python=/usr/lib/python3.11"
   "$build/test_glue" "$build/test_kernel" "$build/test_bpf" "$build/differential" "$build/kerf-codegen")
 for object in "$build"/tests/kernel/glue/glue_*.o; do items+=("$object=$object"); done
 for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done
