@@ -37,27 +37,27 @@ static __always_inline void fill_source(struct bpf_sock_addr *ctx, struct kerf_s
 
 static __always_inline int judge_cgroup4(struct bpf_sock_addr *ctx)
 {
-	struct kerf_walk walk = {};
+	struct kerf_net_event net = {};
 	struct kerf_source source = {};
 
-	walk.seen.net.port = bpf_ntohs((__u16)ctx->user_port);
-	walk.seen.net.protocol = ctx->protocol;
+	net.port = bpf_ntohs((__u16)ctx->user_port);
+	net.protocol = ctx->protocol;
 	fill_source(ctx, &source);
-	int unclear = set_address4(&walk.seen.net, bpf_ntohl(ctx->user_ip4), &source);
-	return answer_cgroup(judge_net(&walk, cgroup_binding(), unclear));
+	int unclear = set_address4(&net, bpf_ntohl(ctx->user_ip4), &source);
+	return answer_cgroup(judge_net(&net, cgroup_binding(), unclear));
 }
 
 static __always_inline int judge_cgroup6(struct bpf_sock_addr *ctx)
 {
-	struct kerf_walk walk = {};
+	struct kerf_net_event net = {};
 	struct kerf_source source = {};
 	__u32 address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
 
-	walk.seen.net.port = bpf_ntohs((__u16)ctx->user_port);
-	walk.seen.net.protocol = ctx->protocol;
+	net.port = bpf_ntohs((__u16)ctx->user_port);
+	net.protocol = ctx->protocol;
 	fill_source(ctx, &source);
-	int unclear = set_address6(&walk.seen.net, address, &source);
-	return answer_cgroup(judge_net(&walk, cgroup_binding(), unclear));
+	int unclear = set_address6(&net, address, &source);
+	return answer_cgroup(judge_net(&net, cgroup_binding(), unclear));
 }
 
 SEC("cgroup/connect4")

@@ -47,7 +47,7 @@ static __always_inline void fill_socket_source(const struct sock *sk, struct ker
 /* `name` is in the kernel: the call copied it before. */
 static __always_inline long judge_name(const struct sock *sk, const void *name, int length, int unspecified_is_inet)
 {
-	struct kerf_walk walk = {};
+	struct kerf_net_event net = {};
 	struct kerf_source source = {};
 	struct kerf_sockaddr to = {};
 	__u32 binding, protocol = sk->sk_protocol;
@@ -66,13 +66,13 @@ static __always_inline long judge_name(const struct sock *sk, const void *name, 
 	if (cgroup_judges(sk, protocol, binding))
 		return 0;
 	fill_socket_source(sk, &source);
-	walk.seen.net.port = bpf_ntohs(to.port);
-	walk.seen.net.protocol = protocol;
+	net.port = bpf_ntohs(to.port);
+	net.protocol = protocol;
 	if (family == FAMILY_INET)
-		unclear = set_address4(&walk.seen.net, bpf_ntohl(to.address4), &source);
+		unclear = set_address4(&net, bpf_ntohl(to.address4), &source);
 	else
-		unclear = set_address6(&walk.seen.net, to.address6, &source);
-	__s32 error = judge_net(&walk, binding, unclear);
+		unclear = set_address6(&net, to.address6, &source);
+	__s32 error = judge_net(&net, binding, unclear);
 	return error ? refuse_by(error) : 0;
 }
 
@@ -88,7 +88,7 @@ long kerf_lsm_connect(__u64 *ctx)
 /* In quarantine an open connection is of no more use. */
 static __always_inline long judge_flow(const struct sock *sk, __u32 family)
 {
-	struct kerf_walk walk = {};
+	struct kerf_net_event net = {};
 	__u32 binding;
 
 	if ((family != FAMILY_INET && family != FAMILY_INET6) || !current_is_bound(&binding) ||
@@ -99,13 +99,13 @@ static __always_inline long judge_flow(const struct sock *sk, __u32 family)
 		return 0;
 	struct kerf_source source = {};
 	struct in6_addr peer = sk->__sk_common.skc_v6_daddr;
-	walk.seen.net.port = bpf_ntohs(sk->__sk_common.skc_dport);
-	walk.seen.net.protocol = sk->sk_protocol;
+	net.port = bpf_ntohs(sk->__sk_common.skc_dport);
+	net.protocol = sk->sk_protocol;
 	if (family == FAMILY_INET)
-		set_address4(&walk.seen.net, bpf_ntohl(sk->__sk_common.skc_daddr), &source);
+		set_address4(&net, bpf_ntohl(sk->__sk_common.skc_daddr), &source);
 	else
-		set_address6(&walk.seen.net, peer.in6_u.u6_addr32, &source);
-	__s32 error = judge_net(&walk, binding, 0);
+		set_address6(&net, peer.in6_u.u6_addr32, &source);
+	__s32 error = judge_net(&net, binding, 0);
 	return error ? refuse_by(error) : 0;
 }
 

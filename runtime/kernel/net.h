@@ -60,9 +60,22 @@ static __always_inline int set_address6(struct kerf_net_event *net, const __u32 
 	return 0;
 }
 
-/* Counts, reports. `unclear`: the address cannot be told. 0: the call goes on; else the errno. */
-static __always_inline __s32 judge_net(struct kerf_walk *walk, __u32 binding, int unclear)
+/* Counts, reports. `unclear`: the address cannot be told. 0: the call goes on; else the errno. What is decided lies in a
+ * scratch slot: on the stack it would leave too little for the calls below. */
+static __always_inline __s32 judge_net(const struct kerf_net_event *net, __u32 binding, int unclear)
 {
+	struct kerf_scratch *s = scratch_claim();
+
+	if (!s) {
+		kerf_no_slot(binding, KERF_EVENT_NET_CONNECT);
+		return ERRNO_EACCES;
+	}
+	struct kerf_walk *walk = &s->walk;
+	__builtin_memset(&walk->seen, 0, sizeof(walk->seen));
+	walk->seen.event = KERF_EVENT_NET_CONNECT;
+	walk->seen.net = *net;
+	walk->generation = 0;
+	walk->trial = 0;
 	fill_task(&walk->seen);
 	if (kerf_decide(walk, binding)) {
 		set_denial(walk, KERF_REASON_INTERNAL);
@@ -76,6 +89,7 @@ static __always_inline __s32 judge_net(struct kerf_walk *walk, __u32 binding, in
 	count_decision(!allowed, 0);
 	if (!allowed || logs_allows())
 		report(walk, binding, error, KERF_GUARD_NONE);
+	scratch_release(s);
 	return passes ? 0 : error ? error : KERF_EPERM;
 }
 

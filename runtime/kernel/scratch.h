@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Memory for one decision about a file: a slot claimed from a pool. Per-CPU memory would be clobbered by a decision that
+/* Memory for one decision: a slot claimed from a pool. Per-CPU memory would be clobbered by a decision that
  * preempts this one, and task storage fails look-ups on 6.1. */
 #ifndef KERF_SCRATCH_H
 #define KERF_SCRATCH_H

@@ -43,7 +43,7 @@ files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
 example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 120 $build/test_glue -nc -d
 scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
-differential 60 $build/differential 4 60 0
+differential 100 $build/differential 1 60 0
 network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
 T
 }
