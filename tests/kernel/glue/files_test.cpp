@@ -282,7 +282,7 @@ TEST_CASE("renames during the walk: the old name or the new one, never a mixture
   }
   std::string text = rig.inside([] {
     int fd = -1;
-    while (fd < 0) {   // it moves
+    while (fd < 0) {   // it may be renamed between the two
       fd = ::open("/tmp/w/one/two/three/move/a/b/f", O_PATH);
       if (fd < 0) fd = ::open("/tmp/w/deep/moved/a/b/f", O_PATH);
     }

@@ -20,12 +20,19 @@ put() {  # put FILE PATH
   mkdir -p "$root$(dirname "$2")"
   cp -rL "$1" "$root$2"
 }
+# To where it really is, with the link that leads there: policies name real paths.
+put_library() {
+  local real
+  real=$(readlink -f "$1")
+  put "$real" "$real"
+  [ -e "$root$1" ] || { mkdir -p "$root$(dirname "$1")"; ln -s "$real" "$root$1"; }
+}
 put_program() {  # put_program FILE PATH
   rm -f "$root$2"
   put "$1" "$2"
   strip --strip-debug "$root$2" 2>/dev/null || true
   { ldd "$1" 2>/dev/null || true; } | sed -n 's/.*\(=> \|^\t\)\(\/[^ ]*\) .*/\2/p' | while read -r library; do
-    [ -e "$root$library" ] || put "$library" "$library"
+    [ -e "$root$library" ] || put_library "$library"
   done
 }
 for item in "$@"; do
