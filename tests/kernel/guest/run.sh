@@ -39,12 +39,12 @@ rm -rf "$work/operations"
 # kernel stays out.
 tests_main() {
   cat <<T
-files 240 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
-example 100 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
-glue 120 $build/test_glue -nc -d
-scale 60 $build/test_bpf -nc -d -tc=ten?thousand*
-differential 100 $build/differential 1 60 0
-network 60 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
+files 480 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
+glue 180 $build/test_glue -nc -d
+scale 100 $build/test_bpf -nc -d -tc=ten?thousand*
+differential 120 $build/differential 1 60 0
+network 120 $build/test_kernel -nc -d -tc=every?way?to?connect*,facts?change?decisions*
 T
 }
 tests_no_lsm() {
@@ -84,7 +84,7 @@ started=$SECONDS
 boot() {  # boot LIST LSM
   local log=$work/$package.$1.log
   [ -e "$work/lists/tests.$1" ] || return 0
-  timeout --foreground "$((${KERF_GUEST_SECONDS:-570} + started - SECONDS))" qemu-system-x86_64 -accel tcg,thread=multi -cpu max \
+  timeout --foreground "$((${KERF_GUEST_SECONDS:-870} + started - SECONDS))" qemu-system-x86_64 -accel tcg,thread=multi -cpu max \
     -smp 2 -m 1024 -nodefaults -no-user-config -display none -serial stdio -no-reboot -kernel "$kernel/vmlinuz" \
     -initrd "$work/$package.cpio" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on lsm=$2 kerf.tests=$1" </dev/null |
     sed -u 's/\r$//' | tee "$log" || true
