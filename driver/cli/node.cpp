@@ -82,6 +82,11 @@ void add_run(CLI::App& app, Globals& globals) {
   run->add_option("--mode", options->mode, "what a refusal of the policies does")->type_name("enforce|audit|quarantine");
   run->add_flag("--allow-noncanonical", options->allow_noncanonical, "accept path literals that match nothing here");
   run->add_flag("--keep-fds", options->keep_fds, "leave descriptors above 2 open in the command; nothing judges them");
+  run->add_option("--user", options->user, "run the command as this user")->type_name("NAME|UID[:GROUP]");
+  run->add_option("--cap", options->capabilities, "capabilities that the command keeps; otherwise none")->delimiter(',')->type_name("NAME,…");
+  run->add_flag("--privileged", options->privileged, "keep all capabilities, CAP_SYS_ADMIN too, and the ways to gain privileges");
+  run->add_flag("--clean-env", options->clean_env, "a fresh environment: PATH, HOME, USER, LOGNAME, SHELL; TERM, LANG, LC_*, TZ are kept");
+  run->add_option("--env", options->env, "set a variable; without a value, the caller's")->type_name("NAME[=VALUE]")->expected(1)->take_all();
   run->add_option("command", options->command, "the command and its arguments, after --")->type_name("COMMAND");
   run->positionals_at_end();
   run->callback([&globals, options, facts] {

@@ -174,6 +174,10 @@ LoaderResult<Bound> bind_cgroup(const Host& host, State& state, const LoadedBund
 LoaderResult<Unit> unbind_cgroup(const Host& host, State& state, std::uint32_t id) {
   BoundState* binding = state.find(id);
   check(binding != nullptr, "a binding that is undone is known");
+  if (binding->ready) {   // killed from here on, nothing says that it holds
+    binding->ready = false;
+    if (auto done = write_state(host, state); !done) return done;
+  }
   std::string pins = pin_directory(host, state.name, state.generation);
   auto maps = open_pinned(pins);
   if (!maps) return maps.error();

@@ -171,6 +171,8 @@ LoaderResult<std::vector<BindingStatus>> status() {
   auto host = find_host();
   if (!host) return host.error();
   std::vector<BindingStatus> all;
+  if (!has_directory(host->states)) return all;
+  if (auto done = check_privileges(); !done) return done.error();   // the directory is there and could not be read
   for (const std::string& name : all_names(*host)) {
     for (BindingStatus& row : status_of(*host, name)) all.push_back(std::move(row));
   }
@@ -201,6 +203,7 @@ LoaderResult<std::vector<std::string>> gc() {
   auto host = find_host();
   if (!host) return host.error();
   if (!has_directory(host->states)) return removed;
+  if (auto done = check_privileges(); !done) return done.error();
   auto all = lock_all(*host);
   if (!all) return all.error();
   std::optional<Failure> first;

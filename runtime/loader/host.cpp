@@ -97,7 +97,7 @@ LoaderResult<Unit> check_privileges() {
     unsigned bit;
     const char* name;
   };
-  static constexpr Need needs[] = {{12, "CAP_NET_ADMIN"}, {21, "CAP_SYS_ADMIN"}, {39, "CAP_BPF"}};
+  static constexpr Need needs[] = {{12, "CAP_NET_ADMIN"}, {13, "CAP_NET_RAW"}, {21, "CAP_SYS_ADMIN"}, {39, "CAP_BPF"}};
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
   if (::syscall(SYS_capget, &header, data) != 0) return fail(Code::K7401, fmt::format("capabilities (capget: {})", errno_text(errno)));

@@ -23,6 +23,11 @@ struct RunOptions {
   bool allow_noncanonical = false;
   bool keep_fds = false;                              // descriptors above 2 stay open in the command
   std::vector<std::string> allow_degraded = {};
+  std::string user = {};                              // NAME, UID, or either with :GROUP; empty: as kerf itself
+  std::vector<std::string> capabilities = {};         // kept by the command: `net_bind_service`, …; empty: none
+  bool privileged = false;                            // keeps all capabilities, and no_new_privs is not set
+  bool clean_env = false;                             // PATH, HOME, USER, LOGNAME, SHELL made anew; TERM, LANG, LC_*, TZ kept
+  std::vector<std::string> env = {};                  // NAME=VALUE, or NAME: the caller's
   std::vector<std::string> command = {};
 };
 

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -26,6 +27,19 @@ sigset_t handled_set() {
   ::sigaddset(&set, SIGPIPE);   // events may go to a pipe whose reader left
   ::sigaddset(&set, SIGXFSZ);   // or to a file that may not grow
   return set;
+}
+
+// What the child tells when it could not become the command.
+struct Report {
+  int error = 0;
+  bool entered = false;
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> list;
+  for (const std::string& word : words) list.push_back(const_cast<char*>(word.c_str()));
+  list.push_back(nullptr);
+  return list;
 }
 
 bool is_forwarded(int signal) {
@@ -90,33 +104,34 @@ LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body) {
   return Child{static_cast<pid_t>(pid), Fd(pidfd)};
 }
 
-LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds) {
-  std::vector<char*> argv;
-  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
+LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds,
+                                     const Surroundings& surroundings) {
+  std::vector<char*> argv = pointers(command), environment = pointers(surroundings.environment);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::K7503, errno_text(errno));
   Fd read_end(ends[0]), write_end(ends[1]);
   auto child = clone_into(cgroup, [&] {
     signals.restore_in_child();
-    if (!keep_fds && ::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
-      int error = errno;
-      [[maybe_unused]] ssize_t n = ::write(write_end.get(), &error, sizeof error);
-      return 126;
+    Report report;
+    report.error = enter_surroundings(surroundings);
+    if (report.error == 0 && !keep_fds && ::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) report.error = errno;
+    report.entered = report.error == 0;
+    if (report.entered) {
+      ::environ = environment.data();
+      ::execvp(argv[0], argv.data());
+      report.error = errno;
     }
-    ::execvp(argv[0], argv.data());
-    int error = errno;
-    [[maybe_unused]] ssize_t n = ::write(write_end.get(), &error, sizeof error);
-    return error == ENOENT ? 127 : 126;
+    [[maybe_unused]] ssize_t n = ::write(write_end.get(), &report, sizeof report);
+    return !report.entered ? 125 : report.error == ENOENT ? 127 : 126;
   });
   if (!child) return child.error();
   write_end.reset();
-  Started started{std::move(*child), 0};
-  int error = 0;
+  Started started{std::move(*child), 0, true};
+  Report report;
   ssize_t n;
-  do n = ::read(read_end.get(), &error, sizeof error);
+  do n = ::read(read_end.get(), &report, sizeof report);
   while (n < 0 && errno == EINTR);
-  if (n == sizeof error) started.exec_error = error;
+  if (n == sizeof report) started.exec_error = report.error, started.entered = report.entered;
   return started;
 }
 

@@ -9,6 +9,7 @@
 
 #include "runtime/loader/fd.h"
 #include "runtime/loader/loader.h"
+#include "runtime/loader/privileges.h"
 
 namespace kerf::loader {
 
@@ -43,10 +44,12 @@ LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body);
 
 struct Started {
   Child child;
-  int exec_error = 0;      // errno of execvp; the child is gone then
+  int exec_error = 0;      // errno of what could not be done; the child is gone then
+  bool entered = true;     // false: privileges or descriptors could not be given up, so nothing was executed
 };
 // Descriptors above 2 are closed in the command unless `keep_fds`: nothing judges what was opened before.
-LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds);
+LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds,
+                                     const Surroundings& surroundings);
 
 // Waits; 128+n if a signal ended it.
 int wait_status(const Child& child);

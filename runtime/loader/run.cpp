@@ -41,10 +41,13 @@ struct Request {
   EntityUid principal;
   Facts facts;
   std::uint32_t mode = 0;
+  Surroundings surroundings;
 };
 
 LoaderResult<Request> prepare(const RunOptions& options) {
   if (options.command.empty()) return fail(Code::K7501);
+  auto surroundings = read_surroundings(options);
+  if (!surroundings) return surroundings.error();
   auto bundle = read_bundle_data(options.bundle_dir);
   if (!bundle) return bundle.error();
   auto principal = find_principal(*bundle, options.principal);
@@ -59,7 +62,7 @@ LoaderResult<Request> prepare(const RunOptions& options) {
   auto prepared = prepare_bundle(options.bundle_dir, options.allow_degraded);
   if (!prepared) return prepared.error();
   if (prepared->bundle.manifest.digest != bundle->manifest.digest) return fail(Code::K7106, "manifest.json");
-  return Request{std::move(*prepared), std::move(*principal), std::move(*facts), *mode};
+  return Request{std::move(*prepared), std::move(*principal), std::move(*facts), *mode, std::move(*surroundings)};
 }
 
 // What was loaded for the command; removed again unless a task lives on.
@@ -148,8 +151,12 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
   }
   clear_counters(*maps);
   started_yet = true;
-  auto started = start_command(cgroup.get(), options.command, signals, options.keep_fds);
+  auto started = start_command(cgroup.get(), options.command, signals, options.keep_fds, request.surroundings);
   if (!started) return started.error();
+  if (!started->entered) {
+    wait_status(started->child);
+    return fail(Code::K7507, errno_text(started->exec_error));
+  }
   if (started->exec_error != 0) say("cannot run `{}`: {}", escape_bytes(options.command[0]), errno_text(started->exec_error));
   attend(started->child, signals, options.events_file.empty() ? nullptr : &*ring, sink);
   int status = wait_status(started->child);

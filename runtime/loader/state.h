@@ -17,7 +17,7 @@ struct BoundState {
   std::string principal, cgroup, mode;
   std::uint64_t cgroup_id = 0;
   bool own_cgroup = false;          // made by kerf, removed with the binding
-  bool ready = false;               // false: a bind was interrupted, everything governed is refused there
+  bool ready = false;               // false: a bind (everything governed is refused) or an unbind was interrupted; gc ends it
   std::vector<std::string> anchors; // canonical paths, for a person
   Facts facts;
 };

@@ -13,9 +13,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <random>
 
 #include "calls.h"
 #include "runtime/loader/cgroup.h"
+#include "runtime/loader/facts.h"
 #include "runtime/loader/instance.h"
 #include "runtime/loader/process.h"
 #include "world.h"
@@ -293,6 +295,76 @@ TEST_CASE("killed at any moment of a replacement, the old bundle or the new one 
   }
   CHECK(killed > 3);
   CHECK(done == 1);
+}
+
+namespace {
+
+// A step of the loader in a process of its own, killed after a random part of the time that it took before.
+class Killed {
+ public:
+  explicit Killed(std::function<bool()> step) : step_(std::move(step)) {}
+  // True: it was killed on the way.
+  bool attempt(std::mt19937& random) {
+    pid_t pid = ::fork();
+    REQUIRE(pid >= 0);
+    std::uint64_t start_ns = loader::boot_time_ns();
+    if (pid == 0) ::_exit(step_() ? 0 : 1);
+    ::usleep(static_cast<useconds_t>(std::uniform_int_distribution<std::uint64_t>(0, longest_ns_)(random) / 1000));
+    int status = 0;
+    if (::waitpid(pid, &status, WNOHANG) == 0) ::kill(pid, SIGKILL), ::waitpid(pid, &status, 0);
+    if (!WIFSIGNALED(status)) longest_ns_ = std::max<std::uint64_t>(longest_ns_ / 2, loader::boot_time_ns() - start_ns);
+    else longest_ns_ += longest_ns_ / 8;
+    return WIFSIGNALED(status);
+  }
+
+ private:
+  std::function<bool()> step_;
+  std::uint64_t longest_ns_ = 200'000'000;
+};
+
+}  // namespace
+
+// KERF_KILLS moments (default 200) of every step that changes something, chosen by KERF_SEED.
+TEST_CASE("killed at random moments of any step, what is bound stays enforced") {
+  if (!can_enforce()) return;
+  auto setting = [](const char* name, unsigned otherwise) { return std::getenv(name) != nullptr ? static_cast<unsigned>(std::atoi(std::getenv(name))) : otherwise; };
+  unsigned seed = setting("KERF_SEED", 1), moments = setting("KERF_KILLS", 200);
+  INFO("KERF_SEED=" << seed);
+  std::mt19937 random(seed);
+  Scene scene;
+  Cgroup bound(cgroup_path("bound")), other(cgroup_path("other"));
+  Loaded loaded(scene.dir / "bundle");
+  std::string binding = loaded.bind(bound.path()), name = Loaded::name();
+  auto other_binding = [&] {   // whole ones: what a bind or unbind had under way is for gc
+    for (const auto& row : loaded.rows()) {
+      if (row.cgroup == other.path() && row.mode == "enforce") return row.name + "/" + std::to_string(row.id);
+    }
+    return std::string();
+  };
+  Killed steps[] = {
+      Killed([&] { return loader::bind({.name = name, .principal = kAgent, .cgroup = other.path()}).ok(); }),
+      Killed([&] { std::string whole = other_binding(); return whole.empty() || loader::unbind(whole).ok(); }),
+      Killed([&] { return loaded.replace(scene.dir / "bundle").ok(); }),
+      Killed([&] { return loader::set_fact(binding, "delegation_depth", "5", 0).ok(); }),
+      Killed([&] { return loader::gc().ok(); }),
+  };
+  unsigned killed = 0;
+  for (unsigned i = 0; i < moments; ++i) {
+    bool hit = steps[i % std::size(steps)].attempt(random);
+    killed += hit;
+    INFO("step " << i % std::size(steps) << " of moment " << i);
+    CHECK(bound.call({tcp_to(scene.listeners.tcp_refused)}).at(0) == ECONNREFUSED);
+    if (!other_binding().empty()) CHECK(other.call({tcp_to(scene.listeners.tcp_refused)}).at(0) == ECONNREFUSED);
+    if (hit && i % 2 == 0) {
+      auto tidied = loader::gc();
+      CHECK_MESSAGE(tidied.ok(), (tidied.ok() ? "" : tidied.error().message));
+      CHECK(bound.call({tcp_to(scene.listeners.tcp_allowed)}).at(0) == 0);
+    }
+  }
+  CHECK(killed > moments / 4);
+  REQUIRE(loader::gc().ok());
+  CHECK(bound.call({tcp_to(scene.listeners.tcp_allowed), tcp_to(scene.listeners.tcp_refused)}) == std::vector<int>{0, ECONNREFUSED});
+  if (std::string left = other_binding(); !left.empty()) CHECK(loader::unbind(left).ok());
 }
 
 TEST_CASE("gc lets go bindings whose cgroup is gone, and nothing else") {

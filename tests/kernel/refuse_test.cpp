@@ -275,7 +275,7 @@ TEST_CASE("no room for another pipe") {
   ::getrlimit(RLIMIT_NOFILE, &before);
   none.rlim_max = before.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &none);
-  auto started = loader::start_command(-1, {"true"}, signals, false);
+  auto started = loader::start_command(-1, {"true"}, signals, false, {});
   ::setrlimit(RLIMIT_NOFILE, &before);
   CHECK(failure(started) == "K7503");
 }

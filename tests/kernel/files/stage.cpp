@@ -144,7 +144,7 @@ Stage::Stage(const std::string& bundle, const std::string& principal) {
   put(kFence);
   free_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".free");
   if (!free_->ready()) status_ = "the free actor does not start: " + free_->errors();
-  bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--bundle", bundle, "--principal", principal,
+  bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--privileged", "--bundle", bundle, "--principal", principal,
                                                             "--events", events_file_, "--log-allows", "--", "/guest/actor", "serve"},
                                    own + ".bound");
   if (!bound_->ready()) status_ = "kerf run: " + bound_->errors() + slurp(events_file_);
