@@ -4,12 +4,13 @@
 #include <csignal>
 
 #include "driver/cli/commands.h"
+#include "driver/version.h"
 
 int main(int argc, char** argv) {
   using namespace kerf::cli;
   CLI::App app{"kerf compiles Cedar policies into a decision table for a gateway and an eBPF object for the kernel.", "kerf"};
   Globals globals;
-  app.set_version_flag("-V,--version", "kerf " KERF_VERSION);
+  app.set_version_flag("-V,--version", std::string("kerf ") + kerf::version());
   app.add_option("-f,--error-format", globals.error_format, "how messages are written")
       ->check(CLI::IsMember({"human", "plain", "json"}))->type_name("human|plain|json")->envname("KERF_ERROR_FORMAT");
   app.add_option("--color", globals.colour, "colour in messages; NO_COLOR is honoured")
