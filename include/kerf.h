@@ -67,7 +67,7 @@ KERF_API kerf_status kerf_result_status(const kerf_result *result);
 KERF_API kerf_text kerf_result_message(const kerf_result *result); /* one line; empty after KERF_OK */
 /* JSON lines, as `--error-format json` writes them; warnings come with KERF_OK too. */
 KERF_API kerf_text kerf_result_diagnostics(const kerf_result *result);
-/* Named outputs, sorted by name as a bundle's manifest has them. An index out of range gives empty texts. */
+/* Named outputs, in the order in which a bundle is written. An index out of range gives empty texts. */
 KERF_API size_t kerf_result_count(const kerf_result *result);
 KERF_API kerf_text kerf_result_name(const kerf_result *result, size_t index);
 KERF_API kerf_text kerf_result_bytes(const kerf_result *result, size_t index);
