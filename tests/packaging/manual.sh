@@ -2,7 +2,7 @@
 # Every command has a page, the pages are well formed, and what --help names is there.
 set -euo pipefail
 kerf=$PREFIX/bin/kerf
-commands=$("$kerf" --help | sed -n '/^Subcommands:/,/^$/p' | sed -nE 's/^  ([a-z-]+) .*/\1/p')
+commands=$("$kerf" --help | sed -n '/^Subcommands:/,/^$/p' | sed -nE 's/^  ([a-z-]+),? .*/\1/p')
 [ "$(wc -l <<<"$commands")" -gt 20 ] || { echo "the list of commands cannot be read"; exit 1; }
 count=$(wc -l <<<"$commands")
 [ "$(ls "$PREFIX/$MANDIR/man1" | wc -l)" -eq $((count + 1)) ] || { echo "pages and commands differ"; exit 1; }
