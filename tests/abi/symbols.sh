@@ -10,6 +10,6 @@ found=$(sed 's/@@.*//' <<<"$found" | sort)
 diff symbols.txt - <<<"$found" || { echo "the library's names are not those of tests/abi/symbols.txt"; exit 1; }
 declared=$(grep -oE '\bkerf_[a-z_]+\(' ../../include/kerf.h | tr -d '(' | sort -u)
 diff symbols.txt - <<<"$declared" || { echo "kerf.h does not declare what the library shows"; exit 1; }
-readelf -d "$LIBKERF" | grep -q 'SONAME.*\[libkerf\.so\.0\]' || { echo "wrong soname"; exit 1; }
+grep -q 'SONAME.*\[libkerf\.so\.0\]' <<<"$(readelf -d "$LIBKERF")" || { echo "wrong soname"; exit 1; }
 if readelf -d "$LIBKERF" | grep -E 'TEXTREL|RUNPATH|RPATH'; then echo "unwanted in a library"; exit 1; fi
 echo "abi: $(wc -l <symbols.txt) names"

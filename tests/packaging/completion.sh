@@ -23,8 +23,8 @@ zsh)
   zsh -f -c 'autoload -Uz compinit; compinit -D; source $1; [ "$_comps[kerf]" = _kerf ]' zsh "$script" || fail "zsh does not register it"
   exit 0 ;;
 esac
-has() { local want=$1; shift; offers "$@" | grep -qxF -- "$want" || fail "$*: no $want among: $(offers "$@" | tr '\n' ' ')"; }
-hasnt() { local want=$1; shift; ! offers "$@" | grep -qxF -- "$want" || fail "$*: $want is out of place"; }
+has() { local want=$1 all; shift; all=$(offers "$@"); grep -qxF -- "$want" <<<"$all" || fail "$*: no $want among: $all"; }
+hasnt() { local want=$1 all; shift; all=$(offers "$@"); ! grep -qxF -- "$want" <<<"$all" || fail "$*: $want is out of place"; }
 has check ch
 has check-parse ch
 hasnt compile ch

@@ -24,4 +24,4 @@ if compile "$work/moved/bin/kerf" "$work/four" 2>"$work/said"; then echo "compil
 grep -q K7904 "$work/said"
 [ ! -e "$work/taken" ] || { echo "a decoy ran"; exit 1; }
 [ "$("$PREFIX/bin/kerf" --version)" = "kerf $VERSION" ]
-"$PREFIX/bin/kerf" version --json | grep -q "\"kerf\": \"$VERSION\""
+grep -q "\"kerf\": \"$VERSION\"" <<<"$("$PREFIX/bin/kerf" version --json)"
