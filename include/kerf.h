@@ -6,8 +6,10 @@
  *
  * Threads. All functions may be called from any thread at any time. One handle is for one thread at a time, with these
  * exceptions: a kerf_gateway, and a kerf_sources and a kerf_result that nobody changes or frees meanwhile, may be used by
- * many threads at once. There is no global state. check, compile, format, translate, authorize and gateway_new work on a
- * thread of their own with a large stack and wait for it; deciding works on the caller's, and needs 1 MiB of stack.
+ * many threads at once. check, compile, format, translate, authorize and gateway_new work on a thread of their own with a
+ * large stack and wait for it; where they parse, they wait for each other. Deciding works on the caller's thread, needs
+ * 1 MiB of its stack, and waits for nobody. After fork() without exec a child may call the library if no other thread of
+ * its parent was in it.
  *
  * Failure. Nothing here ends the process, prints, or throws. Every failure is a status, with a message and, for mistakes
  * in policies and data, with diagnostics. KERF_INTERNAL is a bug in kerf; the process goes on. A decision is KERF_DENY

@@ -1,5 +1,6 @@
 // Sources, and what the compiler makes of them: each function is one call of the pipeline.
 #include <algorithm>
+#include <mutex>
 
 #include "driver/capi/result.h"
 #include "driver/language.h"
@@ -15,6 +16,16 @@ struct kerf_sources {
 namespace {
 
 constexpr std::uint32_t kCheckFlags = KERF_CHECK_PERMISSIVE | KERF_CHECK_LEVEL | KERF_CHECK_APPLICABILITY_WARNS;
+
+// ANTLR's parsers share tables, and its runtime (4.9) does not protect all of them: what parses takes its turn. The rest
+// of a compile, the code generator above all, does not wait.
+std::mutex parsing;
+
+template <class Work>
+auto in_turn(Work work) {
+  std::lock_guard hold(parsing);
+  return work();
+}
 
 bool is_utf8(std::string_view text) { return find_invalid_utf8(text) == std::string_view::npos; }
 
@@ -84,7 +95,7 @@ void compile_bundle(Program& program, const ProgramText& text, const kerf_compil
 }
 
 void compile(const ProgramText& text, const kerf_compile_options& options, kerf_result& result, Report& report) {
-  Program program = check_program(text);
+  Program program = in_turn([&] { return check_program(text); });
   bool table_only = (options.flags & KERF_COMPILE_TABLE_ONLY) != 0;
   if (!table_only && !program.diagnostics.has_errors()) return compile_bundle(program, text, options, result, report);
   keep(result, report, program.sources, program.diagnostics);
@@ -161,7 +172,7 @@ kerf_status kerf_check(const kerf_sources* sources, const kerf_check_options* op
     kerf_check_options ours;
     if (sources == nullptr) return refuse(report, "no sources");
     if (!read_options(options, ours) || (ours.flags & ~kCheckFlags) != 0) return refuse(report, "options of no known kind");
-    Program program = check_program(sources->text, validation_of(ours));
+    Program program = in_turn([&] { return check_program(sources->text, validation_of(ours)); });
     keep(result, report, program.sources, program.diagnostics);
   });
 }
@@ -191,7 +202,7 @@ kerf_status kerf_format(kerf_text name, kerf_text policies, const kerf_format_op
     Session session;
     InputFile file{std::string(view(name)), std::string(view(policies)), InputFormat::cedar};
     std::size_t line = ours.line_width ? ours.line_width : 80, indent = ours.indent_width ? ours.indent_width : 2;
-    std::optional<std::string> formatted = format_text(session, file, line, indent);
+    std::optional<std::string> formatted = in_turn([&] { return format_text(session, file, line, indent); });
     give(result, report, session, file.name, std::move(formatted));
   });
 }
@@ -202,7 +213,7 @@ kerf_status kerf_translate(const kerf_sources* sources, int32_t direction, kerf_
     if (direction < KERF_POLICIES_TO_JSON || direction > KERF_SCHEMA_TO_CEDAR) return refuse(report, "no such direction");
     if (direction >= KERF_SCHEMA_TO_JSON && !sources->text.schema) return refuse(report, "the sources have no schema");
     Session session;
-    std::optional<std::string> text = translate(session, sources->text, direction);
+    std::optional<std::string> text = in_turn([&] { return translate(session, sources->text, direction); });
     give(result, report, session, name_of(direction), std::move(text));
   });
 }
@@ -224,8 +235,9 @@ kerf_status kerf_authorize(const kerf_sources* sources, const kerf_request* requ
     if (asked.context.size != 0) input.context = InputFile{"<context>", std::string(view(asked.context)), InputFormat::json};
     Session session;
     const ProgramText& text = sources->text;
-    std::optional<Decided> decided = decide(session, {text.policies, text.links, text.schema, text.entities}, input,
-                                            (ours.flags & KERF_AUTHORIZE_UNCHECKED_REQUEST) == 0);
+    const bool validate = (ours.flags & KERF_AUTHORIZE_UNCHECKED_REQUEST) == 0;
+    std::optional<Decided> decided =
+        in_turn([&] { return decide(session, {text.policies, text.links, text.schema, text.entities}, input, validate); });
     keep(result, report, session.sources, session.diagnostics);
     if (!decided) return check(report.status != KERF_OK, "no decision has a report");
     keep_answer(result, std::move(*decided));

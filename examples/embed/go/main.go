@@ -6,7 +6,7 @@ package main
 #include <stdlib.h>
 #include <kerf.h>
 
-// cgo cannot name the members of an anonymous enum's macro-made initialiser, so the struct is made here.
+// KERF_INIT is a macro, which Go cannot use.
 static kerf_request new_request(void) { kerf_request r = KERF_INIT(kerf_request); return r; }
 */
 import "C"
