@@ -21,12 +21,15 @@ TEST_CASE("NULL everywhere") {
   CHECK(kerf_sources_new(nullptr) == KERF_BAD_ARGUMENT);
   CHECK(kerf_sources_add(nullptr, KERF_POLICIES, 0, t("a"), t("")) == KERF_BAD_ARGUMENT);
   CHECK(kerf_check(nullptr, nullptr, nullptr) == KERF_BAD_ARGUMENT);
-  for (kerf_status status : {kerf_check(nullptr, nullptr, &result), kerf_compile(nullptr, nullptr, &result),
-                             kerf_format({}, {}, nullptr, &result), kerf_translate(nullptr, 1, &result),
-                             kerf_authorize(nullptr, nullptr, nullptr, &result)}) {
+  auto refused = [&](kerf_status status) {
     CHECK(status == KERF_BAD_ARGUMENT);
-  }
-  kerf_result_free(result);
+    kerf_result_free(result);
+  };
+  refused(kerf_check(nullptr, nullptr, &result));
+  refused(kerf_compile(nullptr, nullptr, &result));
+  refused(kerf_format({}, {}, nullptr, &result));
+  refused(kerf_translate(nullptr, 1, &result));
+  refused(kerf_authorize(nullptr, nullptr, nullptr, &result));
   SourcesPtr from = sources(kPolicies, kSchema);
   CHECK(kerf_authorize(from.get(), nullptr, nullptr, &result) == KERF_BAD_ARGUMENT);
   CHECK(kerf_result_answer(result) == nullptr);
@@ -123,10 +126,10 @@ TEST_CASE("sources that make no sense") {
   CHECK(kerf_translate(from.get(), 6, &result) == KERF_BAD_ARGUMENT);
   kerf_result_free(result);
   SourcesPtr no_schema = sources("permit (principal, action, resource);", {});
-  for (kerf_status status : {kerf_check(no_schema.get(), nullptr, &result), kerf_translate(no_schema.get(), KERF_SCHEMA_TO_JSON, &result)}) {
-    CHECK(status != KERF_OK);
-    CHECK(status != KERF_INTERNAL);
-  }
+  CHECK(kerf_check(no_schema.get(), nullptr, &result) == KERF_INVALID);
+  kerf_result_free(result);
+  CHECK(kerf_translate(no_schema.get(), KERF_SCHEMA_TO_JSON, &result) == KERF_BAD_ARGUMENT);
+  kerf_result_free(result);
   SourcesPtr bytes = sources(std::string_view("\0\xff\xfe\n\x01", 5), std::string_view("\xf0\x28\0", 3), "\xc3");
   CHECK(kerf_check(bytes.get(), nullptr, &result) == KERF_INVALID);
   kerf_result_free(result);
@@ -269,9 +272,9 @@ TEST_CASE("no memory is a status at whatever point it runs out") {
   return;   // it reserves all addresses
 #endif
   std::string policies;
-  for (int i = 0; i < 20000; ++i) policies += "permit (principal == User::\"u" + std::to_string(i) + "\", action, resource);\n";
+  for (int i = 0; i < 3000; ++i) policies += "permit (principal == User::\"u" + std::to_string(i) + "\", action, resource);\n";
   bool ran_out = false, was_enough = false;
-  for (std::size_t mib : {1, 50, 65, 66, 68, 70, 75, 80, 90, 100, 120, 150, 200, 300, 4000}) {   // the stack of the work is 64
+  for (std::size_t mib : {1, 65, 66, 67, 4000}) {   // the stack of the work is 64
     CAPTURE(mib);
     int ended = in_child([&] {
       SourcesPtr from = sources(policies, kSchema);
