@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance bench
+.PHONY: setup configure demo test conformance bench deb
 
 setup:
 	scripts/setup.sh
@@ -24,3 +24,8 @@ conformance: configure
 bench: configure
 	cmake --build --preset release --target kerf bench_gateway
 	scripts/bench.sh
+
+# Packages in build/release/packages.
+deb: configure
+	cmake --build --preset release --target kerf kerf-codegen libkerf kerf_share
+	cd build/release && cpack

@@ -305,7 +305,7 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
   auto digest = inputs_digest(inputs);
   const std::uint32_t governed = governed_events(module.schema);
   Json manifest = {
-      {"format", "kerf-bundle"}, {"version", 2}, {"abi", KERF_ABI_VERSION}, {"compiler", KERF_VERSION},
+      {"format", "kerf-bundle"}, {"version", kBundleFormat}, {"abi", KERF_ABI_VERSION}, {"compiler", KERF_VERSION},
       {"digest", ""}, {"inputs_digest", hex(digest.data(), digest.size())},
       {"inputs", files_json(inputs, true)}, {"outputs", files_json(outputs, false)},
       {"programs", layout.programs}, {"maps", layout.maps},

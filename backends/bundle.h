@@ -11,6 +11,8 @@
 
 namespace kerf {
 
+inline constexpr int kBundleFormat = 2;
+
 struct NamedBytes {
   std::string name;    // relative, without directories
   std::string kind;    // inputs: "policies", "schema", "entities"; outputs: ""

@@ -3,10 +3,8 @@
 #include "driver/pipeline.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 #include "backends/features.h"
@@ -122,14 +120,18 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
     program.diagnostics.report(Code::K7904, {}, object.error().message);
     return std::nullopt;
   }
-  std::vector<NamedBytes> outputs = {
-      {"entities.json", "", pretty_json(entities_to_json(program.module.entities.all()))},
-      {"policy.bpf.o", "", object->elf},
-      {"split.json", "", pretty_json(split_report(program, waived))},
-      {"table.json", "", emit_table(program.module, program.sources)}};
+  std::vector<NamedBytes> outputs = gateway_files(program);
+  outputs.insert(outputs.begin() + 1, {{"policy.bpf.o", "", object->elf},
+                                       {"split.json", "", pretty_json(split_report(program, waived))}});
   Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs, waived);
   outputs.push_back({"manifest.json", "", pretty_json(manifest)});
   return Artefacts{{std::move(outputs)}, object->layout};
+}
+
+std::vector<NamedBytes> gateway_files(const Program& program) {
+  check(!program.diagnostics.has_errors(), "gateway_files needs a program without errors");
+  return {{"entities.json", "", pretty_json(entities_to_json(program.module.entities.all()))},
+          {"table.json", "", emit_table(program.module, program.sources)}};
 }
 
 Json split_report(const Program& program, const std::vector<std::string>& waived) {
@@ -153,18 +155,6 @@ std::optional<std::string> print_stage(const Program& program, const ProgramText
   if (stage == "split") return pretty_json(split_report(program, {}));
   if (stage == "table") return emit_table(program.module, program.sources);
   return std::nullopt;
-}
-
-std::string codegen_helper_path() {
-  char buffer[4096];
-  ssize_t size = ::readlink("/proc/self/exe", buffer, sizeof buffer);
-  if (size <= 0 || size == sizeof buffer) return {};
-  std::filesystem::path here = std::filesystem::path(std::string(buffer, static_cast<std::size_t>(size))).parent_path();
-  std::error_code error;
-  for (const auto& path : {here / "kerf-codegen", here.parent_path() / "libexec" / "kerf" / "kerf-codegen"}) {
-    if (std::filesystem::is_regular_file(path, error)) return path.string();
-  }
-  return {};
 }
 
 }  // namespace kerf

@@ -43,13 +43,16 @@ struct CompileOptions {
   std::vector<std::string> waived = {};   // guards to give up, by name
 };
 std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CompileOptions& options);
+// What a gateway needs of a program without errors: entities.json and table.json.
+std::vector<NamedBytes> gateway_files(const Program& program);
 // The split as JSON (split.json, version 2): what decides each policy, and which guards hold.
 Json split_report(const Program& program, const std::vector<std::string>& waived);
 
 // Printable intermediate forms: "ast", "ir", "plan", "split", "table"; nothing for an unknown name.
 std::optional<std::string> print_stage(const Program& program, const ProgramText& text, const std::string& stage);
 
-// The helper program beside this executable, or in ../libexec/kerf; found through /proc/self/exe only.
+// The helper program: beside the file that this code is mapped from (executable or library), or where it is installed
+// relative to that. The kernel names the file; the environment and the working directory have no say.
 std::string codegen_helper_path();
 
 }  // namespace kerf

@@ -12,6 +12,9 @@ packages=(
 )
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.
 guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs python3)
+# For the tests of Debian packages, completions and manual pages. Go for examples/embed/go is left out: it is 450 MB
+# (apt-get install golang-go), and its test is skipped without it.
+install_packages=(dpkg-dev zsh fish mandoc)
 
 not_installed() {
   for package in "$@"; do
@@ -31,3 +34,5 @@ command -v npm >/dev/null || missing+=(nodejs npm)
 install "${missing[@]}"
 mapfile -t missing < <(not_installed "${guest_packages[@]}")
 install "${missing[@]}" || echo "${missing[*]} cannot be installed: tests in guests will be skipped" >&2
+mapfile -t missing < <(not_installed "${install_packages[@]}")
+install "${missing[@]}" || echo "${missing[*]} cannot be installed: tests of installing will be skipped" >&2

@@ -21,7 +21,8 @@ declare -A may=(
   # embeds the glue, and shares the layout of its tables
   [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi runtime/kernel"
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
-  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema backends backends/table backends/bpf"
+  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema runtime/abi backends backends/table backends/bpf"
+  [driver/capi]="ir/base ir/values driver backends runtime/gateway"
   [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/loader"
 )
 declare -A heavy=(

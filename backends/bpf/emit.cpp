@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -74,15 +75,26 @@ Result<int> spawn_and_wait(const std::string& helper, int in, int out, int err) 
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  posix_spawnattr_t attributes;   // signals as a program expects them, whatever the caller of this library does with its own
+  posix_spawnattr_init(&attributes);
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::string name = helper;
   char* argv[] = {name.data(), nullptr};
   char* environment[] = {nullptr};
   pid_t pid = -1;
-  int error = posix_spawn(&pid, helper.c_str(), &actions, nullptr, argv, environment);
+  int error = posix_spawn(&pid, helper.c_str(), &actions, &attributes, argv, environment);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error) return failed(helper, error);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) {
+    // ECHILD: it has ended, and the caller's process does not keep its children's status. Its answer says if it was whole.
+    if (errno == ECHILD) return 0;
     if (errno != EINTR) return failed("waiting for it", errno);
   }
   return status;

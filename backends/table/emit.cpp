@@ -264,7 +264,7 @@ std::string emit_table(const Module& module, const Sources& sources) {
   std::sort(action_entities.begin(), action_entities.end(), [](const Entity& a, const Entity& b) { return a.uid < b.uid; });
   for (const Entity& action : action_entities) actions.push_back(action_text(action));
   for (std::size_t i = 0; i < module.environments.size(); ++i) environments.push_back(EnvironmentWriter(module, i).write());
-  return "{\n  \"format\": \"kerf-table\",\n  \"version\": 1,\n  \"policies\": " + lines(policies, 2) +
+  return "{\n  \"format\": \"kerf-table\",\n  \"version\": " + std::to_string(kTableFormat) + ",\n  \"policies\": " + lines(policies, 2) +
          ",\n  \"actions\": " + lines(actions, 2) + ",\n  \"environments\": " + lines(environments, 2) + "\n}\n";
 }
 

@@ -6,6 +6,7 @@
 
 namespace kerf {
 
+inline constexpr int kTableFormat = 1;
 inline constexpr std::size_t kMaxTablePaths = 64;   // per policy and environment; past it a condition stays a formula
 
 std::string emit_table(const Module& module, const Sources& sources);

@@ -33,8 +33,15 @@ void compile(Globals& globals, const ProgramOptions& options, const std::string&
   }
   Diagnostics before = program.diagnostics;
   program.diagnostics = {};
-  std::optional<Artefacts> artefacts = compile_program(program, loaded->text, {codegen_helper_path(), waived});
+  std::string helper = codegen_helper_path();
+  globals.log("debug", "the code generator is " + helper);
+  std::optional<Artefacts> artefacts;
+  {
+    Progress words = globals.progress("compiling");
+    artefacts = compile_program(program, loaded->text, {helper, waived});
+  }
   if (artefacts) {
+    for (const NamedBytes& file : artefacts->bundle.files) globals.log("info", fmt::format("writing {}/{}: {} bytes", directory, file.name, file.bytes.size()));
     if (Status written = write_bundle(artefacts->bundle, directory); !written) {
       program.diagnostics.report(Code::K7903, {}, written.error().message);
     }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "driver/cli/progress.h"
 #include "driver/pipeline.h"
 #include "driver/render.h"
 
@@ -16,10 +17,16 @@ enum Exit { kOk = 0, kFailure = 1, kDeny = 2, kInvalid = 3, kGate = 4, kTests = 
 struct Globals {
   std::string error_format = "human";
   std::string colour = "auto";
+  std::string log_level = "warn";
+  bool crash_inputs = false;
   int exit = kOk;
 
   ErrorFormat format() const;
   bool colour_for(int fd) const;   // terminal, NO_COLOR, --color
+  // What kerf does, on stderr: "info" what is read and written, "debug" times. Diagnostics are no logs.
+  bool logs(std::string_view level) const;
+  void log(std::string_view level, const std::string& message) const;
+  Progress progress(std::string what) const { return {2, format() == ErrorFormat::human && log_level != "error", std::move(what)}; }
 };
 
 // -p, -k, -s, --entities as Cedar's command line spells them.
@@ -50,6 +57,7 @@ void add_authorize(CLI::App& app, Globals& globals);
 void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
 void add_format(CLI::App& app, Globals& globals);     // format, evaluate, language-version
 void add_simulate(CLI::App& app, Globals& globals);
+void add_about(CLI::App& app, Globals& globals);      // version, completions, man
 void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
 
 }  // namespace kerf::cli

@@ -3,6 +3,7 @@
 
 #include "driver/cli/commands.h"
 #include "driver/language.h"
+#include "driver/version.h"
 
 namespace kerf::cli {
 namespace {
@@ -81,7 +82,7 @@ void add_format(CLI::App& app, Globals& globals) {
   evaluate_command->add_option("expression", asked->expression, "e.g. 'principal.age > 17'")->required();
   evaluate_command->callback([&globals, asked] { evaluate(globals, *asked); });
 
-  app.add_subcommand("language-version", "the version of the Cedar language that kerf speaks")->callback([] { fmt::print("4.5\n"); });
+  app.add_subcommand("language-version", "the version of the Cedar language that kerf speaks")->callback([] { fmt::print("{}\n", language_version()); });
 }
 
 }  // namespace kerf::cli

@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <set>
+
 #include "driver/cli/commands.h"
 #include "ir/values/json.h"
 #include "runtime/loader/loader.h"
@@ -104,6 +106,19 @@ void print_load(const loader::LoadReport& report) {
   fmt::print("{}\n", report.name);
 }
 
+// As far as it goes: what cannot be unloaded is told, and does not keep the rest.
+void unload_all(Globals& globals, bool force) {
+  auto rows = loader::status();
+  if (!rows) return fail(globals, rows.error(), kFailure);
+  std::set<std::string> names;
+  for (const loader::BindingStatus& row : *rows) names.insert(row.name);
+  for (const std::string& name : names) {
+    auto done = loader::unload(name, force);
+    if (done) fmt::print("unloaded {}\n", name);
+    else fail(globals, done.error(), kFailure);
+  }
+}
+
 void add_load(CLI::App& app, Globals& globals) {
   auto options = std::make_shared<loader::LoadOptions>();
   CLI::App* load = app.add_subcommand("load", "load and attach a bundle, to bind cgroups to it; prints its name");
@@ -122,9 +137,13 @@ void add_load(CLI::App& app, Globals& globals) {
   auto name = std::make_shared<std::string>();
   auto force = std::make_shared<bool>(false);
   CLI::App* unload = app.add_subcommand("unload", "end what a loaded bundle enforces");
-  unload->add_option("name", *name, "the loaded bundle")->required()->type_name("NAME");
+  auto all = std::make_shared<bool>(false);
+  auto* which = unload->add_option("name", *name, "the loaded bundle")->type_name("NAME");
   unload->add_flag("--force", *force, "with its bindings, if there are any");
-  unload->callback([&globals, name, force] {
+  unload->add_flag("--all", *all, "all that is loaded on this machine")->excludes(which);
+  unload->callback([&globals, name, force, all] {
+    if (*all) return unload_all(globals, *force);
+    if (name->empty()) throw CLI::RequiredError("unload: name");
     auto done = loader::unload(*name, *force);
     if (!done) fail(globals, done.error(), kFailure);
   });

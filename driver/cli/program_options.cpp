@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #include "driver/cli/commands.h"
@@ -18,6 +20,22 @@ bool Globals::colour_for(int fd) const {
   if (colour != "auto") return colour == "always";
   const char* no_color = std::getenv("NO_COLOR");
   return ::isatty(fd) != 0 && (no_color == nullptr || *no_color == '\0');
+}
+
+bool Globals::logs(std::string_view level) const {
+  constexpr std::string_view levels[] = {"error", "warn", "info", "debug"};
+  auto rank = [&](std::string_view name) { return std::find(std::begin(levels), std::end(levels), name) - std::begin(levels); };
+  return rank(level) <= rank(log_level);
+}
+
+void Globals::log(std::string_view level, const std::string& message) const {
+  if (!logs(level)) return;
+  if (format() == ErrorFormat::json) {
+    Json line = {{"schema", "kerf.log"}, {"version", 1}, {"level", level}, {"message", message}};
+    fmt::print(stderr, "{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else {
+    fmt::print(stderr, "kerf: {}: {}\n", level, message);
+  }
 }
 
 void ProgramOptions::declare_policies(CLI::App& command, bool required) {
@@ -62,6 +80,10 @@ std::optional<ProgramText> load(Globals& globals, const ProgramOptions& options)
   if (text.schema) text.schema->format = format_of(options.schema_format, options.schema);
   text.entities = one(options.entities);
   text.links = one(options.links);
+  for (const InputFile& file : text.policies) globals.log("info", fmt::format("read {}: {} bytes", file.name, file.text.size()));
+  for (const auto* file : {&text.schema, &text.entities, &text.links}) {
+    if (*file) globals.log("info", fmt::format("read {}: {} bytes", (*file)->name, (*file)->text.size()));
+  }
   if (!diagnostics.has_errors()) return text;
   print_diagnostics(globals, Sources{}, diagnostics);
   globals.exit = kFailure;
@@ -73,7 +95,12 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
   if (!text) return nullptr;
   auto loaded = std::make_unique<Loaded>();
   loaded->text = std::move(*text);
-  loaded->program = check_program(loaded->text, validation);
+  auto begin = std::chrono::steady_clock::now();
+  {
+    Progress words = globals.progress("checking");
+    loaded->program = check_program(loaded->text, validation);
+  }
+  globals.log("debug", fmt::format("checked in {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count()));
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
   if (!loaded->program.diagnostics.has_errors()) return loaded;
   globals.exit = kInvalid;

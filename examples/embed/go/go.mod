@@ -1,0 +1,3 @@
+module example.org/kerf
+
+go 1.18
