@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance bench
+.PHONY: setup configure demo test conformance bench fuzz
 
 setup:
 	scripts/setup.sh
@@ -24,3 +24,12 @@ conformance: configure
 bench: configure
 	cmake --build --preset release --target kerf bench_gateway
 	scripts/bench.sh
+
+# One fuzz target under the sanitizers: make fuzz TARGET=policy_text SECONDS=600. The targets are in tests/fuzz/targets.def.
+TARGET ?= policy_text
+SECONDS ?= 600
+fuzz:
+	scripts/setup.sh fuzz
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz_$(TARGET) seeds
+	tests/fuzz/run.sh $(TARGET) $(SECONDS) $(CORPUS)
