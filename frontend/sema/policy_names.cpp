@@ -30,7 +30,7 @@ std::optional<std::string> suggest_action(const Schema& schema, const EntityUid&
     if (candidate.id == uid.id) return to_text(candidate);
     ids.push_back(candidate.id);
   }
-  std::optional<std::string> id = closest(uid.id, *type->enum_ids);
+  std::optional<std::string> id = closest(uid.id, ids);
   if (!id) return std::nullopt;
   for (const auto& [candidate, action] : schema.actions) {
     if (candidate.id == *id) return to_text(candidate);

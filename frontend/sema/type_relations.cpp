@@ -36,8 +36,10 @@ class Relation {
     if (x.kind != y.kind) return false;
     if (x.kind == TypeKind::set) return is_subtype(x.element, y.element);
     if (x.kind == TypeKind::record) {
-      auto known = subtypes_.find({a, b});
-      return known != subtypes_.end() ? known->second : subtypes_[{a, b}] = is_record_subtype(x, y);
+      if (auto known = subtypes_.find({a, b}); known != subtypes_.end()) return known->second;
+      const bool below = is_record_subtype(x, y);
+      subtypes_.emplace(std::pair(a, b), below);
+      return below;
     }
     // equal scalar and entity types have equal ids
     return x.kind == TypeKind::entity && permissive() &&
@@ -80,8 +82,10 @@ class Join : Relation {
       return element.type.valid() ? Lub{types_.set(element.type)} : element;
     }
     if (x == TypeKind::record && y == TypeKind::record) {
-      auto known = records_.find({a, b});
-      return known != records_.end() ? known->second : records_[{a, b}] = permissive() ? common_record(a, b) : equal_record(a, b);
+      if (auto known = records_.find({a, b}); known != records_.end()) return known->second;
+      const Lub joined = permissive() ? common_record(a, b) : equal_record(a, b);
+      records_.emplace(std::pair(a, b), joined);
+      return joined;
     }
     if (x == TypeKind::entity && y == TypeKind::entity) return join_entities(a, b);
     bool entity = x == TypeKind::entity || y == TypeKind::entity;
