@@ -114,7 +114,7 @@ std::string indented(std::string_view text, std::size_t columns) {
 
 // A name in a message can be as long as a file.
 std::string clipped(std::string text) {
-  constexpr std::size_t kMaxBytes = 4096;
+  constexpr std::size_t kMaxBytes = 16384;
   if (text.size() <= kMaxBytes) return text;
   std::size_t end = kMaxBytes;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
