@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "frontend/sema/kernel_binding.h"
 #include "frontend/sema/schema_scope.h"
@@ -132,7 +133,9 @@ class Resolver {
   // What nests too deep is reported once, at the innermost place; every pass may recurse over the rest.
   TypeId bounded(TypeId type, Span span) {
     if (schema_.types.depth(type) <= kMaxTypeDepth) return type;
-    diagnostics_.report(Code::K8001, span, kMaxTypeDepth).with_note("common types are written out");
+    if (!std::exchange(too_deep_, true)) {
+      diagnostics_.report(Code::K8001, span, kMaxTypeDepth).with_note("common types are written out");
+    }
     return never();
   }
 
@@ -411,6 +414,7 @@ class Resolver {
   ContextLiterals contexts_;
   Schema schema_;
   int suggestions_left_ = kMaxSuggestions;
+  bool too_deep_ = false;
 };
 
 }  // namespace
