@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance bench deb
+.PHONY: setup configure demo test conformance bench deb fuzz
 
 setup:
 	scripts/setup.sh
@@ -29,3 +29,12 @@ bench: configure
 deb: configure
 	cmake --build --preset release --target kerf kerf-codegen libkerf kerf_share
 	cd build/release && cpack
+
+# One fuzz target under the sanitizers: make fuzz TARGET=policy_text SECONDS=600. The targets are in tests/fuzz/targets.def.
+TARGET ?= policy_text
+SECONDS ?= 600
+fuzz:
+	scripts/setup.sh fuzz
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz_$(TARGET) seeds
+	tests/fuzz/run.sh $(TARGET) $(SECONDS) $(CORPUS)

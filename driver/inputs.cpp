@@ -17,7 +17,16 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxBytes = kMaxInputMiB << 20;
 
+// Regular files are refused by their size before they are read; of pipes and devices no more than the bound is read.
 bool read_descriptor(int fd, const std::string& name, std::string& text, Diagnostics& diagnostics) {
+  struct stat status {};
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    if (status.st_size > static_cast<off_t>(kMaxBytes)) {
+      diagnostics.report(Code::K7902, {}, name, kMaxInputMiB);
+      return false;
+    }
+    text.reserve(static_cast<std::size_t>(status.st_size));
+  }
   char buffer[1 << 16];
   for (;;) {
     ssize_t n = ::read(fd, buffer, sizeof buffer);

@@ -14,9 +14,9 @@ namespace kerf {
 
 struct ProgramText {
   std::vector<InputFile> policies;      // sorted by name
-  std::optional<InputFile> schema;
-  std::optional<InputFile> entities;    // none: no entities but the schema's actions
-  std::optional<InputFile> links;       // of templates, as Cedar's command line keeps them
+  std::optional<InputFile> schema = {};
+  std::optional<InputFile> entities = {};   // none: no entities but the schema's actions
+  std::optional<InputFile> links = {};      // of templates, as Cedar's command line keeps them
 };
 
 // A checked program. Usable for more than messages only if !diagnostics.has_errors().

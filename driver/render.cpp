@@ -112,6 +112,23 @@ std::string indented(std::string_view text, std::size_t columns) {
   return out + printable(text);
 }
 
+// A name in a message can be as long as a file.
+std::string clipped(std::string text) {
+  constexpr std::size_t kMaxBytes = 16384;
+  if (text.size() <= kMaxBytes) return text;
+  std::size_t end = kMaxBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end) + "…";
+}
+
+void clip(Diagnostic& d) {
+  for (std::string* text : {&d.message, &d.label}) *text = clipped(std::move(*text));
+  for (Label& label : d.related) label.text = clipped(std::move(label.text));
+  for (auto* texts : {&d.notes, &d.help}) {
+    for (std::string& text : *texts) text = clipped(std::move(text));
+  }
+}
+
 std::string human(const Sources& sources, const Diagnostic& d, const Style& style) {
   const CatalogueRow& row = catalogue_row(d.code);
   const char* colour = severity_colour(d.severity);
@@ -175,12 +192,18 @@ std::string json_line(const Sources& sources, const Diagnostic& d) {
 
 std::string render(const Sources& sources, const Diagnostics& diagnostics, ErrorFormat format, bool colour) {
   std::string out;
-  for (const Diagnostic& d : diagnostics.all()) {
+  auto write = [&](Diagnostic d) {
+    clip(d);
     switch (format) {
       case ErrorFormat::human: out += human(sources, d, Style{colour}); break;
       case ErrorFormat::plain: out += plain(sources, d); break;
       case ErrorFormat::json: out += json_line(sources, d); break;
     }
+  };
+  for (const Diagnostic& d : diagnostics.all()) write(d);
+  if (diagnostics.not_kept() != 0) {
+    Diagnostics last;
+    write(last.report(Code::K8004, {}, diagnostics.not_kept()));
   }
   return out;
 }

@@ -30,7 +30,8 @@ struct EntityType {
   std::set<std::string> ancestors;        // closed, proper; may contain itself if the hierarchy is recursive
   TypeId attrs;                           // a record type
   std::optional<TypeId> tags;
-  std::optional<std::vector<std::string>> enum_ids;
+  std::optional<std::vector<std::string>> enum_ids;   // as declared, without repetitions
+  std::set<std::string, std::less<>> enum_index;      // the same, to look one up
   Annotations annotations;
   std::map<std::string, Span> attr_spans;
   std::optional<KernelKind> kernel;       // `@kernel("process")` …

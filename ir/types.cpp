@@ -1,6 +1,7 @@
 // Interned types. The simple kinds are interned first, in the order of TypeKind, so simple() is an index.
 #include "ir/types.h"
 
+#include <algorithm>
 #include <array>
 
 #include "ir/base/check.h"
@@ -20,6 +21,9 @@ Types::Types() {
 TypeId Types::intern(Type type) {
   auto found = index_.find(type);
   if (found != index_.end()) return found->second;
+  std::uint32_t depth = type.element.valid() ? depths_[type.element.index] : 0;
+  for (const auto& [name, attr] : type.attrs) depth = std::max(depth, depths_[attr.type.index]);
+  depths_.push_back(depth + 1);
   types_.push_back(type);
   TypeId id(types_.size() - 1);
   index_.emplace(std::move(type), id);

@@ -32,6 +32,8 @@ struct Type {
   friend auto operator<=>(const Type&, const Type&) = default;
 };
 
+inline constexpr std::size_t kMaxTypeDepth = 256;   // sets and records in one another, in a schema; K8001 past it
+
 class Types {
  public:
   Types();
@@ -41,10 +43,12 @@ class Types {
   TypeId entity(std::string type);
   TypeId set(TypeId element);
   TypeId record(std::map<std::string, AttrType> attrs);
+  std::size_t depth(TypeId id) const { return depths_[id.index]; }   // 1 for what holds no type
   std::string text(TypeId id) const;       // Cedar's display: `Set<Long>`, `{a: Long, b?: String}`
 
  private:
   std::vector<Type> types_;
+  std::vector<std::uint32_t> depths_;
   std::map<Type, TypeId> index_;
 };
 

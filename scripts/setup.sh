@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need on Debian 12, and only what is missing. Run as root; safe to run again.
+# `setup.sh fuzz` adds what `make fuzz` needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,7 @@ packages=(
   libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libbenchmark-dev
   perl-base tar gzip
 )
+[ "${1:-}" != fuzz ] || packages+=(libclang-rt-19-dev)
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.
 guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs python3)
 # For the tests of Debian packages, completions and manual pages. Go for examples/embed/go is left out: it is 450 MB

@@ -172,8 +172,9 @@ class ExprLowering {
   }
   std::vector<NodeId> pop(std::size_t count) {
     check(values_.size() >= count, "operands are ready");
-    std::vector<NodeId> ids(values_.end() - static_cast<std::ptrdiff_t>(count), values_.end());
-    values_.resize(values_.size() - count);
+    auto first = values_.end() - static_cast<std::ptrdiff_t>(count);
+    std::vector<NodeId> ids(first, values_.end());
+    values_.erase(first, values_.end());
     return ids;
   }
 

@@ -110,14 +110,12 @@ class NameChecker {
 
   void enumerated(NodeId id, const EntityUid& uid) {
     const EntityType* type = schema_.find_type(uid.type);
-    if (type == nullptr || !type->enum_ids) return;
-    const std::vector<std::string>& ids = *type->enum_ids;
-    if (std::find(ids.begin(), ids.end(), uid.id) != ids.end()) return;
+    if (type == nullptr || !type->enum_ids || type->enum_index.contains(uid.id)) return;
     Span span = body_[id].span;
     if (!is_first(Code::K3103, span)) return;
     Diagnostic& d = diagnostics_.report(Code::K3103, span, to_text(uid), uid.type);
     d.with_related(type->span, "its entities are listed here");
-    if (std::optional<std::string> near = closest(uid.id, ids)) {
+    if (std::optional<std::string> near = closest(uid.id, *type->enum_ids)) {
       d.with_help(fmt::format("did you mean `{}`?", to_text(EntityUid{uid.type, *near})));
     }
   }

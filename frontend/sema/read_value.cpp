@@ -418,7 +418,7 @@ bool check_uid(const EntityUid& uid, Span span, const Schema& schema, ValueReade
     reader.report(Code::K6016, span, to_text(uid));
     return false;
   }
-  if (type->enum_ids && std::find(type->enum_ids->begin(), type->enum_ids->end(), uid.id) == type->enum_ids->end()) {
+  if (type->enum_ids && !type->enum_index.contains(uid.id)) {
     Diagnostic& diagnostic = reader.report(Code::K6017, span, uid.type, uid.id);
     if (auto near = closest(uid.id, *type->enum_ids)) diagnostic.with_help(fmt::format("did you mean {}?", quote(*near)));
     return false;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "frontend/sema/kernel_binding.h"
 #include "frontend/sema/schema_scope.h"
@@ -13,6 +14,7 @@ namespace kerf {
 namespace {
 
 constexpr std::size_t kMaxAncestorPairs = 1'000'000;  // over all entity types, and over all actions
+constexpr std::size_t kMaxEnvironments = 1'000'000;   // over all actions
 constexpr int kMaxSuggestions = 20;                   // a suggestion looks at every name
 
 Annotations read_annotations(const std::vector<ast::Annotation>& annotations) {
@@ -34,6 +36,7 @@ class Resolver {
     for (const auto& [uid, declared] : scope_.actions) resolve_action(uid, declared);
     close_entity_types();
     close_actions();
+    count_environments();
     bind_kernel(file_, scope_, contexts_, schema_, diagnostics_);
     return std::move(schema_);
   }
@@ -41,14 +44,17 @@ class Resolver {
  private:
   // Names ---------------------------------------------------------------------------------------------------------
 
-  void report_unknown(const ast::Name& name, std::string_view wanted, const std::string& space,
-                      const std::vector<std::string>& names) {
+  using Names = std::vector<std::string> (Resolver::*)() const;   // made only for a suggestion
+
+  void report_unknown(const ast::Name& name, std::string_view wanted, const std::string& space, Names candidates) {
     Diagnostic& diagnostic = diagnostics_.report(Code::K2010, name.span, name.text, wanted);
     if (name.text == "Boolean") {
       diagnostic.with_help("Cedar's text syntax says `Bool`").with_fix(name.span, "Bool");
       return;
     }
-    if (suggestions_left_-- > 0) {
+    if (suggestions_left_ > 0) {
+      --suggestions_left_;
+      std::vector<std::string> names = (this->*candidates)();
       auto near = closest(name.text, names);
       if (!near && !space.empty()) near = closest(qualify(space, name.text), names);
       if (near) {
@@ -60,6 +66,8 @@ class Resolver {
       diagnostic.with_help(fmt::format("neither `{}` nor `{}` is declared", qualify(space, name.text), name.text));
     }
   }
+
+  std::vector<std::string> builtin_names() const { return builtin_type_names(); }
 
   std::vector<std::string> entity_names() const {
     std::vector<std::string> names;
@@ -81,7 +89,7 @@ class Resolver {
 
   std::optional<std::string> entity_type(const ast::Name& name, const std::string& space) {
     auto found = find_entity_type(scope_, name.text, space);
-    if (!found) report_unknown(name, "an entity type", space, entity_names());
+    if (!found) report_unknown(name, "an entity type", space, &Resolver::entity_names);
     return found;
   }
 
@@ -111,15 +119,24 @@ class Resolver {
   void report_unknown(const ast::TypeName& node, const std::string& space) {
     switch (node.kind) {
       case ast::NameKind::builtin: internal_error("builtin types are known");
-      case ast::NameKind::any: return report_unknown(node.name, "a type", space, type_names());
-      case ast::NameKind::extension: return report_unknown(node.name, "an extension type", space, builtin_type_names());
-      case ast::NameKind::entity: return report_unknown(node.name, "an entity type", space, entity_names());
-      case ast::NameKind::common: return report_unknown(node.name, "a common type", space, common_names());
+      case ast::NameKind::any: return report_unknown(node.name, "a type", space, &Resolver::type_names);
+      case ast::NameKind::extension: return report_unknown(node.name, "an extension type", space, &Resolver::builtin_names);
+      case ast::NameKind::entity: return report_unknown(node.name, "an entity type", space, &Resolver::entity_names);
+      case ast::NameKind::common: return report_unknown(node.name, "a common type", space, &Resolver::common_names);
     }
   }
 
   TypeId resolve(const ast::SetType& node, const std::string& space) {
-    return schema_.types.set(resolve(node.element, space));
+    return bounded(schema_.types.set(resolve(node.element, space)), file_[node.element].span);
+  }
+
+  // What nests too deep is reported once, at the innermost place; every pass may recurse over the rest.
+  TypeId bounded(TypeId type, Span span) {
+    if (schema_.types.depth(type) <= kMaxTypeDepth) return type;
+    if (!std::exchange(too_deep_, true)) {
+      diagnostics_.report(Code::K8001, span, kMaxTypeDepth).with_note("common types are written out");
+    }
+    return never();
   }
 
   TypeId resolve(const ast::RecordType& node, const std::string& space) {
@@ -134,7 +151,8 @@ class Resolver {
       }
       attrs[attr.name.name] = AttrType{resolve(attr.type, space), attr.required};
     }
-    return schema_.types.record(std::move(attrs));
+    Span span = node.attrs.empty() ? Span() : node.attrs.front().name.span;
+    return bounded(schema_.types.record(std::move(attrs)), span);
   }
 
   // The common types that a type expression names.
@@ -219,9 +237,7 @@ class Resolver {
     if (decl.enum_ids) {
       type.enum_ids.emplace();
       for (const ast::Attr& id : *decl.enum_ids) {
-        if (std::find(type.enum_ids->begin(), type.enum_ids->end(), id.name) == type.enum_ids->end()) {
-          type.enum_ids->push_back(id.name);
-        }
+        if (type.enum_index.insert(id.name).second) type.enum_ids->push_back(id.name);
       }
     }
     schema_.entity_types.emplace(name, std::move(type));
@@ -313,7 +329,7 @@ class Resolver {
     const ast::TypeName* name = std::get_if<ast::TypeName>(&file_[id].node);
     if (!name || name->kind != ast::NameKind::any) return resolve(id, space);
     if (auto target = find_common_type(scope_, name->name.text, space)) return resolve(*target);
-    report_unknown(name->name, "a common type", space, common_names());
+    report_unknown(name->name, "a common type", space, &Resolver::common_names);
     return never();
   }
 
@@ -331,6 +347,16 @@ class Resolver {
       space = declared.space;
     }
     return std::nullopt;
+  }
+
+  void count_environments() {
+    std::size_t environments = 0;
+    for (const auto& [uid, action] : schema_.actions) {
+      environments += action.principals.size() * action.resources.size();
+      if (environments <= kMaxEnvironments) continue;
+      diagnostics_.report(Code::K8011, action.span, to_text(uid), kMaxEnvironments);
+      return;
+    }
   }
 
   // Parents first (Kahn's order); what never becomes ready lies on a cycle or below one.
@@ -388,6 +414,7 @@ class Resolver {
   ContextLiterals contexts_;
   Schema schema_;
   int suggestions_left_ = kMaxSuggestions;
+  bool too_deep_ = false;
 };
 
 }  // namespace

@@ -235,20 +235,31 @@ class Reporter {
 
 }  // namespace
 
-std::string show_type(const Types& types, TypeId id) {
+namespace {
+
+// A record deep inside is `{…}`: a message is to be read, and types that share parts can be huge when written out.
+std::string show_type(const Types& types, TypeId id, int records_left) {
   const Type& type = types[id];
   if (is_boolean(type.kind)) return "Bool";
-  if (type.kind == TypeKind::set) return fmt::format("Set<{}>", show_type(types, type.element));
+  if (type.kind == TypeKind::set) return fmt::format("Set<{}>", show_type(types, type.element, records_left));
   if (type.kind != TypeKind::record) return types.text(id);
+  if (records_left == 0 && !type.attrs.empty()) return "{…}";
   constexpr std::size_t kShown = 12;
   std::string text;
   std::size_t shown = 0;
   for (const auto& [name, attr] : type.attrs) {
     if (shown++ == kShown) return "{" + text + ", …}";
     text += fmt::format("{}{}{}: {}", text.empty() ? "" : ", ", is_identifier(name) ? name : quote(name),
-                        attr.required ? "" : "?", show_type(types, attr.type));
+                        attr.required ? "" : "?", show_type(types, attr.type, records_left - 1));
   }
   return "{" + text + "}";
+}
+
+}  // namespace
+
+std::string show_type(const Types& types, TypeId id) {
+  constexpr int kRecords = 3;
+  return show_type(types, id, kRecords);
 }
 
 std::string show_environment(const RequestEnv& env) {

@@ -1,10 +1,12 @@
 // Strict subtyping: singletons below Bool, depth but no width for records, entity types only to themselves. Permissive:
 // a set of entity types below a larger one, a record below an open one with fewer attributes.
-// Types nest only as deep as schemas and literals do, so the recursion is bounded by the depth of those.
+// Types nest at most kMaxTypeDepth deep in schemas, and as deep as expressions in policies, so the recursion is bounded.
 #include "frontend/sema/type_relations.h"
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <utility>
 
 #include "ir/base/check.h"
 
@@ -19,47 +21,118 @@ bool same_fields(const Type& a, const Type& b) {
   return true;
 }
 
-bool is_record_subtype(const Types& types, const Type& a, const Type& b, ValidationMode mode) {
-  bool wide = mode == ValidationMode::permissive && b.open;
-  if (a.open && !b.open) return false;
-  if (!wide && !same_fields(a, b)) return false;
-  for (const auto& [name, attr] : b.attrs) {
-    auto found = a.attrs.find(name);
-    if (found == a.attrs.end()) return false;
-    bool optionality = mode == ValidationMode::strict ? found->second.required == attr.required
-                                                      : found->second.required || !attr.required;
-    if (!optionality || !is_subtype(types, found->second.type, attr.type, mode)) return false;
-  }
-  return true;
-}
+// One question. Types share parts, so that a small schema can stand for a type with 2^60 leaves: every pair of parts is
+// compared once.
+class Relation {
+ public:
+  Relation(const Types& types, ValidationMode mode) : types_(types), mode_(mode) {}
 
-// What both have, with the types that both have.
-Lub permissive_record_lub(Types& types, TypeId a, TypeId b) {
-  std::map<std::string, AttrType> left = types[a].attrs;   // copies: interning moves the store
-  std::map<std::string, AttrType> right = types[b].attrs;
-  bool open = types[a].open || types[b].open;
-  std::map<std::string, AttrType> both;
-  for (const auto& [name, attr] : left) {
-    auto found = right.find(name);
-    Lub type = found == right.end() ? Lub{} : least_upper_bound(types, attr.type, found->second.type, ValidationMode::permissive);
-    if (type.type.valid()) both[name] = {type.type, attr.required && found->second.required};
+  bool is_subtype(TypeId a, TypeId b) {
+    if (a == b) return true;
+    const Type& x = types_[a];
+    const Type& y = types_[b];
+    if (x.kind == TypeKind::never) return true;
+    if (y.kind == TypeKind::boolean) return is_boolean(x.kind);
+    if (x.kind != y.kind) return false;
+    if (x.kind == TypeKind::set) return is_subtype(x.element, y.element);
+    if (x.kind == TypeKind::record) {
+      if (auto known = subtypes_.find({a, b}); known != subtypes_.end()) return known->second;
+      const bool below = is_record_subtype(x, y);
+      subtypes_.emplace(std::pair(a, b), below);
+      return below;
+    }
+    // equal scalar and entity types have equal ids
+    return x.kind == TypeKind::entity && permissive() &&
+           std::includes(y.entity_types.begin(), y.entity_types.end(), x.entity_types.begin(), x.entity_types.end());
   }
-  open = open || both.size() != left.size() || both.size() != right.size();
-  return {types.intern({TypeKind::record, {}, {}, std::move(both), open})};
-}
 
-Lub record_lub(Types& types, TypeId a, TypeId b) {
-  std::map<std::string, AttrType> left = types[a].attrs;  // copies: interning moves the store
-  std::map<std::string, AttrType> right = types[b].attrs;
-  if (!same_fields(types[a], types[b])) return {TypeId(), Mismatch::record_fields};
-  for (auto x = left.begin(), y = right.begin(); x != left.end(); ++x, ++y) {
-    Lub attr = least_upper_bound(types, x->second.type, y->second.type);
-    if (!attr.type.valid()) return attr;
-    if (x->second.required != y->second.required) return {TypeId(), Mismatch::optionality};
-    x->second.type = attr.type;
+ protected:
+  bool permissive() const { return mode_ == ValidationMode::permissive; }
+
+ private:
+  bool is_record_subtype(const Type& a, const Type& b) {
+    bool wide = permissive() && b.open;
+    if (a.open && !b.open) return false;
+    if (!wide && !same_fields(a, b)) return false;
+    for (const auto& [name, attr] : b.attrs) {
+      auto found = a.attrs.find(name);
+      if (found == a.attrs.end()) return false;
+      bool optionality = permissive() ? found->second.required || !attr.required : found->second.required == attr.required;
+      if (!optionality || !is_subtype(found->second.type, attr.type)) return false;
+    }
+    return true;
   }
-  return {types.record(std::move(left))};
-}
+
+  const Types& types_;
+  ValidationMode mode_;
+  std::map<std::pair<TypeId, TypeId>, bool> subtypes_;   // of records
+};
+
+class Join : Relation {
+ public:
+  Join(Types& types, ValidationMode mode) : Relation(types, mode), types_(types) {}
+
+  Lub join(TypeId a, TypeId b) {
+    if (is_subtype(a, b)) return {b};
+    if (is_subtype(b, a)) return {a};
+    TypeKind x = types_[a].kind, y = types_[b].kind;
+    if (is_boolean(x) && is_boolean(y)) return {types_.simple(TypeKind::boolean)};
+    if (x == TypeKind::set && y == TypeKind::set) {
+      Lub element = join(types_[a].element, types_[b].element);
+      return element.type.valid() ? Lub{types_.set(element.type)} : element;
+    }
+    if (x == TypeKind::record && y == TypeKind::record) {
+      if (auto known = records_.find({a, b}); known != records_.end()) return known->second;
+      const Lub joined = permissive() ? common_record(a, b) : equal_record(a, b);
+      records_.emplace(std::pair(a, b), joined);
+      return joined;
+    }
+    if (x == TypeKind::entity && y == TypeKind::entity) return join_entities(a, b);
+    bool entity = x == TypeKind::entity || y == TypeKind::entity;
+    bool record = x == TypeKind::record || y == TypeKind::record;
+    return {TypeId(), entity && record ? Mismatch::entity_and_record : Mismatch::kinds};
+  }
+
+ private:
+  // What both have, with the types that both have.
+  Lub common_record(TypeId a, TypeId b) {
+    std::map<std::string, AttrType> left = types_[a].attrs;   // copies: interning moves the store
+    std::map<std::string, AttrType> right = types_[b].attrs;
+    bool open = types_[a].open || types_[b].open;
+    std::map<std::string, AttrType> both;
+    for (const auto& [name, attr] : left) {
+      auto found = right.find(name);
+      Lub type = found == right.end() ? Lub{} : join(attr.type, found->second.type);
+      if (type.type.valid()) both[name] = {type.type, attr.required && found->second.required};
+    }
+    open = open || both.size() != left.size() || both.size() != right.size();
+    return {types_.intern({TypeKind::record, {}, {}, std::move(both), open})};
+  }
+
+  Lub equal_record(TypeId a, TypeId b) {
+    std::map<std::string, AttrType> left = types_[a].attrs;  // copies: interning moves the store
+    std::map<std::string, AttrType> right = types_[b].attrs;
+    if (!same_fields(types_[a], types_[b])) return {TypeId(), Mismatch::record_fields};
+    for (auto x = left.begin(), y = right.begin(); x != left.end(); ++x, ++y) {
+      Lub attr = join(x->second.type, y->second.type);
+      if (!attr.type.valid()) return attr;
+      if (x->second.required != y->second.required) return {TypeId(), Mismatch::optionality};
+      x->second.type = attr.type;
+    }
+    return {types_.record(std::move(left))};
+  }
+
+  Lub join_entities(TypeId a, TypeId b) {
+    if (!permissive()) return {TypeId(), Mismatch::entity_types};
+    std::vector<std::string> all;
+    std::set_union(types_[a].entity_types.begin(), types_[a].entity_types.end(), types_[b].entity_types.begin(),
+                   types_[b].entity_types.end(), std::back_inserter(all));
+    return {types_.intern({TypeKind::entity, std::move(all), {}, {}})};
+  }
+
+  Types& types_;
+  std::map<std::pair<TypeId, TypeId>, Lub> records_;
+};
 
 }  // namespace
 
@@ -67,42 +140,8 @@ bool is_boolean(TypeKind kind) {
   return kind == TypeKind::boolean || kind == TypeKind::true_ || kind == TypeKind::false_;
 }
 
-bool is_subtype(const Types& types, TypeId a, TypeId b, ValidationMode mode) {
-  if (a == b) return true;
-  const Type& x = types[a];
-  const Type& y = types[b];
-  if (x.kind == TypeKind::never) return true;
-  if (y.kind == TypeKind::boolean) return is_boolean(x.kind);
-  if (x.kind != y.kind) return false;
-  if (x.kind == TypeKind::set) return is_subtype(types, x.element, y.element, mode);
-  if (x.kind == TypeKind::record) return is_record_subtype(types, x, y, mode);
-  bool joined = x.kind == TypeKind::entity && mode == ValidationMode::permissive;
-  // equal scalar and entity types have equal ids
-  return joined && std::includes(y.entity_types.begin(), y.entity_types.end(), x.entity_types.begin(), x.entity_types.end());
-}
+bool is_subtype(const Types& types, TypeId a, TypeId b, ValidationMode mode) { return Relation(types, mode).is_subtype(a, b); }
 
-Lub least_upper_bound(Types& types, TypeId a, TypeId b, ValidationMode mode) {
-  if (is_subtype(types, a, b, mode)) return {b};
-  if (is_subtype(types, b, a, mode)) return {a};
-  TypeKind x = types[a].kind, y = types[b].kind;
-  if (is_boolean(x) && is_boolean(y)) return {types.simple(TypeKind::boolean)};
-  if (x == TypeKind::set && y == TypeKind::set) {
-    Lub element = least_upper_bound(types, types[a].element, types[b].element, mode);
-    return element.type.valid() ? Lub{types.set(element.type)} : element;
-  }
-  bool permissive = mode == ValidationMode::permissive;
-  if (x == TypeKind::record && y == TypeKind::record) return permissive ? permissive_record_lub(types, a, b) : record_lub(types, a, b);
-  bool entity = x == TypeKind::entity || y == TypeKind::entity;
-  bool record = x == TypeKind::record || y == TypeKind::record;
-  if (entity && record) return {TypeId(), Mismatch::entity_and_record};
-  if (x == TypeKind::entity && y == TypeKind::entity) {
-    if (!permissive) return {TypeId(), Mismatch::entity_types};
-    std::vector<std::string> all;
-    std::set_union(types[a].entity_types.begin(), types[a].entity_types.end(), types[b].entity_types.begin(),
-                   types[b].entity_types.end(), std::back_inserter(all));
-    return {types.intern({TypeKind::entity, std::move(all), {}, {}})};
-  }
-  return {TypeId(), Mismatch::kinds};
-}
+Lub least_upper_bound(Types& types, TypeId a, TypeId b, ValidationMode mode) { return Join(types, mode).join(a, b); }
 
 }  // namespace kerf

@@ -32,13 +32,22 @@ std::optional<Code> find_code(std::string_view name) {
 }
 
 Diagnostic& Diagnostics::add(Diagnostic diagnostic) {
-  if (diagnostic.severity == Severity::error) ++errors_;
+  const bool error = diagnostic.severity == Severity::error;
+  const std::size_t kept = error ? errors_ - errors_not_kept_ : all_.size() - (errors_ - errors_not_kept_);
+  if (error) ++errors_;
+  if (kept >= kMaxKept) {
+    ++(error ? errors_not_kept_ : others_not_kept_);
+    return not_kept_ = std::move(diagnostic);
+  }
   all_.push_back(std::move(diagnostic));
   return all_.back();
 }
 
 void Diagnostics::append(Diagnostics other) {
   for (Diagnostic& diagnostic : other.all_) add(std::move(diagnostic));
+  errors_ += other.errors_not_kept_;
+  errors_not_kept_ += other.errors_not_kept_;
+  others_not_kept_ += other.others_not_kept_;
 }
 
 void Diagnostics::sort() {
@@ -48,14 +57,17 @@ void Diagnostics::sort() {
     return key(a) == key(b) && a.notes == b.notes && a.help == b.help;
   });
   all_.erase(last, all_.end());
-  errors_ = static_cast<std::size_t>(
+  errors_ = errors_not_kept_ + static_cast<std::size_t>(
       std::count_if(all_.begin(), all_.end(), [](const auto& d) { return d.severity == Severity::error; }));
 }
 
 std::optional<std::string> closest(std::string_view word, const std::vector<std::string>& candidates) {
+  constexpr std::size_t kMaxWord = 256;   // longer ones are no slip of the finger, and comparing them takes long
   std::optional<std::string> best;
   std::size_t best_distance = 3;
+  if (word.size() > kMaxWord) return best;
   for (const std::string& candidate : candidates) {
+    if (std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size()) >= best_distance) continue;
     std::vector<std::size_t> before, above, row(candidate.size() + 1);
     for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
     for (std::size_t i = 1; i <= word.size(); ++i) {

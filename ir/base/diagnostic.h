@@ -65,6 +65,9 @@ struct Diagnostic {
 
 class Diagnostics {
  public:
+  // So many errors and so many other messages are kept, those reported first. The rest are counted, and render() says so.
+  static constexpr std::size_t kMaxKept = 1000;
+
   // The reference is valid until the next report().
   template <class... Args>
   Diagnostic& report(Code code, Span span, const Args&... args) {
@@ -75,14 +78,16 @@ class Diagnostics {
 
   const std::vector<Diagnostic>& all() const { return all_; }
   bool has_errors() const { return errors_ != 0; }
-  std::size_t error_count() const { return errors_; }
+  std::size_t error_count() const { return errors_; }    // those not kept included
+  std::size_t not_kept() const { return errors_not_kept_ + others_not_kept_; }
   // By source, offset and code; exact repetitions are dropped.
   void sort();
   void append(Diagnostics other);
 
  private:
   std::vector<Diagnostic> all_;
-  std::size_t errors_ = 0;
+  Diagnostic not_kept_{};                                // where what is added to such a one goes
+  std::size_t errors_ = 0, errors_not_kept_ = 0, others_not_kept_ = 0;
 };
 
 // Levenshtein distance at most 2 and less than half of the word: the "did you mean" candidate, or nothing.

@@ -53,6 +53,29 @@ TEST_CASE("diagnostics are counted, sorted and kept once") {
   CHECK(other.has_errors());
 }
 
+TEST_CASE("a thousand errors and a thousand warnings are kept, more are counted") {
+  Diagnostics diagnostics;
+  auto report = [&](std::size_t errors, std::size_t warnings) {
+    for (std::size_t i = 0; i < errors; ++i) diagnostics.report(Code::K8001, {SourceId(0), static_cast<std::uint32_t>(i), 0}, i);
+    for (std::size_t i = 0; i < warnings; ++i) diagnostics.report(Code::K3201, {SourceId(0), static_cast<std::uint32_t>(i), 0});
+  };
+  report(Diagnostics::kMaxKept, Diagnostics::kMaxKept);
+  CHECK_EQ(diagnostics.all().size(), 2 * Diagnostics::kMaxKept);
+  CHECK_EQ(diagnostics.not_kept(), 0);
+  diagnostics.report(Code::K8001, {}, 1).with_help("goes nowhere");
+  diagnostics.report(Code::K3201, {});
+  diagnostics.report(Code::K3201, {});
+  CHECK_EQ(diagnostics.all().size(), 2 * Diagnostics::kMaxKept);
+  CHECK_EQ(diagnostics.error_count(), Diagnostics::kMaxKept + 1);
+  CHECK_EQ(diagnostics.not_kept(), 3);
+  diagnostics.sort();
+  CHECK_EQ(diagnostics.error_count(), Diagnostics::kMaxKept + 1);
+  Diagnostics all;
+  all.append(std::move(diagnostics));
+  CHECK_EQ(all.error_count(), Diagnostics::kMaxKept + 1);
+  CHECK_EQ(all.not_kept(), 3);
+}
+
 TEST_CASE("every row of the catalogue is complete, and codes are unique") {
   std::set<std::string_view> names;
   for (const CatalogueRow& row : catalogue()) {

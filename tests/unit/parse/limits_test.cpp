@@ -119,6 +119,18 @@ TEST_CASE("a policy of more than a million tokens is refused, its neighbours are
   CHECK(codes(diagnostics) == std::vector<Code>{Code::K8003});
 }
 
+TEST_CASE("tokens of a policy: the limit passes, one more does not") {
+  auto policy = [](std::size_t tokens) {
+    std::string head = "permit(principal, action, resource) when { [", tail = "] };";
+    std::size_t fixed = 14, rest = tokens - fixed;   // 11 before the list, 3 after it
+    bool even = rest % 2 == 0;                       // `1` and `,1` are odd in number, `-1` makes them even
+    std::size_t more = (rest - (even ? 2 : 1)) / 2;
+    return head + (even ? "-1" : "1") + repeat(",1", more) + tail;
+  };
+  CHECK(policy_codes(policy(kMaxTokens)) == kGood);
+  CHECK(policy_codes(policy(kMaxTokens + 1)) == std::vector<Code>{Code::K8003});
+}
+
 TEST_CASE("empty files parse to nothing") {
   for (const char* text : {"", " \n\t", "// only a comment", "\xe2\x80\x83"}) {
     CHECK(policy_codes(text) == kGood);
