@@ -4,7 +4,7 @@
 parser grammar Cedar;
 options { tokenVocab = CedarTokens; }
 
-policy     : annotations+=annotation* effect=word LPAREN ( items+=scopeItem ( COMMA items+=scopeItem )* COMMA? )? RPAREN
+policy     : annotations+=annotation* effect=word LPAREN ( items+=scopeItem ( COMMA items+=scopeItem )* COMMA? )? close=RPAREN
              conditions+=condition* SEMI ;
 annotation : AT key=anyWord ( LPAREN value=STRING RPAREN )? ;
 scopeItem  : variable=anyWord ( colon=COLON hint=sum )? ( isTest=IS type=sum )?

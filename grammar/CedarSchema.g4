@@ -13,7 +13,7 @@ entityDecl  : ENTITY names+=anyWord ( COMMA names+=anyWord )*
               | ( IN parents=pathList )? ( ASSIGN shape=record | shape=record )? ( TAGS tags=type )? ) ;
 
 actionDecl  : ACTION names+=name ( COMMA names+=name )* ( IN parents=refList )? ( applies=appliesTo )?
-              ( ATTRIBUTES LBRACE RBRACE )? ;
+              ( attributes=ATTRIBUTES LBRACE RBRACE )? ;
 refList     : items+=actionRef
             | LBRACK items+=actionRef ( COMMA items+=actionRef )* RBRACK ;
 actionRef   : id=STRING

@@ -1,5 +1,4 @@
-// Policy text to a policy file, one policy at a time: tokens to `;`, parse tree, syntax tree, and the first two are
-// dropped. A policy with an error is reported and left out; the next one is read as if it were not there.
+// Policy text to a policy file, one policy at a time: tokens to `;`, parse tree, syntax tree. A policy with an error is reported and left out; the next one is read as if it were not there.
 #include "frontend/parse/parse.h"
 #include "frontend/parse/scopes.h"
 #include "frontend/parse/syntax_error.h"
@@ -119,8 +118,9 @@ class PolicyReader {
 
   void read_effect(Cedar::WordContext& word, ast::Policy& policy) {
     policy.effect_span = reader_.span(word);
-    policy.effect = word.getStart()->getType() == Tokens::FORBID ? ast::Effect::forbid : ast::Effect::permit;
-    if (word.PERMIT() != nullptr || word.FORBID() != nullptr) return;
+    std::size_t type = word.getStart()->getType();
+    policy.effect = type == Tokens::FORBID ? ast::Effect::forbid : ast::Effect::permit;
+    if (type == Tokens::PERMIT || type == Tokens::FORBID) return;
     std::string_view text = reader_.text(policy.effect_span);
     Diagnostic& diagnostic = diagnostics_.report(Code::K1101, policy.effect_span, text);
     if (text == "allow" || text == "Permit" || text == "PERMIT") diagnostic.with_fix(policy.effect_span, "permit");
@@ -153,23 +153,108 @@ class PolicyReader {
 };
 
 // Index of the next token at or after `from` that begins a policy; the chunk's size if there is none.
-std::size_t next_policy(TokenReader& reader, std::size_t from) {
-  antlr4::CommonTokenStream& stream = reader.stream();
-  std::size_t end = stream.size() - 1;
-  for (std::size_t i = from; i < end; ++i) {
-    std::size_t type = stream.get(i)->getType();
+std::size_t next_policy(const TokenReader& reader, std::size_t from) {
+  const std::vector<Lexeme>& tokens = reader.lexemes();
+  for (std::size_t i = from; i + 1 < tokens.size(); ++i) {
+    std::size_t type = tokens[i].type;
     bool effect = type == Tokens::PERMIT || type == Tokens::FORBID;
-    bool attribute = i != 0 && stream.get(i - 1)->getType() == Tokens::DOT;
-    if (type == Tokens::AT || (effect && !attribute && stream.get(i + 1)->getType() == Tokens::LPAREN)) return i;
+    bool attribute = i != 0 && tokens[i - 1].type == Tokens::DOT;
+    if (type == Tokens::AT || (effect && !attribute && tokens[i + 1].type == Tokens::LPAREN)) return i;
   }
-  return stream.size();
+  return tokens.size();
 }
 
-std::shared_ptr<FirstError> stop_at_first_error(antlr4::Parser& parser) {
+// The labels of the rules are all that is read, so the lists of children are not kept.
+std::shared_ptr<FirstError> prepare(antlr4::Parser& parser) {
   auto error = std::make_shared<FirstError>();
   parser.removeErrorListeners();
   parser.setErrorHandler(error);
+  parser.setBuildParseTree(false);
   return error;
+}
+
+// One policy after the other. What ANTLR makes of a policy depends on the types of its tokens alone, so the tree of a
+// policy is kept and serves each later policy with the same types: its tokens are moved there.
+class FileReader {
+ public:
+  FileReader(const Sources& sources, Span part, ast::PolicyFile& file, Diagnostics& diagnostics)
+      : reader_(sources, part, ChunkKind::policy, diagnostics),
+        diagnostics_(diagnostics),
+        policies_(reader_, file, diagnostics),
+        parser_(&reader_.stream()),
+        error_(prepare(parser_)) {}
+
+  void read() {
+    for (auto chunk = reader_.next(); chunk != TokenReader::Chunk::end; chunk = reader_.next()) {
+      std::size_t at = lost_ ? next_policy(reader_, 0) : 0;
+      lost_ = lost_ && at == reader_.lexemes().size();
+      if (chunk == TokenReader::Chunk::wrong) lost_ = reader_.open_brackets() != 0;
+      else if (at != 0 || !read_known()) read_from(at);
+    }
+  }
+
+ private:
+  struct Known {
+    std::vector<SourceToken> tokens;
+    Cedar::PolicyContext* tree;
+  };
+  static constexpr std::size_t kMostKnownTokens = 16384;   // of all trees that are kept
+
+  bool read_known() {
+    shape_.clear();
+    for (const Lexeme& lexeme : reader_.lexemes()) shape_ += static_cast<char>(lexeme.type);
+    auto found = known_.find(shape_);
+    if (found == known_.end()) return false;
+    Known& known = found->second;
+    for (std::size_t i = 0; i < known.tokens.size(); ++i) known.tokens[i].move_to(reader_.lexemes()[i]);
+    policies_.read(*known.tree);
+    return true;
+  }
+
+  void read_from(std::size_t at) {
+    const std::size_t end = reader_.lexemes().size();
+    if (known_tokens_ + end > kMostKnownTokens) forget();
+    while (at + 1 < end) {
+      reader_.stream().seek(at);
+      if (Cedar::PolicyContext* tree = parse_rule(parser_, &Cedar::policy)) {
+        policies_.read(*tree);
+        std::size_t next = reader_.stream().index();
+        if (at == 0 && next + 1 == end) return keep(*tree);
+        at = next;
+      } else {
+        report_syntax(reader_, *error_, diagnostics_);
+        at = next_policy(reader_, std::max(error_->token->getTokenIndex(), at + 1));
+        lost_ = reader_.open_brackets() != 0;
+      }
+      forget();
+    }
+  }
+
+  void keep(Cedar::PolicyContext& tree) {
+    known_tokens_ += reader_.lexemes().size();
+    known_.emplace(shape_, Known{reader_.take_tokens(), &tree});
+  }
+
+  void forget() {
+    known_.clear();
+    known_tokens_ = 0;
+    parser_.reset();
+    parser_.getTreeTracker().reset();
+  }
+
+  TokenReader reader_;
+  Diagnostics& diagnostics_;
+  PolicyReader policies_;
+  Cedar parser_;
+  std::shared_ptr<FirstError> error_;
+  bool lost_ = false;   // after an error, up to the next beginning of a policy
+  std::string shape_;   // the types of the chunk's tokens
+  std::unordered_map<std::string, Known> known_;
+  std::size_t known_tokens_ = 0;
+};
+
+Span whole(const Sources& sources, SourceId source) {
+  return {source, 0, static_cast<std::uint32_t>(sources.text(source).size())};
 }
 
 }  // namespace
@@ -178,29 +263,7 @@ ast::PolicyFile parse_policies(const Sources& sources, SourceId source, Diagnost
   ast::PolicyFile file;
   file.source = source;
   if (!check_text(sources, source, diagnostics)) return file;
-  TokenReader reader(sources, source, ChunkKind::policy, diagnostics);
-  PolicyReader policies(reader, file, diagnostics);
-  Cedar parser(&reader.stream());
-  std::shared_ptr<FirstError> error = stop_at_first_error(parser);
-  bool resync = false;  // after an error, up to the next beginning of a policy
-  for (auto chunk = reader.next(); chunk != TokenReader::Chunk::end; chunk = reader.next()) {
-    std::size_t at = resync ? next_policy(reader, 0) : 0;
-    resync = resync && at == reader.stream().size();
-    if (chunk == TokenReader::Chunk::wrong) resync = reader.open_brackets() != 0;
-    while (chunk == TokenReader::Chunk::good && at + 1 < reader.stream().size()) {
-      parser.reset();
-      reader.stream().seek(at);
-      if (Cedar::PolicyContext* context = parse_rule(parser, &Cedar::policy)) {
-        policies.read(*context);
-        at = reader.stream().index();
-      } else {
-        report_syntax(reader, *error, diagnostics);
-        at = next_policy(reader, std::max(error->token->getTokenIndex(), at + 1));
-        resync = reader.open_brackets() != 0;
-      }
-      parser.getTreeTracker().reset();
-    }
-  }
+  FileReader(sources, whole(sources, source), file, diagnostics).read();
   return file;
 }
 
@@ -212,7 +275,7 @@ ParsedExpr parse_expression(const Sources& sources, SourceId source, Diagnostics
   TokenReader::Chunk chunk = reader.next();
   if (chunk == TokenReader::Chunk::wrong) return parsed;
   Cedar parser(&reader.stream());
-  std::shared_ptr<FirstError> error = stop_at_first_error(parser);
+  std::shared_ptr<FirstError> error = prepare(parser);
   Cedar::ExpressionContext* context = parse_rule(parser, &Cedar::expression);
   if (context == nullptr) {
     report_syntax(reader, *error, diagnostics);

@@ -243,7 +243,7 @@ std::string_view continuation(const CedarSchema::EntityDeclContext& decl) {
 }
 
 std::string_view continuation(CedarSchema::ActionDeclContext& decl) {
-  if (decl.applies != nullptr || decl.ATTRIBUTES() != nullptr) return "`;`";
+  if (decl.applies != nullptr || decl.attributes != nullptr) return "`;`";
   return decl.parents != nullptr ? "`appliesTo` or `;`" : "`,`, `in`, `appliesTo` or `;`";
 }
 
@@ -274,6 +274,7 @@ class FileReader {
         declarations_(reader_, file, diagnostics) {
     parser_.removeErrorListeners();
     parser_.setErrorHandler(error_);
+    parser_.setBuildParseTree(false);
     outside_.span = {source, 0, 0};
   }
 
