@@ -198,7 +198,7 @@ class FileReader {
     std::vector<SourceToken> tokens;
     Cedar::PolicyContext* tree;
   };
-  static constexpr std::size_t kMostKnownTokens = 16384;   // of all trees that are kept
+  static constexpr std::size_t kMostKnownTokens = 65536;   // of all trees that are kept
 
   bool read_known() {
     shape_.clear();
@@ -239,7 +239,7 @@ class FileReader {
     known_.clear();
     known_tokens_ = 0;
     parser_.reset();
-    parser_.getTreeTracker().reset();
+    parser_.trees().reset();
   }
 
   TokenReader reader_;
