@@ -27,6 +27,7 @@ struct ValidationOptions {
   ValidationMode mode = ValidationMode::strict;
   std::optional<std::size_t> level;      // how many steps to entity data a policy may make; none: any number
   bool applicability_warns = false;      // a scope that fits no action is a warning, as since Cedar 4.13
+  std::size_t jobs = 1;                  // threads; 0: one a processor. The diagnostics are the same
 };
 void typecheck(const Module& module, Diagnostics& diagnostics, const ValidationOptions& options = {});
 
