@@ -42,19 +42,21 @@ struct Run {
   explicit Run(const Workload& workload)
       : policies(sources.add("policies.cedar", workload.policies)), schema(sources.add("schema.cedarschema", workload.schema)) {}
 
-  void parse(unsigned) { files.push_back(parse_policies(sources, policies, diagnostics)); }
-  void validate(unsigned) {
+  void parse(std::size_t jobs) { files.push_back(parse_policies(sources, policies, diagnostics, jobs)); }
+  void validate(std::size_t jobs) {
     module.schema = resolve_schema(parse_schema(sources, schema, diagnostics), diagnostics);
     module.environments = module.schema.environments();
-    lower_policies(files, module, diagnostics);
-    if (verify(module)) std::abort();
-    typecheck(module, diagnostics, {});
+    lower_policies(files, module, diagnostics, jobs);
+    if (verify(module, jobs)) std::abort();
+    ValidationOptions options;
+    options.jobs = jobs;
+    typecheck(module, diagnostics, options);
   }
 };
 
 enum class Step { parse, validate, both };
 
-void measure(benchmark::State& state, const Workload& workload, Step step, unsigned jobs) {
+void measure(benchmark::State& state, const Workload& workload, Step step, std::size_t jobs) {
   std::size_t policies = 0;
   for (auto _ : state) {
     state.PauseTiming();
@@ -70,7 +72,7 @@ void measure(benchmark::State& state, const Workload& workload, Step step, unsig
     state.ResumeTiming();
   }
   state.counters["policies"] = static_cast<double>(policies);
-  state.counters["jobs"] = jobs;
+  state.counters["jobs"] = static_cast<double>(jobs);
 }
 
 }  // namespace
@@ -83,7 +85,7 @@ int main(int argc, char** argv) {
     const Workload& workload = workloads.emplace_back(Workload{
         folder.filename().string(), read_text(folder / "policies.cedar"), read_text(folder / "schema.cedarschema")});
     for (auto [name, step] : {std::pair{"parse", Step::parse}, std::pair{"validate", Step::validate}, std::pair{"both", Step::both}}) {
-      for (unsigned jobs : {1u}) {
+      for (std::size_t jobs : {1, 2}) {
         benchmark::RegisterBenchmark((workload.name + "/" + name + "/" + std::to_string(jobs)).c_str(),
                                      [&workload, step, jobs](benchmark::State& state) { measure(state, workload, step, jobs); })
             ->UseRealTime()

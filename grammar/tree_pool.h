@@ -33,7 +33,7 @@ class TreePool {
   }
 
  private:
-  static constexpr std::size_t kBlock = std::size_t{1} << 14;
+  static constexpr std::size_t kBlock = std::size_t{1} << 12;
 
   void* take(std::size_t size) {
     size = (size + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);

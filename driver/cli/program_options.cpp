@@ -39,6 +39,8 @@ void ProgramOptions::declare(CLI::App& command, bool policies_required) {
   declare_policies(command, policies_required);
   declare_schema(command, policies_required);
   command.add_option("--entities", entities, "entities in Cedar's JSON form")->type_name("FILE");
+  command.add_option("-j,--jobs", jobs, "threads for parsing and validation; default: one a processor, at most 8")
+      ->check(CLI::Range(1, 256))->type_name("N");
 }
 
 void print_diagnostics(const Globals& globals, const Sources& sources, const Diagnostics& diagnostics) {
@@ -73,7 +75,9 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
   if (!text) return nullptr;
   auto loaded = std::make_unique<Loaded>();
   loaded->text = std::move(*text);
-  loaded->program = check_program(loaded->text, validation);
+  ValidationOptions with_jobs = validation;
+  with_jobs.jobs = options.jobs;
+  loaded->program = check_program(loaded->text, with_jobs);
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
   if (!loaded->program.diagnostics.has_errors()) return loaded;
   globals.exit = kInvalid;
