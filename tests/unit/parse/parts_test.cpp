@@ -1,6 +1,7 @@
 // Trees that serve several policies, and files that are read in parts: the result is that of reading one policy after
 // the other.
-#include <antlr4-runtime.h>
+#include "frontend/parse/prediction.h"   // before doctest, whose short macros the generated names would meet
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -9,9 +10,7 @@
 #include <set>
 #include <sstream>
 
-#include "Cedar.h"
 #include "frontend/parse/parse.h"
-#include "frontend/parse/prediction.h"
 
 using namespace kerf;
 
