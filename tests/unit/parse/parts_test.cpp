@@ -48,7 +48,7 @@ const std::vector<std::string> kPolicies = {
     R"(@id("a") @note forbid(principal == User::"x", action in [Action::"a", Action::"b"], resource is Doc in Folder::"f");)",
     R"(permit(principal in ?principal, action, resource == ?resource,);)",
     R"(permit(principal, action, resource) when { principal.a.b["c d"] && !(context has x.y) } unless { -1 + 2 * 3 < 4 };)",
-    R"(permit(principal, action, resource) when { if [1, 2,].contains(1) then {"a": 1, if: 2,} == {} else ip("1.2.3.4").isIpv4() };)",
+    R"(permit(principal, action, resource) when { if [1, 2,].contains(1) then {"a": 1, "if": 2,} == {} else ip("1.2.3.4").isIpv4() };)",
     R"(permit(principal, action, resource) when { principal is A::B in C::"d" || resource.name like "a*\*" && "é".x == 1 };)",
 };
 
