@@ -13,7 +13,7 @@ work=$root/build/bench
 mkdir -p "$work/w" "$work/node_modules/@cedar-policy"
 [ -d tests/oracle/node_modules ] || (cd tests/oracle && npm install --no-package-lock --no-audit --no-fund --silent)
 ln -sfn "$root/tests/oracle/node_modules/cedar412" "$work/node_modules/@cedar-policy/cedar-wasm"
-cp "$source/golden.cjs" "$source/wasm_bench.cjs" "$source/wasm_compile.cjs" bench/schema_text.cjs "$work/"
+cp "$source/golden.cjs" "$source/wasm_bench.cjs" bench/schema_text.cjs bench/wasm_front.cjs "$work/"
 cd "$work"
 
 generate() {
@@ -37,12 +37,16 @@ frontend() {
     if [ -d "$folder" ] && [ "$(policies_of "$folder")" -ge 900 ]; then folders+=("$folder"); fi
   done
   [ ${#folders[@]} -gt 0 ] || { echo "no workload has 900 policies: nothing to parse" >&2; return; }
-  node wasm_compile.cjs "${folders[@]}" >wasm_compile.jsonl
-  "$root/build/release/bench_frontend" "${folders[@]}" --benchmark_min_time=0.5 --benchmark_repetitions=5 \
-    --benchmark_report_aggregates_only=true --benchmark_format=json >frontend.json
-  node "$root/bench/frontend_report.mjs" frontend.json wasm_compile.jsonl
+  : >wasm_front.jsonl >frontend.jsonl
+  for folder in "${folders[@]}"; do   # in turn, so that both meet the machine in one state
+    node wasm_front.cjs "$folder" >>wasm_front.jsonl
+    "$root/build/release/bench_frontend" "$folder" --benchmark_min_time=0.2 --benchmark_repetitions=5 \
+      --benchmark_report_aggregates_only=true --benchmark_format=json | node -e \
+      'console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0, "utf8"))))' >>frontend.jsonl
+  done
+  node "$root/bench/frontend_report.mjs" frontend.jsonl wasm_front.jsonl
   memory "${folders[@]}"
-  start_time
+  one_policy "$(ls -d w/hospital-* | head -n 1)"
 }
 
 # Peak memory of one process, in KiB.
@@ -64,12 +68,13 @@ memory() {
   done
 }
 
-start_time() {
-  command -v hyperfine >/dev/null || { echo; echo "start: hyperfine is not there"; return; }
-  local folder
-  folder=$(ls -d w/hospital-* | head -n 1)
-  awk '{ print } /;[[:space:]]*$/ { exit }' "$folder/policies.cedar" >one.cedar
+# The heap and the whole process for one small policy.
+one_policy() {
   echo
+  "$root/build/release/bench_memory" "$1/policies.cedar" "$1/schema.cedarschema"
+  command -v hyperfine >/dev/null || { echo "start: hyperfine is not there"; return; }
+  local folder=$1
+  awk '{ print } /;[[:space:]]*$/ { exit }' "$folder/policies.cedar" >one.cedar
   hyperfine -N --warmup 5 --runs 50 --export-json hyperfine.json "$kerf check -p one.cedar -s $folder/schema.cedarschema" >/dev/null 2>&1
   node -e 'const r = JSON.parse(require("fs").readFileSync("hyperfine.json")).results[0];
     console.log(`kerf check of one policy of ${process.argv[1]} bytes, whole process: median ${(r.median * 1e3).toFixed(1)} ms, from ${(r.min * 1e3).toFixed(1)} to ${(r.max * 1e3).toFixed(1)} ms`);' "$(stat -c %s one.cedar)"
