@@ -579,7 +579,7 @@ struct Slot {
 }  // namespace
 
 void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics, std::size_t jobs) {
-  constexpr std::size_t least = 256;   // policies for a thread of their own
+  constexpr std::size_t least = 512;   // policies for a thread of their own
   PolicyIds ids;
   Templates templates;
   std::vector<Slot> slots;

@@ -18,7 +18,7 @@ namespace kerf {
 namespace {
 
 constexpr std::size_t kShownEnvironments = 3;
-constexpr std::size_t kLeastPolicies = 256;   // for a thread of their own
+constexpr std::size_t kLeastPolicies = 512;   // for a thread of their own
 
 // Diagnostics of one policy in order of discovery, with the environments that each was found in.
 class Grouped {
