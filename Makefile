@@ -22,7 +22,7 @@ conformance: configure
 	build/release/conformance $(CORPUS) build/release/conformance-failures.txt
 
 bench: configure
-	cmake --build --preset release --target kerf bench_gateway
+	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway
 	scripts/bench.sh
 
 # Packages in build/release/packages.

@@ -16,12 +16,12 @@
 namespace kerf {
 namespace {
 
-std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text) {
+std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text, std::size_t jobs) {
   std::vector<ast::PolicyFile> files;
   for (const InputFile& input : text.policies) {
     SourceId source = program.sources.add(input.name, input.text);
     program.policy_sources.push_back(source);
-    files.push_back(read_policy_form(program.sources, source, input.format, program.diagnostics));
+    files.push_back(read_policy_form(program.sources, source, input.format, program.diagnostics, jobs));
   }
   if (text.links) {
     ast::PolicyFile& more = files.emplace_back();
@@ -68,9 +68,9 @@ void report_patterns(Program& program, const std::vector<Pattern>& left) {
 }
 
 void check_policies(Program& program, const std::vector<ast::PolicyFile>& files, const ValidationOptions& options) {
-  lower_policies(files, program.module, program.diagnostics);
+  lower_policies(files, program.module, program.diagnostics, options.jobs);
   if (program.diagnostics.has_errors()) return;
-  if (auto violation = verify(program.module)) internal_error("lowering: " + *violation);
+  if (auto violation = verify(program.module, options.jobs)) internal_error("lowering: " + *violation);
   typecheck(program.module, program.diagnostics, options);
   if (options.mode != ValidationMode::strict) return;
   check_kernel_literals(program.module, program.diagnostics);
@@ -93,7 +93,7 @@ std::vector<NamedBytes> input_bytes(const ProgramText& text) {
 
 Program check_program(const ProgramText& text, const ValidationOptions& options) {
   Program program;
-  std::vector<ast::PolicyFile> files = parse_all(program, text);
+  std::vector<ast::PolicyFile> files = parse_all(program, text, options.jobs);
   bool parsed = !program.diagnostics.has_errors();
   if (resolve(program, text)) {
     read_snapshot(program, text);

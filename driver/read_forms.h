@@ -7,9 +7,10 @@
 
 namespace kerf {
 
-inline ast::PolicyFile read_policy_form(const Sources& sources, SourceId source, InputFormat format, Diagnostics& diagnostics) {
+inline ast::PolicyFile read_policy_form(const Sources& sources, SourceId source, InputFormat format, Diagnostics& diagnostics,
+                                        std::size_t jobs = 1) {
   switch (format) {
-    case InputFormat::cedar: return parse_policies(sources, source, diagnostics);
+    case InputFormat::cedar: return parse_policies(sources, source, diagnostics, jobs);
     case InputFormat::json: return read_policies_json(sources, source, diagnostics);
   }
   internal_error("every format has a reader");

@@ -3,8 +3,13 @@
 // grammar refuses gets a general one. Left-factored: nearly every decision is made on one token.
 parser grammar Cedar;
 options { tokenVocab = CedarTokens; }
+@parser::postinclude { #include "grammar/tree_pool.h" }
+@parser::members {
+  TreePool _tracker;   // hides that of antlr4::Parser
+  TreePool& trees() { return _tracker; }
+}
 
-policy     : annotations+=annotation* effect=word LPAREN ( items+=scopeItem ( COMMA items+=scopeItem )* COMMA? )? RPAREN
+policy     : annotations+=annotation* effect=word LPAREN ( items+=scopeItem ( COMMA items+=scopeItem )* COMMA? )? close=RPAREN
              conditions+=condition* SEMI ;
 annotation : AT key=anyWord ( LPAREN value=STRING RPAREN )? ;
 scopeItem  : variable=anyWord ( colon=COLON hint=sum )? ( isTest=IS type=sum )?

@@ -1,6 +1,11 @@
 // Cedar schemas, one declaration at a time. `}` of a namespace is left to the reader, which keeps the namespaces.
 parser grammar CedarSchema;
 options { tokenVocab = CedarTokens; }
+@parser::postinclude { #include "grammar/tree_pool.h" }
+@parser::members {
+  TreePool _tracker;   // hides that of antlr4::Parser
+  TreePool& trees() { return _tracker; }
+}
 
 item        : annotations+=annotation*
               ( ns=namespaceHead | entity=entityDecl SEMI | act=actionDecl SEMI | common=typeDecl SEMI ) ;
@@ -13,7 +18,7 @@ entityDecl  : ENTITY names+=anyWord ( COMMA names+=anyWord )*
               | ( IN parents=pathList )? ( ASSIGN shape=record | shape=record )? ( TAGS tags=type )? ) ;
 
 actionDecl  : ACTION names+=name ( COMMA names+=name )* ( IN parents=refList )? ( applies=appliesTo )?
-              ( ATTRIBUTES LBRACE RBRACE )? ;
+              ( attributes=ATTRIBUTES LBRACE RBRACE )? ;
 refList     : items+=actionRef
             | LBRACK items+=actionRef ( COMMA items+=actionRef )* RBRACK ;
 actionRef   : id=STRING

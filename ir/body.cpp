@@ -89,7 +89,7 @@ bool Body::has_payload(NodeId id) const {
   internal_error("unknown operator");
 }
 
-NodeId Body::push(Node node, std::vector<NodeId> args) {
+NodeId Body::push(Node node, Args args) {
   int arity = op_row(node.op).arity;
   check(arity < 0 || args.size() == static_cast<std::size_t>(arity), "a node has its operator's number of operands");
   for (NodeId arg : args) check(arg.index < nodes_.size(), "operands precede their user");
@@ -109,23 +109,23 @@ NodeId Body::add_variable(Var var, Span span) {
   return push({Op::variable, 0, 0, static_cast<std::uint32_t>(var), span}, {});
 }
 
-NodeId Body::add(Op op, std::vector<NodeId> args, Span span) { return push({op, 0, 0, 0, span}, std::move(args)); }
+NodeId Body::add(Op op, Args args, Span span) { return push({op, 0, 0, 0, span}, args); }
 
-NodeId Body::add_named(Op op, std::string name, std::vector<NodeId> args, Span span) {
+NodeId Body::add_named(Op op, std::string name, Args args, Span span) {
   names_.push_back(std::move(name));
-  return push({op, 0, 0, static_cast<std::uint32_t>(names_.size() - 1), span}, std::move(args));
+  return push({op, 0, 0, static_cast<std::uint32_t>(names_.size() - 1), span}, args);
 }
 
 NodeId Body::add_like(NodeId object, Pattern pattern, Span span) {
   patterns_.push_back(std::move(pattern));
-  return push({Op::like, 0, 0, static_cast<std::uint32_t>(patterns_.size() - 1), span}, {object});
+  return push({Op::like, 0, 0, static_cast<std::uint32_t>(patterns_.size() - 1), span}, Args(&object, 1));
 }
 
-NodeId Body::add_record(std::vector<std::string> fields, std::vector<NodeId> values, Span span) {
+NodeId Body::add_record(std::vector<std::string> fields, const std::vector<NodeId>& values, Span span) {
   check(fields.size() == values.size(), "a record has one value a field");
   auto first = static_cast<std::uint32_t>(names_.size());
   names_.insert(names_.end(), std::make_move_iterator(fields.begin()), std::make_move_iterator(fields.end()));
-  return push({Op::record, 0, 0, first, span}, std::move(values));
+  return push({Op::record, 0, 0, first, span}, values);
 }
 
 NodeId Body::copy(const Body& from, NodeId id) {
@@ -139,14 +139,14 @@ NodeId Body::copy(const Body& from, NodeId id) {
       case Payload::literal: made = add_literal(from.literal(old), node.span); break;
       case Payload::variable: made = add_variable(from.variable(old), node.span); break;
       case Payload::pattern: made = add_like(args[0], from.pattern(old), node.span); break;
-      case Payload::name: made = add_named(node.op, from.name(old), std::move(args), node.span); break;
+      case Payload::name: made = add_named(node.op, from.name(old), args, node.span); break;
       case Payload::names: {
         std::vector<std::string> fields;
         for (std::size_t i = 0; i < args.size(); ++i) fields.push_back(from.field(old, i));
-        made = add_record(std::move(fields), std::move(args), node.span);
+        made = add_record(std::move(fields), args, node.span);
         break;
       }
-      case Payload::none: made = add(node.op, std::move(args), node.span); break;
+      case Payload::none: made = add(node.op, args, node.span); break;
     }
     if (from.name_span(old) != node.span) set_name_span(made, from.name_span(old));
     copied.emplace(old, made);

@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <utility>
@@ -78,10 +79,16 @@ class Body {
 
   NodeId add_literal(Value value, Span span);
   NodeId add_variable(Var var, Span span);
-  NodeId add(Op op, std::vector<NodeId> args, Span span);                           // no payload
-  NodeId add_named(Op op, std::string name, std::vector<NodeId> args, Span span);   // has, ., is, call
+  using Args = std::span<const NodeId>;   // not of this body's own store
+  using ArgList = std::initializer_list<NodeId>;
+  NodeId add(Op op, Args args, Span span);                           // no payload
+  NodeId add(Op op, ArgList args, Span span) { return add(op, Args(args.begin(), args.size()), span); }
+  NodeId add_named(Op op, std::string name, Args args, Span span);   // has, ., is, call
+  NodeId add_named(Op op, std::string name, ArgList args, Span span) {
+    return add_named(op, std::move(name), Args(args.begin(), args.size()), span);
+  }
   NodeId add_like(NodeId object, Pattern pattern, Span span);
-  NodeId add_record(std::vector<std::string> fields, std::vector<NodeId> values, Span span);
+  NodeId add_record(std::vector<std::string> fields, const std::vector<NodeId>& values, Span span);
   // Where the operator, attribute, type or function name of a node is written; its whole span if nothing narrower is
   // known. For messages only: copies and folded nodes need not have one.
   Span name_span(NodeId id) const;
@@ -90,7 +97,7 @@ class Body {
   NodeId copy(const Body& from, NodeId id);
 
  private:
-  NodeId push(Node node, std::vector<NodeId> args);
+  NodeId push(Node node, Args args);
   std::vector<Node> nodes_;
   std::vector<NodeId> args_;
   std::vector<Value> literals_;

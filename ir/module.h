@@ -50,7 +50,7 @@ struct Module {
 
 std::string print_module(const Module& module);
 // Everything a pass may rely on: operands precede users, arities, payload indices in range, root boolean-shaped.
-// Returns the first violation as text, or nothing.
-std::optional<std::string> verify(const Module& module);
+// Returns the first violation as text, or nothing. `jobs` threads, as in ir/base/parallel.h.
+std::optional<std::string> verify(const Module& module, std::size_t jobs = 1);
 
 }  // namespace kerf

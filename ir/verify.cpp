@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 
+#include "ir/base/parallel.h"
 #include "ir/module.h"
 #include "ir/values/operations.h"
 
@@ -54,7 +56,7 @@ struct Checker {
     if (node.op == Op::literal && body.literal(body.root).as_bool() == nullptr) {
       return fail(body.root, "the root is a literal that is not a Bool");
     }
-    if (depth(body, body.root) > kMaxExprDepth) return fail(body.root, "the body is deeper than its limit");
+    if (body.size() > kMaxExprDepth && depth(body, body.root) > kMaxExprDepth) return fail(body.root, "the body is deeper than its limit");
     OpResult result = op_row(node.op).result;
     bool may_be_boolean = result == OpResult::any || result == OpResult::boolean;
     if (!may_be_boolean || node.op == Op::variable) return fail(body.root, "the root is not boolean-shaped");
@@ -71,15 +73,18 @@ struct Checker {
 
 }  // namespace
 
-std::optional<std::string> verify(const Module& module) {
-  std::vector<std::string_view> ids;
-  for (const Policy& policy : module.policies) {
-    if (auto violation = Checker{policy}.all()) return violation;
-    ids.push_back(policy.id);
+std::optional<std::string> verify(const Module& module, std::size_t jobs) {
+  constexpr std::size_t least = 1024;   // policies for a thread of their own
+  std::vector<Violation> found(job_count(jobs, module.policies.size(), least));
+  run_jobs(found.size(), module.policies.size(), [&](std::size_t job, std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last && !found[job]; ++i) found[job] = Checker{module.policies[i]}.all();
+  });
+  for (Violation& violation : found) {
+    if (violation) return violation;
   }
-  std::sort(ids.begin(), ids.end());
-  if (auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end()) {
-    return fmt::format("two policies have the id `{}`", *twice);
+  std::unordered_set<std::string_view> ids;
+  for (const Policy& policy : module.policies) {
+    if (!ids.insert(policy.id).second) return fmt::format("two policies have the id `{}`", policy.id);
   }
   for (std::size_t i = 1; i < module.environments.size(); ++i) {
     if (!(module.environments[i - 1] < module.environments[i])) return "the environments are not sorted";

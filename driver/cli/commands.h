@@ -34,6 +34,7 @@ struct ProgramOptions {
   std::vector<std::string> policies;
   std::string schema, entities, links;
   std::string policy_format, schema_format;   // empty: by the ending of the name
+  std::size_t jobs = 0;                       // 0: one a processor
   void declare_policies(CLI::App& command, bool required);
   void declare_schema(CLI::App& command, bool required);
   void declare(CLI::App& command, bool policies_required);

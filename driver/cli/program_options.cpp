@@ -57,6 +57,8 @@ void ProgramOptions::declare(CLI::App& command, bool policies_required) {
   declare_policies(command, policies_required);
   declare_schema(command, policies_required);
   command.add_option("--entities", entities, "entities in Cedar's JSON form")->type_name("FILE");
+  command.add_option("-j,--jobs", jobs, "threads for parsing and validation; default: one a processor, at most 8")
+      ->check(CLI::Range(1, 256))->type_name("N");
 }
 
 void print_diagnostics(const Globals& globals, const Sources& sources, const Diagnostics& diagnostics) {
@@ -95,10 +97,12 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
   if (!text) return nullptr;
   auto loaded = std::make_unique<Loaded>();
   loaded->text = std::move(*text);
+  ValidationOptions with_jobs = validation;
+  with_jobs.jobs = options.jobs;
   auto begin = std::chrono::steady_clock::now();
   {
     Progress words = globals.progress("checking");
-    loaded->program = check_program(loaded->text, validation);
+    loaded->program = check_program(loaded->text, with_jobs);
   }
   globals.log("debug", fmt::format("checked in {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count()));
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);

@@ -129,6 +129,9 @@ struct PolicyFile {
   }
 };
 
+// The policies of `part` behind those of `file`.
+void append(PolicyFile& file, PolicyFile part);
+
 // The slots of a template: principal's, resource's.
 const Slot* slot_of(const Scope& scope);
 // A policy from a template: its slots filled. The expressions are shared, so the result belongs to the same file.

@@ -13,7 +13,8 @@ namespace kerf {
 inline constexpr int kMaxNesting = 256;               // brackets and `if` chains; K8001 past it
 inline constexpr std::size_t kMaxTokens = 1'000'000;  // in one policy or declaration; K8003
 
-ast::PolicyFile parse_policies(const Sources& sources, SourceId source, Diagnostics& diagnostics);
+// `jobs` threads, as in ir/base/parallel.h; the result is the same.
+ast::PolicyFile parse_policies(const Sources& sources, SourceId source, Diagnostics& diagnostics, std::size_t jobs = 1);
 ast::SchemaFile parse_schema(const Sources& sources, SourceId source, Diagnostics& diagnostics);
 
 // One expression and nothing else.

@@ -243,7 +243,7 @@ std::string_view continuation(const CedarSchema::EntityDeclContext& decl) {
 }
 
 std::string_view continuation(CedarSchema::ActionDeclContext& decl) {
-  if (decl.applies != nullptr || decl.ATTRIBUTES() != nullptr) return "`;`";
+  if (decl.applies != nullptr || decl.attributes != nullptr) return "`;`";
   return decl.parents != nullptr ? "`appliesTo` or `;`" : "`,`, `in`, `appliesTo` or `;`";
 }
 
@@ -274,6 +274,7 @@ class FileReader {
         declarations_(reader_, file, diagnostics) {
     parser_.removeErrorListeners();
     parser_.setErrorHandler(error_);
+    parser_.setBuildParseTree(false);
     outside_.span = {source, 0, 0};
   }
 
@@ -334,14 +335,14 @@ class FileReader {
     if (item->ns != nullptr) open_namespace(*item);
     else if (auto decl = declarations_.read(*item)) (inside_ ? *inside_ : outside_).decls.push_back(std::move(*decl));
     std::size_t next = reader_.stream().index();
-    parser_.getTreeTracker().reset();
+    parser_.trees().reset();
     return next;
   }
 
   std::size_t recover(std::size_t at) {
     report();
     error_->context = nullptr;
-    parser_.getTreeTracker().reset();
+    parser_.trees().reset();
     std::size_t index = std::max(error_->token->getTokenIndex(), at + 1);
     bool missing_end = wants_end_of_declaration(*error_) && index < end() && starts_declaration(token(index).getType());
     if (missing_end) return index;

@@ -73,7 +73,7 @@ void ScopeReader::read(Cedar::PolicyContext& context, ast::Policy& policy) {
     }
   }
   for (std::size_t i = items.size(); i < kOrder.size(); ++i) {
-    diagnostics_.report(Code::K1105, reader_.span(*context.RPAREN()->getSymbol()), name_of(kOrder[i]))
+    diagnostics_.report(Code::K1105, reader_.span(*context.close), name_of(kOrder[i]))
         .with_help("a scope is `(principal, action, resource)`, in this order");
   }
 }

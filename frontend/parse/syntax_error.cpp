@@ -9,6 +9,7 @@ namespace kerf {
 using antlr4::Token;
 
 void FirstError::keep(antlr4::Parser& parser, const Token* at) {
+  if (!describe) return;
   token = at;
   context = parser.getContext();
   rule = context->getRuleIndex();
@@ -38,6 +39,12 @@ bool ends_operand(std::size_t type) {
          type == Tokens::RPAREN || type == Tokens::RBRACK || type == Tokens::RBRACE;
 }
 
+bool starts_expression(std::size_t type) {
+  return is_word_token(type) || type == Tokens::STRING || type == Tokens::NUMBER || type == Tokens::SLOT ||
+         type == Tokens::LPAREN || type == Tokens::LBRACK || type == Tokens::LBRACE || type == Tokens::NOT ||
+         type == Tokens::MINUS;
+}
+
 namespace {
 
 // A place that takes any identifier takes `principal` too; one that takes an expression takes a number.
@@ -47,12 +54,6 @@ Place place_of(const std::vector<std::size_t>& types) {
   auto has = [&](std::size_t type) { return std::find(types.begin(), types.end(), type) != types.end(); };
   if (has(Tokens::NUMBER)) return Place::expression;
   return has(Tokens::PRINCIPAL) && has(Tokens::IDENT) ? Place::identifier : Place::words;
-}
-
-bool starts_expression(std::size_t type) {
-  return is_word_token(type) || type == Tokens::STRING || type == Tokens::NUMBER || type == Tokens::SLOT ||
-         type == Tokens::LPAREN || type == Tokens::LBRACK || type == Tokens::LBRACE || type == Tokens::NOT ||
-         type == Tokens::MINUS;
 }
 
 bool is_operator(std::size_t type) {

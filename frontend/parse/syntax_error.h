@@ -18,6 +18,7 @@ class FirstError : public antlr4::DefaultErrorStrategy {
   void sync(antlr4::Parser*) override {}
   void reportError(antlr4::Parser*, const antlr4::RecognitionException&) override {}
 
+  bool describe = true;                  // else what follows stays empty: it takes tables that parsers share
   const antlr4::Token* token = nullptr;  // the first token that does not fit
   std::vector<std::size_t> expected;     // token types; empty: unknown
   std::size_t rule = 0;                  // index of the grammar rule
@@ -41,8 +42,11 @@ Context* parse_rule(Parser& parser, Context* (Parser::*rule)()) {
 std::string expected_text(const std::vector<std::size_t>& types, bool operator_fits);
 // "`,`", "the end of the file"; at the end of a chunk its `;` is an ordinary token.
 std::string found_text(const TokenReader& reader, const antlr4::Token& token);
+bool starts_expression(std::size_t type);
 // Ends a value: after it an operator may follow.
 bool ends_operand(std::size_t type);
+// Reports what stopped the parser in a policy or an expression.
+void report_policy_syntax(TokenReader& reader, const FirstError& error, Diagnostics& diagnostics);
 // The token before, or none.
 const antlr4::Token* token_before(TokenReader& reader, const antlr4::Token& token);
 

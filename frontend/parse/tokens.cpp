@@ -9,76 +9,20 @@ namespace kerf {
 
 using antlr4::Token;
 
-Offsets::Offsets(SourceId source, std::string_view text)
-    : source_(source), size_(static_cast<std::uint32_t>(text.size())) {
-  auto starts_scalar = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
-  bool ascii = true;
-  for (char c : text) ascii = ascii && static_cast<unsigned char>(c) < 0x80;
-  if (ascii) return;
-  for (std::uint32_t i = 0; i < size_; ++i) {
-    if (starts_scalar(text[i])) bytes_.push_back(i);
-  }
+Token* ChunkStream::LT(ssize_t k) {
+  if (k > 0) return &(*tokens_)[std::min(index_ + static_cast<std::size_t>(k) - 1, tokens_->size() - 1)];
+  auto back = static_cast<std::size_t>(-k);
+  return k == 0 || back > index_ ? nullptr : &(*tokens_)[index_ - back];
 }
 
-std::uint32_t Offsets::byte(std::size_t code_point) const {
-  if (bytes_.empty()) return std::min(static_cast<std::uint32_t>(code_point), size_);
-  return code_point < bytes_.size() ? bytes_[code_point] : size_;
-}
+namespace {
 
-Span Offsets::span(const Token& first, const Token& last) const {
-  std::uint32_t begin = byte(first.getStartIndex());
-  std::uint32_t end = last.getType() == Token::EOF ? begin : byte(last.getStopIndex() + 1);
-  return {source_, begin, std::max(begin, end)};
-}
-
-bool is_word_token(std::size_t type) { return type >= Tokens::TRUE && type <= Tokens::IDENT; }
-
-// Ends a chunk with an EOF token of its own.
-class ChunkSource : public antlr4::TokenSource {
+// Where a chunk ends.
+class ChunkEnd {
  public:
-  ChunkSource(Tokens& lexer, ChunkKind kind) : lexer_(lexer), kind_(kind) {}
+  explicit ChunkEnd(ChunkKind kind) : kind_(kind) {}
 
-  void start_chunk() {
-    done_ = too_long_ = false;
-    count_ = 0;
-    state_ = State::head;
-    keyword_ = Token::EOF;
-  }
-  bool at_end_of_file() const { return end_of_file_; }
-  bool too_long() const { return too_long_; }
-
-  std::unique_ptr<Token> nextToken() override {
-    if (done_ || end_of_file_) return end(last_stop_ + 1);
-    std::unique_ptr<Token> token = lexer_.nextToken();
-    if (++count_ > kMaxTokens) token = skip_rest(std::move(token));
-    if (token->getType() == Token::EOF) end_of_file_ = true;
-    else last_stop_ = token->getStopIndex();
-    // What follows the quote of an unclosed string cannot be read as Cedar.
-    if (token->getType() == Tokens::WRONG_STRING) end_of_file_ = true;
-    done_ = ends_chunk(token->getType());
-    return token;
-  }
-
-  size_t getLine() const override { return lexer_.getLine(); }
-  size_t getCharPositionInLine() override { return lexer_.getCharPositionInLine(); }
-  antlr4::CharStream* getInputStream() override { return lexer_.getInputStream(); }
-  std::string getSourceName() override { return {}; }
-  antlr4::TokenFactory<antlr4::CommonToken>* getTokenFactory() override { return lexer_.getTokenFactory(); }
-
- private:
-  enum class State { head, annotation_name, annotation, body };
-
-  std::unique_ptr<Token> end(std::size_t at) {
-    return getTokenFactory()->create({this, getInputStream()}, Token::EOF, "", Token::DEFAULT_CHANNEL, at, at - 1, 0, 0);
-  }
-
-  std::unique_ptr<Token> skip_rest(std::unique_ptr<Token> token) {
-    too_long_ = true;
-    while (token->getType() != Tokens::SEMI && token->getType() != Token::EOF) token = lexer_.nextToken();
-    return token;
-  }
-
-  bool ends_chunk(std::size_t type) {
+  bool at(std::size_t type) {
     switch (kind_) {
       case ChunkKind::whole: return false;
       case ChunkKind::policy: return type == Tokens::SEMI;
@@ -86,6 +30,9 @@ class ChunkSource : public antlr4::TokenSource {
     }
     internal_error("chunk kind");
   }
+
+ private:
+  enum class State { head, annotation_name, annotation, body };
 
   // A declaration's keyword is its first token after the annotations.
   bool ends_declaration(std::size_t type) {
@@ -105,94 +52,116 @@ class ChunkSource : public antlr4::TokenSource {
            (keyword_ == Tokens::NAMESPACE && type == Tokens::LBRACE);
   }
 
-  Tokens& lexer_;
   ChunkKind kind_;
   State state_ = State::head;
   std::size_t keyword_ = Token::EOF;
-  std::size_t count_ = 0;
-  std::size_t last_stop_ = static_cast<std::size_t>(-1);
-  bool done_ = false, too_long_ = false, end_of_file_ = false;
 };
 
-TokenReader::TokenReader(const Sources& sources, SourceId source, ChunkKind kind, Diagnostics& diagnostics)
-    : sources_(sources),
-      diagnostics_(diagnostics),
-      offsets_(source, sources.text(source)),
-      input_(std::make_unique<antlr4::ANTLRInputStream>(std::string(sources.text(source)))),
-      lexer_(std::make_unique<Tokens>(input_.get())),
-      chunks_(std::make_unique<ChunkSource>(*lexer_, kind)),
-      stream_(std::make_unique<antlr4::CommonTokenStream>(chunks_.get())),
-      angle_brackets_(kind == ChunkKind::declaration) {
-  lexer_->removeErrorListeners();
+Span whole(const Sources& sources, SourceId source) {
+  return {source, 0, static_cast<std::uint32_t>(sources.text(source).size())};
 }
 
-TokenReader::~TokenReader() = default;
+}  // namespace
 
-bool TokenReader::at_end_of_file() const { return chunks_->at_end_of_file(); }
+TokenReader::TokenReader(const Sources& sources, Span part, ChunkKind kind, Diagnostics& diagnostics)
+    : source_(part.source),
+      text_(sources.text(part.source).substr(0, part.end)),
+      diagnostics_(diagnostics),
+      kind_(kind),
+      lexer_(text_, part.begin) {}
+
+TokenReader::TokenReader(const Sources& sources, SourceId source, ChunkKind kind, Diagnostics& diagnostics)
+    : TokenReader(sources, whole(sources, source), kind, diagnostics) {}
 
 TokenReader::Chunk TokenReader::next() {
-  if (chunks_->at_end_of_file()) return Chunk::end;
-  chunks_->start_chunk();
-  stream_->setTokenSource(chunks_.get());
-  stream_->fill();
-  if (stream_->size() <= 1) return Chunk::end;
-  if (chunks_->too_long()) {
-    diagnostics_.report(Code::K8003, span(*stream_->get(0)), kMaxTokens);
+  if (end_of_file_) return Chunk::end;
+  bool good = read_lexemes();
+  if (lexemes_.size() <= 1) return Chunk::end;
+  if (!good) {
+    diagnostics_.report(Code::K8003, span(lexemes_.front()), kMaxTokens);
     return Chunk::wrong;
   }
-  return check_tokens() ? Chunk::good : Chunk::wrong;
+  return check_lexemes() ? Chunk::good : Chunk::wrong;
 }
 
-bool TokenReader::check_tokens() {
-  // One entry per open bracket: how many `if` are open inside of it. An `if` ends at a comma or with its bracket.
-  std::vector<std::size_t> open_ifs = {0};
+bool TokenReader::read_lexemes() {
+  lexemes_.clear();
+  tokens_.clear();
+  ChunkEnd end(kind_);
+  bool too_long = false;
+  for (bool done = false; !done;) {
+    Lexeme lexeme = lexer_.next();
+    too_long = lexemes_.size() >= kMaxTokens;
+    while (too_long && lexeme.type != Tokens::SEMI && lexeme.type != Token::EOF) lexeme = lexer_.next();
+    lexemes_.push_back(lexeme);
+    // What follows the quote of an unclosed string cannot be read as Cedar.
+    end_of_file_ = lexeme.type == Token::EOF || lexeme.type == Tokens::WRONG_STRING;
+    done = end.at(lexeme.type) || end_of_file_;
+  }
+  if (lexemes_.back().type != Token::EOF) lexemes_.push_back({Token::EOF, lexemes_.back().end, lexemes_.back().end});
+  return !too_long;
+}
+
+ChunkStream& TokenReader::stream() {
+  if (!tokens_.empty()) return stream_;
+  tokens_.reserve(lexemes_.size());
+  for (const Lexeme& lexeme : lexemes_) tokens_.emplace_back(lexeme, tokens_.size());
+  stream_.read(tokens_);
+  return stream_;
+}
+
+std::vector<SourceToken> TokenReader::take_tokens() { return std::move(tokens_); }
+
+bool TokenReader::check_lexemes() {
+  const bool angle_brackets = kind_ == ChunkKind::declaration;  // `<` nests in schemas
+  // An `if` ends at a comma or with its bracket.
+  open_ifs_.assign(1, 0);
   std::size_t depth = 0;
-  for (std::size_t i = 0; i < stream_->size(); ++i) {
-    const Token& token = *stream_->get(i);
-    switch (token.getType()) {
+  for (const Lexeme& lexeme : lexemes_) {
+    switch (lexeme.type) {
       case Tokens::WRONG:
       case Tokens::WRONG_STRING:
       case Tokens::WRONG_COMMENT:
       case Tokens::QUESTION:
-        if (token.getType() == Tokens::QUESTION && angle_brackets_) break;
-        report_wrong(token);
+        if (lexeme.type == Tokens::QUESTION && angle_brackets) break;
+        report_wrong(lexeme);
         return false;
       case Tokens::LESS:
-        if (!angle_brackets_) break;
+        if (!angle_brackets) break;
         [[fallthrough]];
       case Tokens::LPAREN:
       case Tokens::LBRACK:
       case Tokens::LBRACE:
-        open_ifs.push_back(0);
+        open_ifs_.push_back(0);
         ++depth;
         break;
       case Tokens::GREATER:
-        if (!angle_brackets_) break;
+        if (!angle_brackets) break;
         [[fallthrough]];
       case Tokens::RPAREN:
       case Tokens::RBRACK:
       case Tokens::RBRACE:
-        if (open_ifs.size() > 1) {
-          depth -= open_ifs.back() + 1;
-          open_ifs.pop_back();
+        if (open_ifs_.size() > 1) {
+          depth -= open_ifs_.back() + 1;
+          open_ifs_.pop_back();
         }
         break;
       case Tokens::COMMA:
-        depth -= open_ifs.back();
-        open_ifs.back() = 0;
+        depth -= open_ifs_.back();
+        open_ifs_.back() = 0;
         break;
       case Tokens::IF:
-        ++open_ifs.back();
+        ++open_ifs_.back();
         ++depth;
         break;
     }
     if (depth > static_cast<std::size_t>(kMaxNesting)) {
-      diagnostics_.report(Code::K8001, span(token), kMaxNesting);
-      open_brackets_ = open_ifs.size() - 1;
+      diagnostics_.report(Code::K8001, span(lexeme), kMaxNesting);
+      open_brackets_ = open_ifs_.size() - 1;
       return false;
     }
   }
-  open_brackets_ = open_ifs.size() - 1;
+  open_brackets_ = open_ifs_.size() - 1;
   return true;
 }
 
@@ -225,14 +194,14 @@ std::string_view help_for(std::string_view wrong) {
 
 }  // namespace
 
-void TokenReader::report_wrong(const Token& token) {
-  Span at = span(token);
-  if (token.getType() == Tokens::WRONG_STRING) {
+void TokenReader::report_wrong(const Lexeme& lexeme) {
+  Span at = span(lexeme);
+  if (lexeme.type == Tokens::WRONG_STRING) {
     at.end = at.begin + 1;
     diagnostics_.report(Code::K1004, at).with_label("it starts here");
     return;
   }
-  if (token.getType() == Tokens::WRONG_COMMENT) {
+  if (lexeme.type == Tokens::WRONG_COMMENT) {
     at.end = at.begin + 2;
     diagnostics_.report(Code::K1003, at, "`/*`").with_help("comments start with `//` and end with the line");
     return;

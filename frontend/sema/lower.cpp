@@ -4,10 +4,12 @@
 // chains become balanced trees (same order, same outcomes), and what is still deep or large is refused.
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <variant>
 
 #include "frontend/sema/policies.h"
 #include "ir/base/check.h"
+#include "ir/base/parallel.h"
 #include "ir/values/operations.h"
 
 namespace kerf {
@@ -68,24 +70,20 @@ class Builder {
   bool failed() const { return failed_; }
   Body& body() { return body_; }
 
-  NodeId leaf(NodeId id) { return note(id, {}); }
-  NodeId add(Op op, std::vector<NodeId> args, Span span, Span name) {
-    std::vector<NodeId> operands = args;
-    return named(note(body_.add(op, std::move(args), span), operands), name);
-  }
-  NodeId add_named(Op op, std::string text, std::vector<NodeId> args, Span span, Span name) {
-    std::vector<NodeId> operands = args;
-    return named(note(body_.add_named(op, std::move(text), std::move(args), span), operands), name);
+  NodeId leaf(NodeId id) { return note(id); }
+  NodeId add(Op op, Body::ArgList args, Span span, Span name) { return named(note(body_.add(op, args, span)), name); }
+  NodeId add(Op op, Body::Args args, Span span, Span name) { return named(note(body_.add(op, args, span)), name); }
+  NodeId add_named(Op op, std::string text, Body::Args args, Span span, Span name) {
+    return named(note(body_.add_named(op, std::move(text), args, span)), name);
   }
   NodeId add_literal(const ast::EntityRef& ref) {
     return named(leaf(body_.add_literal(Value(uid_of(ref)), ref.span)), ref.type.span);
   }
   NodeId add_like(NodeId object, Pattern pattern, Span span, Span name) {
-    return named(note(body_.add_like(object, std::move(pattern), span), {object}), name);
+    return named(note(body_.add_like(object, std::move(pattern), span)), name);
   }
-  NodeId add_record(std::vector<std::string> fields, std::vector<NodeId> values, Span span) {
-    std::vector<NodeId> operands = values;
-    return note(body_.add_record(std::move(fields), std::move(values), span), operands);
+  NodeId add_record(std::vector<std::string> fields, const std::vector<NodeId>& values, Span span) {
+    return note(body_.add_record(std::move(fields), values, span));
   }
 
   // The operands joined by `&&` or `||`, in order: nested to the right when there are few, else balanced.
@@ -107,9 +105,9 @@ class Builder {
     if (name.valid()) body_.set_name_span(id, name);
     return id;
   }
-  NodeId note(NodeId id, const std::vector<NodeId>& args) {
+  NodeId note(NodeId id) {
     std::size_t depth = 1;
-    for (NodeId arg : args) depth = std::max(depth, depth_.at(arg.index) + 1);
+    for (NodeId arg : body_.args(id)) depth = std::max(depth, depth_.at(arg.index) + 1);
     depth_.resize(id.index + 1, 1);
     depth_[id.index] = depth;
     if (!failed_ && depth > kMaxExprDepth) {
@@ -170,12 +168,13 @@ class ExprLowering {
     values_.pop_back();
     return id;
   }
-  std::vector<NodeId> pop(std::size_t count) {
+  // Valid until the next call.
+  const std::vector<NodeId>& pop(std::size_t count) {
     check(values_.size() >= count, "operands are ready");
     auto first = values_.end() - static_cast<std::ptrdiff_t>(count);
-    std::vector<NodeId> ids(first, values_.end());
+    popped_.assign(first, values_.end());
     values_.erase(first, values_.end());
-    return ids;
+    return popped_;
   }
 
   void expand(ast::ExprId id) {
@@ -251,10 +250,10 @@ class ExprLowering {
     const auto& n = std::get<ast::HasAttr>(e.node);
     NodeId object = pop();
     for (std::size_t i = 0; i < last && !out_.failed(); ++i) {
-      object = out_.add_named(Op::get_attr, n.path[i].name, {object}, upto(e.span, n.path[i].span), n.path[i].span);
+      object = out_.add_named(Op::get_attr, n.path[i].name, Body::Args(&object, 1), upto(e.span, n.path[i].span), n.path[i].span);
     }
     const ast::Attr& attr = n.path[last];
-    NodeId has = out_.add_named(Op::has_attr, attr.name, {object}, upto(e.span, attr.span), attr.span);
+    NodeId has = out_.add_named(Op::has_attr, attr.name, Body::Args(&object, 1), upto(e.span, attr.span), attr.span);
     push(last == 0 ? has : out_.add(Op::and_, {pop(), has}, upto(e.span, attr.span), {}));
   }
 
@@ -311,7 +310,8 @@ class ExprLowering {
             },
             [&](const ast::Is&) { finish_is(e.span); },
             [&](const ast::GetAttr& n) {
-              push(out_.add_named(Op::get_attr, n.attr.name, {pop()}, e.span, n.attr.span));
+              NodeId object = pop();
+              push(out_.add_named(Op::get_attr, n.attr.name, Body::Args(&object, 1), e.span, n.attr.span));
             },
             [&](const ast::MethodCall& n) { finish_method(n, e.span); },
             [&](const ast::FunctionCall& n) { finish_function(n, e.span); },
@@ -322,8 +322,8 @@ class ExprLowering {
   }
 
   void finish_binary(const ast::Binary& n, Span span) {
-    std::vector<NodeId> args = pop(2);
-    auto add = [&](Op op) { return out_.add(op, std::move(args), span, n.op_span); };
+    const std::vector<NodeId>& args = pop(2);
+    auto add = [&](Op op) { return out_.add(op, args, span, n.op_span); };
     auto add_negated = [&](Op op) {
       NodeId inner = add(op);
       return out_.add(Op::not_, {inner}, span, n.op_span);
@@ -347,25 +347,26 @@ class ExprLowering {
   void finish_type_test(ast::ExprId id) {
     const ast::Expr& e = file_[id];
     const auto& n = std::get<ast::Is>(e.node);
-    push(out_.add_named(Op::is, n.type.text, {pop()}, n.in ? upto(e.span, n.type.span) : e.span, n.type.span));
+    NodeId object = pop();
+    push(out_.add_named(Op::is, n.type.text, Body::Args(&object, 1), n.in ? upto(e.span, n.type.span) : e.span, n.type.span));
   }
 
   // `x is T in e` is `x is T && x in e`; the test is ready.
   void finish_is(Span span) {
-    std::vector<NodeId> args = pop(3);
+    const std::vector<NodeId>& args = pop(3);
     NodeId in = out_.add(Op::in, {args[1], args[2]}, span, {});
     push(out_.add(Op::and_, {args[0], in}, span, {}));
   }
 
   // Which names are functions and methods, and the arity of Cedar's own methods, the parser has made sure of.
   void finish_method(const ast::MethodCall& n, Span span) {
-    std::vector<NodeId> args = pop(n.args.size() + 1);
+    const std::vector<NodeId>& args = pop(n.args.size() + 1);
     if (const MethodRow* row = find_method(n.method.name)) {
       check(row->args == n.args.size(), "methods of Cedar itself have their arguments");
-      return push(out_.add(row->op, std::move(args), span, n.method.span));
+      return push(out_.add(row->op, args, span, n.method.span));
     }
     check(is_extension_method(n.method.name), "methods have names of Cedar");
-    push(out_.add_named(Op::call, n.method.name, std::move(args), span, n.method.span));
+    push(out_.add_named(Op::call, n.method.name, args, span, n.method.span));
   }
 
   void finish_function(const ast::FunctionCall& n, Span span) {
@@ -382,7 +383,7 @@ class ExprLowering {
   const ast::PolicyFile& file_;
   Builder& out_;
   std::vector<Step> steps_;
-  std::vector<NodeId> values_;
+  std::vector<NodeId> values_, popped_;
 };
 
 const ast::EntityRef& entity_of(const ast::EntityOrSlot& entity) {
@@ -426,14 +427,15 @@ NodeId lower_scope(const ast::Scope& scope, Var var, Builder& out) {
           },
           [&](const ast::ScopeIn& s) { return in(entity_of(s.entity)); },
           [&](const ast::ScopeIs& s) {
-            NodeId is = out.add_named(Op::is, s.type.text, {variable()}, scope.span, s.type.span);
+            NodeId left = variable();
+            NodeId is = out.add_named(Op::is, s.type.text, Body::Args(&left, 1), scope.span, s.type.span);
             return s.in ? out.add(Op::and_, {is, in(entity_of(*s.in))}, scope.span, {}) : is;
           },
           [&](const ast::ScopeInList& s) {
             NodeId left = variable();
             std::vector<NodeId> elements;
             for (const ast::EntityRef& entity : s.entities) elements.push_back(out.add_literal(entity));
-            NodeId set = out.add(Op::set, std::move(elements), scope.span, {});
+            NodeId set = out.add(Op::set, elements, scope.span, {});
             return out.add(Op::in, {left, set}, scope.span, {});
           },
       },
@@ -446,8 +448,9 @@ bool lower_body(const ast::PolicyFile& file, const ast::Policy& from, Body& body
   NodeId action = lower_scope(from.action, Var::action, out);
   NodeId resource = lower_scope(from.resource, Var::resource, out);
   std::vector<NodeId> conditions;
+  ExprLowering expressions(file, out);
   for (const ast::Condition& condition : from.conditions) {
-    NodeId root = ExprLowering(file, out).run(condition.expr);
+    NodeId root = expressions.run(condition.expr);
     if (out.failed()) return false;
     conditions.push_back(condition.unless ? out.add(Op::not_, {root}, condition.span, {}) : root);
   }
@@ -463,34 +466,31 @@ bool lower_body(const ast::PolicyFile& file, const ast::Policy& from, Body& body
 // Ids of policies, and where each was given.
 class PolicyIds {
  public:
-  explicit PolicyIds(Diagnostics& diagnostics) : diagnostics_(diagnostics) {}
-
-  std::optional<std::string> take(const ast::Policy& policy, std::size_t position) {
-    std::string id = policy.id.value_or(fmt::format("policy{}", position));
+  std::optional<std::string> take(const ast::Policy& policy, std::size_t position, Diagnostics& diagnostics) {
+    std::string id = policy.id ? *policy.id : fmt::format("policy{}", position);
     Span at = policy.effect_span;
     for (const ast::Annotation& annotation : policy.annotations) {
       if (annotation.key != "id" || policy.id) continue;
       id = annotation.value.value_or("");
       at = annotation.value_span.valid() ? annotation.value_span : annotation.span;
       if (id.empty()) {
-        diagnostics_.report(Code::K3003, at);
+        diagnostics.report(Code::K3003, at);
         return std::nullopt;
       }
     }
-    return take(std::move(id), at);
+    return take(std::move(id), at, diagnostics);
   }
 
-  std::optional<std::string> take(std::string id, Span at) {
+  std::optional<std::string> take(std::string id, Span at, Diagnostics& diagnostics) {
     auto [entry, is_new] = taken_.emplace(id, at);
     if (is_new) return id;
-    diagnostics_.report(Code::K3002, at, id)
+    diagnostics.report(Code::K3002, at, id)
         .with_related(entry->second, fmt::format("`{}` is first used here", id));
     return std::nullopt;
   }
 
  private:
-  std::map<std::string, Span> taken_;
-  Diagnostics& diagnostics_;
+  std::unordered_map<std::string, Span> taken_;
 };
 
 // What can be said of a template before it is linked: its slots constrain nothing but their types.
@@ -547,7 +547,7 @@ void lower_link(const ast::TemplateLink& link, const Templates& templates, Polic
     if (auto near = closest(link.template_id, names)) diagnostic.with_help(fmt::format("did you mean `{}`?", *near));
     return;
   }
-  std::optional<std::string> id = ids.take(link.id, link.id_span);
+  std::optional<std::string> id = ids.take(link.id, link.id_span, diagnostics);
   const auto& [file, from] = found->second;
   if (!check_slots(link, *from, diagnostics) || !id) return;
   std::optional<Policy> policy = lower_policy(*file, ast::link(*from, link), std::move(*id), diagnostics);
@@ -558,19 +558,46 @@ void lower_link(const ast::TemplateLink& link, const Templates& templates, Polic
 
 }  // namespace
 
-void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics) {
-  PolicyIds ids(diagnostics);
+namespace {
+
+// A policy of some file on its way. Ids are taken in order and bodies are lowered independently, so each has what was
+// reported about it for itself.
+struct Slot {
+  const ast::PolicyFile* file;
+  const ast::Policy* from;
+  bool is_template;
+  std::optional<std::string> id;
+  std::optional<Policy> lowered;
+  Diagnostics diagnostics;
+
+  void lower() {
+    if (!id) return;
+    if (is_template) lowered = lower_policy(*file, without_slots(*from), *id, diagnostics);
+    else lowered = lower_policy(*file, *from, *id, diagnostics);
+  }
+};
+
+}  // namespace
+
+void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics, std::size_t jobs) {
+  constexpr std::size_t least = 512;   // policies for a thread of their own
+  PolicyIds ids;
   Templates templates;
-  std::size_t position = 0;
+  std::vector<Slot> slots;
   for (const ast::PolicyFile& file : files) {
     for (const ast::Policy& from : file.policies) {
-      std::optional<std::string> id = ids.take(from, position++);
-      if (!id) continue;
-      bool is_template = from.is_template();
-      if (is_template) templates.emplace(*id, Template{&file, &from});
-      auto policy = lower_policy(file, is_template ? without_slots(from) : from, std::move(*id), diagnostics);
-      if (policy) (is_template ? module.templates : module.policies).push_back(std::move(*policy));
+      Slot& slot = slots.emplace_back(Slot{&file, &from, from.is_template(), {}, {}, {}});
+      slot.id = ids.take(from, slots.size() - 1, slot.diagnostics);
+      if (slot.id && slot.is_template) templates.emplace(*slot.id, Template{&file, &from});
     }
+  }
+  run_jobs(job_count(jobs, slots.size(), least), slots.size(), [&](std::size_t, std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) slots[i].lower();
+  });
+  module.policies.reserve(module.policies.size() + slots.size());
+  for (Slot& slot : slots) {
+    diagnostics.append(std::move(slot.diagnostics));
+    if (slot.lowered) (slot.is_template ? module.templates : module.policies).push_back(std::move(*slot.lowered));
   }
   for (const ast::PolicyFile& file : files) {
     for (const ast::TemplateLink& link : file.links) lower_link(link, templates, ids, module, diagnostics);

@@ -18,7 +18,9 @@ inline constexpr std::size_t kMaxPolicyNodes = std::size_t{1} << 20;  // of one 
 // module.templates without what their slots ask; their links become policies, after those of the files. A refused policy
 // is left out; the positions of the others stay.
 // Chains of `&&` or `||` longer than 32 become balanced trees: same order, same outcomes, and every pass can recurse.
-void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics);
+// `jobs` threads, as in ir/base/parallel.h; the result is the same.
+void lower_policies(const std::vector<ast::PolicyFile>& files, Module& module, Diagnostics& diagnostics,
+                    std::size_t jobs = 1);
 
 // Strict validation of every policy in every environment (cedar-policy-core validator/typecheck.rs): singleton
 // booleans, capabilities, LUBs, InvalidActionApplication, ImpossiblePolicy. K3xxx, each with the environments as a
@@ -27,6 +29,7 @@ struct ValidationOptions {
   ValidationMode mode = ValidationMode::strict;
   std::optional<std::size_t> level;      // how many steps to entity data a policy may make; none: any number
   bool applicability_warns = false;      // a scope that fits no action is a warning, as since Cedar 4.13
+  std::size_t jobs = 1;                  // threads; 0: one a processor. The diagnostics are the same
 };
 void typecheck(const Module& module, Diagnostics& diagnostics, const ValidationOptions& options = {});
 

@@ -126,16 +126,20 @@ bool reads_entities(const Body& body) {
   return false;
 }
 
+bool is_governed(const Schema& schema, const RequestEnv& env) {
+  const Action* action = schema.find_action(env.action);
+  return action != nullptr && !action->events.empty();
+}
+
+// `governed`: the environments of governed actions.
 void check_resource_reads(const Module& module, const Policy& policy, const SchemaTypes& schema_types,
-                          Diagnostics& diagnostics) {
-  if (!reads_entities(policy.body)) return;
+                          const std::vector<RequestEnv>& governed, Diagnostics& diagnostics) {
+  if (governed.empty() || !reads_entities(policy.body)) return;
   BodyTyper typer(schema_types, policy.body);
   std::set<Span> seen, paths;
   ResourceReads reads(policy, module.schema, seen, diagnostics);
   std::vector<TypeProblem> problems;
-  for (const RequestEnv& env : module.environments) {
-    const Action* action = module.schema.find_action(env.action);
-    if (action == nullptr || action->events.empty()) continue;
+  for (const RequestEnv& env : governed) {
     problems.clear();
     if (typer.run(env, problems).always_false) continue;
     reads.run(schema_types.types(), typer.types(), env);
@@ -148,9 +152,13 @@ void check_resource_reads(const Module& module, const Policy& policy, const Sche
 void check_kernel_literals(const Module& module, Diagnostics& diagnostics) {
   Types types = module.schema.types;
   SchemaTypes schema_types(module.schema, types);
+  std::vector<RequestEnv> governed;
+  for (const RequestEnv& env : module.environments) {
+    if (is_governed(module.schema, env)) governed.push_back(env);
+  }
   for (const Policy& policy : module.policies) {
     check_spelling(policy, module.schema, diagnostics);
-    check_resource_reads(module, policy, schema_types, diagnostics);
+    check_resource_reads(module, policy, schema_types, governed, diagnostics);
   }
 }
 

@@ -1,6 +1,9 @@
 // One row a function; the meanings are in ir/values/operations.h.
 #include "frontend/sema/type_functions.h"
 
+#include "ir/base/check.h"
+#include "ir/values/extension.h"
+
 namespace kerf {
 
 const FunctionType* find_function_type(std::string_view name) {
@@ -33,6 +36,14 @@ const FunctionType* find_function_type(std::string_view name) {
     if (row.name == name) return &row;
   }
   return nullptr;
+}
+
+bool constructs(std::string_view function, const std::string& text) {
+  if (function == "ip") return parse_ip(text).has_value();
+  if (function == "decimal") return parse_decimal(text).has_value();
+  if (function == "datetime") return parse_datetime(text).has_value();
+  if (function == "duration") return parse_duration(text).has_value();
+  internal_error("unknown constructor");
 }
 
 }  // namespace kerf

@@ -1,5 +1,6 @@
 // Types of Cedar's extension functions.
 #pragma once
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,5 +16,6 @@ struct FunctionType {
 };
 
 const FunctionType* find_function_type(std::string_view name);
+bool constructs(std::string_view constructor, const std::string& text);   // does it take this text?
 
 }  // namespace kerf

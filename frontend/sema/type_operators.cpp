@@ -3,18 +3,9 @@
 
 #include "frontend/sema/type_body.h"
 #include "ir/base/check.h"
-#include "ir/values/extension.h"
 
 namespace kerf {
 namespace {
-
-bool constructs(std::string_view function, const std::string& text) {
-  if (function == "ip") return parse_ip(text).has_value();
-  if (function == "decimal") return parse_decimal(text).has_value();
-  if (function == "datetime") return parse_datetime(text).has_value();
-  if (function == "duration") return parse_duration(text).has_value();
-  internal_error("unknown constructor");
-}
 
 bool is_set(const Type& type) { return type.kind == TypeKind::set; }
 bool is_string(const Type& type) { return type.kind == TypeKind::string; }
