@@ -1,6 +1,7 @@
 #include "ir/base/parallel.h"
 
 #include <algorithm>
+#include <exception>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -14,7 +15,14 @@ std::size_t job_count(std::size_t wanted, std::size_t items, std::size_t least) 
 
 void run_jobs(std::size_t jobs, std::size_t count,
               const std::function<void(std::size_t, std::size_t, std::size_t)>& work) {
-  auto run = [&](std::size_t job) { work(job, count * job / jobs, count * (job + 1) / jobs); };
+  std::vector<std::exception_ptr> thrown(jobs);
+  auto run = [&](std::size_t job) {
+    try {
+      work(job, count * job / jobs, count * (job + 1) / jobs);
+    } catch (...) {
+      thrown[job] = std::current_exception();
+    }
+  };
   std::vector<std::thread> threads;
   for (std::size_t job = 0; job + 1 < jobs; ++job) {
     try {
@@ -25,6 +33,9 @@ void run_jobs(std::size_t jobs, std::size_t count,
   }
   run(jobs - 1);
   for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& one : thrown) {
+    if (one) std::rethrow_exception(one);
+  }
 }
 
 }  // namespace kerf
