@@ -34,6 +34,8 @@ class Form {
   // A path of words without white space, none of them reserved; `reserved_ok`: `__cedar` may begin it.
   std::optional<ast::Name> name(JsonId id, bool reserved_ok = false);
   std::optional<ast::Name> name(std::string_view text, Span at, bool reserved_ok = false);
+  bool is_uid(JsonId id) const;    // has the form of {type, id}, whatever other keys there are
+  bool is_call(JsonId id) const;   // of {fn, arg} or {fn, args}
   std::optional<ast::EntityRef> entity(JsonId id);               // {type,id} or {"__entity":{type,id}}
   // `annotations`: an object of strings and nulls; nothing if absent.
   std::vector<ast::Annotation> annotations(JsonId holder);

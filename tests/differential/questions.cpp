@@ -50,8 +50,8 @@ Questions::Questions(const Case& c) {
   }
   for (const PolicyInput& one : c.policies) {
     std::string piece = c.policies_json ? one.text : quoted(one.text), kind = one.is_template ? "template" : "policy";
-    add("json." + one.id, kind + "ToJson", {piece});
     if (c.policies_json) add("text." + one.id, kind + "ToText", {piece});
+    else add("json." + one.id, kind + "ToJson", {piece});
   }
   add("validate", "validate", {"{\"schema\":" + schema + ",\"policies\":" + policies + "}"});
   add("entities", "checkParseEntities", {"{\"entities\":" + c.entities + ",\"schema\":" + schema + "}"});
