@@ -56,6 +56,13 @@ bool Form::object(JsonId id, std::string_view what, std::initializer_list<std::s
   return good;
 }
 
+void Form::warn_others(JsonId id, std::string_view what, std::initializer_list<std::string_view> fields) {
+  for (JsonId child = node(id).first; child.valid(); child = node(child).next) {
+    std::string_view key = node(child).key;
+    if (std::find(fields.begin(), fields.end(), key) == fields.end()) report(Code::K1312, json_.key_span(child), key, what);
+  }
+}
+
 JsonId Form::required(JsonId object, std::string_view field) {
   JsonId id = json_.find(object, field);
   if (!id.valid()) report(Code::K1302, json_.open_span(object), field);

@@ -26,6 +26,8 @@ class Form {
   bool is(JsonId id, JsonKind kind, std::string_view wanted);   // reports K1301
   // An object that has no other fields than these; reports K1301, K1303.
   bool object(JsonId id, std::string_view what, std::initializer_list<std::string_view> fields);
+  // Where the official reader takes no notice of other fields: K1312, a warning.
+  void warn_others(JsonId object, std::string_view what, std::initializer_list<std::string_view> fields);
   JsonId required(JsonId object, std::string_view field);       // not valid after K1302
   JsonId optional(JsonId object, std::string_view field) const { return json_.find(object, field); }
   std::optional<std::string> string(JsonId id);

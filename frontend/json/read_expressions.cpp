@@ -150,7 +150,8 @@ ExprId JsonExpressions::read_get(JsonId id) {
 }
 
 ExprId JsonExpressions::read_has(JsonId id) {
-  if (!form_.object(id, "an object with `left` and `attr`", {"left", "attr"})) return {};
+  if (!form_.is(id, JsonKind::object, "an object with `left` and `attr`")) return {};
+  form_.warn_others(id, "an object with `left` and `attr`", {"left", "attr"});
   ExprId object = child(id, "left");
   JsonId attr = form_.required(id, "attr");
   if (!attr.valid()) return {};
@@ -211,7 +212,7 @@ ExprId JsonExpressions::read_is(JsonId id) {
   JsonId type = form_.required(id, "entity_type"), in = form_.optional(id, "in");
   std::optional<ast::Name> name = type.valid() ? form_.name(type) : std::nullopt;
   std::optional<ExprId> group;
-  if (in.valid()) group = read(in);
+  if (in.valid() && form_.node(in).kind != JsonKind::null) group = read(in);
   if (!object.valid() || !name || (group && !group->valid())) return {};
   return add(ast::Is{object, std::move(*name), group}, id);
 }

@@ -3,6 +3,8 @@
 //   differential_language --case NUMBER SEED        one case, printed
 // Case N of a seed is the same on every machine. Differences are printed with a smaller case that shows them.
 #include <fmt/core.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@ using namespace kerf::test;
 
 constexpr std::uint64_t kCases = 4000, kSeed = 45, kJobs = 2;
 constexpr std::uint64_t kEnoughToCount = 2000;   // with fewer cases chance decides what comes up
+constexpr rlim_t kMemory = rlim_t{4} << 30;
 constexpr std::size_t kShown = 3;                // differences of one kind that are shrunk and printed, by each job
 
 std::uint64_t case_seed(std::uint64_t seed, std::uint64_t number) { return seed * 1'000'000'007u + number; }
@@ -39,12 +42,20 @@ void report(Judge& judge, const Case& c, const Difference& difference, std::uint
   std::fflush(stdout);
 }
 
-// One process's share of the cases; its tally goes to `result` as lines.
-int run_share(std::uint64_t cases, std::uint64_t seed, std::uint64_t job, std::uint64_t jobs, FILE* result) {
+struct Job {
+  std::uint64_t first, step;
+  std::uint64_t* current;   // shared with the parent: the case it works on
+  FILE* result;             // its tally, as lines
+};
+
+int run_share(std::uint64_t cases, std::uint64_t seed, const Job& job) {
   Judge judge;
   if (!judge.running()) return 2;
+  rlimit memory{kMemory, kMemory};   // whoever wants more has gone wrong, and ends here and not with the machine
+  ::setrlimit(RLIMIT_AS, &memory);
   Tally tally;
-  for (std::uint64_t number = job; number < cases; number += jobs) {
+  for (std::uint64_t number = job.first; number < cases; number += job.step) {
+    *job.current = number;
     Case c = make_case(case_seed(seed, number));
     std::set<std::string> kinds;
     for (const Difference& d : judge_case(judge, c, tally)) {
@@ -55,25 +66,28 @@ int run_share(std::uint64_t cases, std::uint64_t seed, std::uint64_t job, std::u
     }
     ++tally["cases"];
   }
-  for (const auto& [what, count] : tally) fmt::print(result, "{} {}\n", count, what);
-  std::fflush(result);
+  for (const auto& [what, count] : tally) fmt::print(job.result, "{} {}\n", count, what);
+  std::fflush(job.result);
   return 0;
 }
 
 bool run_all(std::uint64_t cases, std::uint64_t seed, std::uint64_t jobs, Tally& tally) {
-  std::vector<std::pair<int, FILE*>> shares;
-  for (std::uint64_t job = 0; job < jobs; ++job) {
-    FILE* result = std::tmpfile();
+  auto* current = static_cast<std::uint64_t*>(
+      ::mmap(nullptr, jobs * sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  std::vector<std::pair<int, Job>> shares;
+  for (std::uint64_t i = 0; i < jobs; ++i) {
+    Job job{i, jobs, current + i, std::tmpfile()};
     std::fflush(stdout);
     int pid = ::fork();
-    if (pid == 0) std::exit(run_share(cases, seed, job, jobs, result));
-    shares.emplace_back(pid, result);
+    if (pid == 0) std::exit(run_share(cases, seed, job));
+    shares.emplace_back(pid, job);
   }
   bool good = true;
-  for (auto [pid, result] : shares) {
+  for (auto [pid, job] : shares) {
     int status = 0;
     ::waitpid(pid, &status, 0);
-    if (status != 0) good = (fmt::print("a process ended with status {}\n", status), false);
+    if (status != 0) good = (fmt::print("seed {} case {}: the process ended with status {}\n", seed, *job.current, status), false);
+    FILE* result = job.result;
     std::rewind(result);
     char line[256];
     while (std::fgets(line, sizeof line, result) != nullptr) {
