@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance bench deb fuzz
+.PHONY: setup configure demo test conformance differential bench deb fuzz
 
 setup:
 	scripts/setup.sh
@@ -20,6 +20,13 @@ CORPUS ?= ../shared/corpus
 conformance: configure
 	cmake --build --preset release --target conformance
 	build/release/conformance $(CORPUS) build/release/conformance-failures.txt
+
+# Generated cases against the official engine: make differential CASES=N SEED=S
+CASES ?= 20000
+SEED ?= 1
+differential: configure
+	cmake --build --preset release --target differential_language
+	build/release/differential_language $(CASES) $(SEED)
 
 bench: configure
 	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway

@@ -58,8 +58,9 @@ struct HasAttr { ExprId object; std::vector<Attr> path; };  // path longer than 
 struct Like { ExprId object; LikePattern pattern; Span pattern_span; };
 struct Is { ExprId object; Name type; std::optional<ExprId> in; };
 struct GetAttr { ExprId object; Attr attr; bool index = false; };  // index: written `e["a"]`
-struct MethodCall { ExprId object; Attr method; std::vector<ExprId> args; };
-struct FunctionCall { Name function; std::vector<ExprId> args; };
+// `value`: JSON stores the call as a value, not as an expression; only print_official tells them apart.
+struct MethodCall { ExprId object; Attr method; std::vector<ExprId> args; bool value = false; };
+struct FunctionCall { Name function; std::vector<ExprId> args; bool value = false; };
 struct SetLit { std::vector<ExprId> elements; };
 struct RecordField { Attr name; ExprId value; };
 struct RecordLit { std::vector<RecordField> fields; };

@@ -27,8 +27,8 @@ bool is_leaf(const Expr& expr) {
     bool operator()(const Like&) { return false; }
     bool operator()(const Is&) { return false; }
     bool operator()(const GetAttr&) { return false; }
-    bool operator()(const MethodCall&) { return false; }
-    bool operator()(const FunctionCall&) { return false; }
+    bool operator()(const MethodCall& e) { return e.value; }
+    bool operator()(const FunctionCall& e) { return e.value; }
   };
   return std::visit(Visitor{}, expr.node);
 }

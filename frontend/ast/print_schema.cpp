@@ -3,6 +3,7 @@
 // that means the same.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "frontend/ast/schema.h"
 #include "frontend/ast/text.h"
@@ -107,7 +108,11 @@ struct Printer {
     if (!decl.parents.empty()) out += " in ", paths(decl.parents);
     const RecordType* shape = decl.shape ? std::get_if<RecordType>(&file[*decl.shape].node) : nullptr;
     if (shape != nullptr && !shape->attrs.empty()) out += " = ", type(*decl.shape);
-    if (decl.tags) out += " tags ", outer_type(*decl.tags);
+    if (decl.tags) {   // not indented, as the official tools have it
+      std::string outer = std::exchange(indent, "");
+      out += " tags ", outer_type(*decl.tags);
+      indent = std::move(outer);
+    }
     out += ";\n";
   }
 

@@ -67,6 +67,8 @@ std::vector<FormatToken> read_format_tokens(std::string_view text) {
       add(FormatToken::Kind::word, word_at(text));
     } else if (is_digit(c)) {
       add(FormatToken::Kind::number, word_at(text));
+      std::string_view& digits = tokens.back().text;   // as the official formatter writes it
+      digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size() - 1));
     } else if (c == '"') {
       add(FormatToken::Kind::string, string_at(text));
     } else if (c == '?') {

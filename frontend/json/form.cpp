@@ -56,6 +56,13 @@ bool Form::object(JsonId id, std::string_view what, std::initializer_list<std::s
   return good;
 }
 
+void Form::warn_others(JsonId id, std::string_view what, std::initializer_list<std::string_view> fields) {
+  for (JsonId child = node(id).first; child.valid(); child = node(child).next) {
+    std::string_view key = node(child).key;
+    if (std::find(fields.begin(), fields.end(), key) == fields.end()) report(Code::K1312, json_.key_span(child), key, what);
+  }
+}
+
 JsonId Form::required(JsonId object, std::string_view field) {
   JsonId id = json_.find(object, field);
   if (!id.valid()) report(Code::K1302, json_.open_span(object), field);
@@ -97,15 +104,31 @@ std::optional<ast::Name> Form::name(std::string_view text, Span at, bool reserve
   return ast::Name{std::string(text), at};
 }
 
+bool Form::is_uid(JsonId id) const {
+  if (node(id).kind != JsonKind::object) return false;
+  JsonId type = optional(id, "type"), name = optional(id, "id");
+  return type.valid() && name.valid() && node(type).kind == JsonKind::string && node(name).kind == JsonKind::string;
+}
+
+bool Form::is_call(JsonId id) const {
+  if (node(id).kind != JsonKind::object) return false;
+  JsonId function = optional(id, "fn"), args = optional(id, "args");
+  if (!function.valid() || node(function).kind != JsonKind::string) return false;
+  return optional(id, "arg").valid() || (args.valid() && node(args).kind == JsonKind::array);
+}
+
 std::optional<ast::EntityRef> Form::entity(JsonId id) {
   JsonId body = id;
   if (node(id).kind == JsonKind::object) {
-    if (JsonId inner = optional(id, "__entity"); inner.valid()) {
-      if (!object(id, "an entity", {"__entity"})) return std::nullopt;
-      body = inner;
+    if (JsonId expr = optional(id, "__expr"); expr.valid() && node(expr).kind == JsonKind::string) {
+      report(Code::K6011, json_.key_span(expr));
+      return std::nullopt;
     }
+    JsonId inner = optional(id, "__entity");
+    if (inner.valid() && (is_uid(inner) || !is_uid(id))) body = inner;
   }
-  if (!object(body, "an entity", {"type", "id"})) return std::nullopt;
+  // With its form the other keys do not count; without it they may say what is wrong.
+  if (!is_uid(body) && !object(body, "an entity", {"type", "id"})) return std::nullopt;
   JsonId type = required(body, "type"), name_id = required(body, "id");
   if (!type.valid() || !name_id.valid()) return std::nullopt;
   std::optional<ast::Name> type_name = name(type);

@@ -26,6 +26,8 @@ class Form {
   bool is(JsonId id, JsonKind kind, std::string_view wanted);   // reports K1301
   // An object that has no other fields than these; reports K1301, K1303.
   bool object(JsonId id, std::string_view what, std::initializer_list<std::string_view> fields);
+  // Where the official reader takes no notice of other fields: K1312, a warning.
+  void warn_others(JsonId object, std::string_view what, std::initializer_list<std::string_view> fields);
   JsonId required(JsonId object, std::string_view field);       // not valid after K1302
   JsonId optional(JsonId object, std::string_view field) const { return json_.find(object, field); }
   std::optional<std::string> string(JsonId id);
@@ -34,6 +36,8 @@ class Form {
   // A path of words without white space, none of them reserved; `reserved_ok`: `__cedar` may begin it.
   std::optional<ast::Name> name(JsonId id, bool reserved_ok = false);
   std::optional<ast::Name> name(std::string_view text, Span at, bool reserved_ok = false);
+  bool is_uid(JsonId id) const;    // has the form of {type, id}, whatever other keys there are
+  bool is_call(JsonId id) const;   // of {fn, arg} or {fn, args}
   std::optional<ast::EntityRef> entity(JsonId id);               // {type,id} or {"__entity":{type,id}}
   // `annotations`: an object of strings and nulls; nothing if absent.
   std::vector<ast::Annotation> annotations(JsonId holder);

@@ -150,7 +150,8 @@ ExprId JsonExpressions::read_get(JsonId id) {
 }
 
 ExprId JsonExpressions::read_has(JsonId id) {
-  if (!form_.object(id, "an object with `left` and `attr`", {"left", "attr"})) return {};
+  if (!form_.is(id, JsonKind::object, "an object with `left` and `attr`")) return {};
+  form_.warn_others(id, "an object with `left` and `attr`", {"left", "attr"});
   ExprId object = child(id, "left");
   JsonId attr = form_.required(id, "attr");
   if (!attr.valid()) return {};
@@ -211,7 +212,7 @@ ExprId JsonExpressions::read_is(JsonId id) {
   JsonId type = form_.required(id, "entity_type"), in = form_.optional(id, "in");
   std::optional<ast::Name> name = type.valid() ? form_.name(type) : std::nullopt;
   std::optional<ExprId> group;
-  if (in.valid()) group = read(in);
+  if (in.valid() && form_.node(in).kind != JsonKind::null) group = read(in);
   if (!object.valid() || !name || (group && !group->valid())) return {};
   return add(ast::Is{object, std::move(*name), group}, id);
 }
@@ -261,19 +262,19 @@ ExprId JsonExpressions::read_record(JsonId id) {
 
 ExprId JsonExpressions::read_call(JsonId id, std::string_view name) {
   auto args = list(id, [&](JsonId item) { return read(item); });
-  return args ? call(id, name, std::move(*args)) : ExprId();
+  return args ? call(id, name, std::move(*args), false) : ExprId();
 }
 
-ExprId JsonExpressions::call(JsonId id, std::string_view name, std::vector<ExprId> args) {
+ExprId JsonExpressions::call(JsonId id, std::string_view name, std::vector<ExprId> args, bool value) {
   Span at = form_.json().key_span(id);
-  if (contains(kFunctions, name)) return add(ast::FunctionCall{{std::string(name), at}, std::move(args)}, id);
+  if (contains(kFunctions, name)) return add(ast::FunctionCall{{std::string(name), at}, std::move(args), value}, id);
   if (args.empty()) {
     form_.report(Code::K1133, form_.span(id), name, "at least 1 argument", "none");
     return {};
   }
   ExprId object = args.front();
   args.erase(args.begin());
-  return add(ast::MethodCall{object, {std::string(name), false, at}, std::move(args)}, id);
+  return add(ast::MethodCall{object, {std::string(name), false, at}, std::move(args), value}, id);
 }
 
 ExprId JsonExpressions::read_value(JsonId id) {
@@ -290,32 +291,38 @@ ExprId JsonExpressions::read_value(JsonId id) {
     }
     case JsonKind::object: break;
   }
-  for (std::string_view escape : {"__entity", "__extn", "__expr"}) {
-    if (JsonId body = form_.optional(id, escape); body.valid()) return read_escape(id, escape, body);
-  }
+  if (JsonId body = escape_body(id); body.valid()) return read_escape(id, body);
   return record(id, true, [&](JsonId field) { return read_value(field); });
 }
 
-ExprId JsonExpressions::read_escape(JsonId id, std::string_view key, JsonId body) {
+// An escape is an object with that one key, whose content has the escape's form; else it is a record.
+JsonId JsonExpressions::escape_body(JsonId object) const {
+  JsonId body = form_.node(object).first;
+  if (!body.valid() || form_.node(body).next.valid()) return {};
+  std::string_view key = form_.node(body).key;
+  bool escape = (key == "__entity" && form_.is_uid(body)) || (key == "__extn" && form_.is_call(body)) ||
+                (key == "__expr" && form_.node(body).kind == JsonKind::string);
+  return escape ? body : JsonId();
+}
+
+ExprId JsonExpressions::read_escape(JsonId id, JsonId body) {
+  std::string_view key = form_.node(body).key;
   if (key == "__expr") return form_.report(Code::K6011, form_.json().key_span(body)), ExprId();
-  if (!form_.object(id, fmt::format("the escape `{}`", key), {key})) return {};
   if (key == "__entity") {
     std::optional<ast::EntityRef> uid = form_.entity(body);
     return uid ? add(ast::EntityLit{std::move(*uid)}, id) : ExprId();
   }
-  if (!form_.object(body, "a call", {"fn", "arg", "args"})) return {};
   JsonId function = form_.required(body, "fn"), one = form_.optional(body, "arg");
-  std::optional<std::string> name = function.valid() ? form_.string(function) : std::nullopt;
-  if (!name) return {};
-  if (!contains(kFunctions, *name) && !is_extension_method(*name)) return form_.report(Code::K6013, form_.span(function), *name), ExprId();
+  std::string name(form_.node(function).text);
+  if (!contains(kFunctions, name) && !is_extension_method(name)) return form_.report(Code::K6013, form_.span(function), name), ExprId();
   std::optional<std::vector<ExprId>> args;
   if (one.valid()) {
     ExprId arg = read_value(one);
     if (arg.valid()) args = {arg};
-  } else if (JsonId many = form_.required(body, "args"); many.valid()) {
-    args = list(many, [&](JsonId item) { return read_value(item); });
+  } else {
+    args = list(form_.required(body, "args"), [&](JsonId item) { return read_value(item); });
   }
-  return args ? call(id, *name, std::move(*args)) : ExprId();
+  return args ? call(id, name, std::move(*args), true) : ExprId();
 }
 
 }  // namespace kerf

@@ -19,7 +19,8 @@ class JsonExpressions {
   ast::ExprId add(decltype(ast::Expr::node) node, JsonId at) { return file_.add({std::move(node), form_.span(at)}); }
   ast::ExprId read_operator(JsonId key);
   ast::ExprId read_value(JsonId id);
-  ast::ExprId read_escape(JsonId id, std::string_view key, JsonId body);
+  JsonId escape_body(JsonId object) const;
+  ast::ExprId read_escape(JsonId id, JsonId body);
   ast::ExprId read_variable(JsonId id);
   ast::ExprId read_unary(JsonId id, bool negate);
   ast::ExprId read_binary(JsonId id, ast::BinaryOp op);
@@ -34,7 +35,7 @@ class JsonExpressions {
   ast::ExprId read_set(JsonId id);
   ast::ExprId read_record(JsonId id);
   ast::ExprId read_call(JsonId id, std::string_view name);
-  ast::ExprId call(JsonId id, std::string_view name, std::vector<ast::ExprId> args);
+  ast::ExprId call(JsonId id, std::string_view name, std::vector<ast::ExprId> args, bool value);
   Operands operands(JsonId id);
   template <class Read>
   std::optional<std::vector<ast::ExprId>> list(JsonId id, Read read);

@@ -82,17 +82,17 @@ class PolicyReader {
 
   // "entity" or "slot" of a scope.
   std::optional<ast::EntityOrSlot> read_operand(JsonId scope, ast::Var variable) {
-    JsonId slot = form_.optional(scope, "slot");
-    if (!slot.valid()) {
-      JsonId entity = form_.required(scope, "entity");
-      if (!entity.valid()) return std::nullopt;
+    JsonId slot = form_.optional(scope, "slot"), entity = form_.optional(scope, "entity");
+    if (entity.valid()) {
+      form_.warn_others(scope, "a scope with an entity", {"op", "entity"});
       if (auto uid = form_.entity(entity)) return ast::EntityOrSlot(std::move(*uid));
       return std::nullopt;
     }
-    if (JsonId entity = form_.optional(scope, "entity"); entity.valid()) {
-      form_.report(Code::K1303, form_.json().key_span(entity), "entity", "a scope with a slot");
+    if (!slot.valid()) {
+      if (form_.object(scope, "a scope", {"op", "entity", "slot"})) form_.required(scope, "entity");
       return std::nullopt;
     }
+    form_.warn_others(scope, "a scope with a slot", {"op", "slot"});
     auto index = form_.one_of(slot, "a slot", {"?principal", "?resource"});
     if (!index) return std::nullopt;
     ast::SlotName name = *index == 0 ? ast::SlotName::principal : ast::SlotName::resource;
@@ -112,9 +112,8 @@ class PolicyReader {
     auto index = op.valid() ? form_.one_of(op, "an operator of a scope", {"All", "all", "==", "in", "is"}) : std::nullopt;
     if (!index) return scope;
     if (*index <= 1) {
-      form_.object(id, "a scope without constraint", {"op"});
+      form_.warn_others(id, "a scope without constraint", {"op"});
     } else if (*index <= 3) {
-      if (!form_.object(id, "a scope", {"op", "entity", "slot"})) return scope;
       auto operand = read_operand(id, variable);
       if (operand && *index == 2) scope.constraint = ast::ScopeEq{std::move(*operand)};
       else if (operand) scope.constraint = ast::ScopeIn{std::move(*operand)};
@@ -129,7 +128,8 @@ class PolicyReader {
     JsonId type = form_.required(id, "entity_type"), in = form_.optional(id, "in");
     std::optional<ast::Name> name = type.valid() ? form_.name(type) : std::nullopt;
     std::optional<ast::EntityOrSlot> group;
-    if (in.valid() && form_.object(in, "an object with `entity` or `slot`", {"entity", "slot"})) group = read_operand(in, variable);
+    bool nothing = in.valid() && form_.node(in).kind == JsonKind::null;
+    if (in.valid() && !nothing && form_.is(in, JsonKind::object, "an object with `entity` or `slot`")) group = read_operand(in, variable);
     if (name) scope.constraint = ast::ScopeIs{std::move(*name), std::move(group)};
   }
 
@@ -140,23 +140,25 @@ class PolicyReader {
     auto index = op.valid() ? form_.one_of(op, "an operator of the action's scope", {"All", "all", "==", "in"}) : std::nullopt;
     if (!index) return scope;
     if (*index <= 1) {
-      form_.object(id, "a scope without constraint", {"op"});
+      form_.warn_others(id, "a scope without constraint", {"op"});
       return scope;
     }
-    JsonId many = *index == 3 ? form_.optional(id, "entities") : JsonId();
-    if (JsonId slot = form_.optional(id, "slot"); slot.valid()) {
-      form_.report(Code::K1113, form_.span(slot), form_.node(slot).text, "action").with_help("actions have no slot");
-      return scope;
-    }
+    JsonId one = form_.optional(id, "entity"), many = *index == 3 && !one.valid() ? form_.optional(id, "entities") : JsonId();
     if (!many.valid()) {
-      if (!form_.object(id, "a scope of the action", {"op", "entity"})) return scope;
+      if (JsonId slot = form_.optional(id, "slot"); slot.valid() && !one.valid()) {
+        form_.report(Code::K1113, form_.span(slot), form_.node(slot).text, "action").with_help("actions have no slot");
+        return scope;
+      }
+      if (one.valid()) form_.warn_others(id, "a scope of the action", {"op", "entity"});
+      else if (!form_.object(id, "a scope of the action", {"op", "entity"})) return scope;
       JsonId entity = form_.required(id, "entity");
       std::optional<ast::EntityRef> uid = entity.valid() ? action(entity) : std::nullopt;
       if (uid && *index == 2) scope.constraint = ast::ScopeEq{std::move(*uid)};
       else if (uid) scope.constraint = ast::ScopeIn{std::move(*uid)};
       return scope;
     }
-    if (!form_.object(id, "a scope of the action", {"op", "entities"}) || !form_.is(many, JsonKind::array, "an array of actions")) return scope;
+    form_.warn_others(id, "a scope of the action", {"op", "entities"});
+    if (!form_.is(many, JsonKind::array, "an array of actions")) return scope;
     ast::ScopeInList list;
     for (JsonId entity = form_.node(many).first; entity.valid(); entity = form_.node(entity).next) {
       if (auto uid = action(entity)) list.entities.push_back(std::move(*uid));

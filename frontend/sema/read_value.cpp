@@ -155,7 +155,7 @@ bool ValueReader::refuse_null_and_expr(JsonId id) {
     return true;
   }
   if (node.kind == JsonKind::object) {
-    if (JsonId expr = json_.find(id, "__expr"); expr.valid()) {
+    if (JsonId expr = json_.find(id, "__expr"); expr.valid() && json_[expr].kind == JsonKind::string) {
       report(Code::K6011, json_.key_span(expr)).with_help("write `__entity`, `__extn` or plain JSON");
       return true;
     }
@@ -208,6 +208,7 @@ std::optional<Value> ValueReader::read_primitive(JsonId id, TypeId type) {
 std::optional<Value> ValueReader::read_entity(JsonId id, const Type& type) {
   auto uid = read_uid(id);
   if (!uid) return std::nullopt;
+  if (!has_name(*uid, id)) return std::nullopt;
   if (strictness_ == Strictness::shape) return Value(std::move(*uid));
   if (uid->type != type.entity_types.front()) {
     report(Code::K6010, json_.span(id), fmt::format("an entity of type `{}`", type.entity_types.front()),
@@ -222,25 +223,43 @@ std::optional<EntityUid> ValueReader::read_uid(JsonId id) {
   if (json_[id].kind == JsonKind::null || json_[id].kind == JsonKind::object) {
     if (refuse_null_and_expr(id)) return std::nullopt;
   }
-  JsonId body = id;
-  if (json_[id].kind == JsonKind::object) {
-    if (JsonId inner = json_.find(id, "__entity"); inner.valid()) body = inner;
-  }
-  if (json_[body].kind == JsonKind::object) {
-    const JsonId type = json_.find(body, "type"), name = json_.find(body, "id");
-    if (type.valid() && name.valid() && json_[type].kind == JsonKind::string && json_[name].kind == JsonKind::string) {
-      return EntityUid{std::string(json_[type].text), std::string(json_[name].text)};
-    }
+  if (JsonId body = uid_body(id); body.valid()) {
+    return EntityUid{std::string(json_[json_.find(body, "type")].text), std::string(json_[json_.find(body, "id")].text)};
   }
   Diagnostic& diagnostic = report(Code::K6005, json_.span(id), describe(json_[id]));
   diagnostic.with_help("an entity is written {\"type\": \"T\", \"id\": \"…\"}");
   return std::nullopt;
 }
 
-Span ValueReader::id_span(JsonId uid) const {
-  const JsonId inner = json_.find(uid, "__entity");
-  return json_.span(json_.find(inner.valid() ? inner : uid, "id"));
+// Where `type` and `id` are: in `__entity` or, if that has no such form, beside it.
+JsonId ValueReader::uid_body(JsonId id) const {
+  if (json_[id].kind != JsonKind::object) return {};
+  for (JsonId body : {json_.find(id, "__entity"), id}) {
+    if (body.valid() && is_uid(body)) return body;
+  }
+  return {};
 }
+
+bool ValueReader::is_uid(JsonId id) const {
+  if (json_[id].kind != JsonKind::object) return false;
+  const JsonId type = json_.find(id, "type"), name = json_.find(id, "id");
+  return type.valid() && name.valid() && json_[type].kind == JsonKind::string && json_[name].kind == JsonKind::string;
+}
+
+bool ValueReader::is_call(JsonId id) const {
+  if (json_[id].kind != JsonKind::object) return false;
+  const JsonId function = json_.find(id, "fn"), args = json_.find(id, "args");
+  if (!function.valid() || json_[function].kind != JsonKind::string) return false;
+  return json_.find(id, "arg").valid() || (args.valid() && json_[args].kind == JsonKind::array);
+}
+
+bool ValueReader::has_name(const EntityUid& uid, JsonId id) {
+  if (is_name(uid.type)) return true;
+  report(Code::K6008, json_.span(json_.find(uid_body(id), "type")), "the name of an entity type", quote(uid.type));
+  return false;
+}
+
+Span ValueReader::id_span(JsonId uid) const { return json_.span(json_.find(uid_body(uid), "id")); }
 
 std::optional<Value> ValueReader::read_set(JsonId id, TypeId type) {
   if (json_[id].kind != JsonKind::array) return mismatch(id, type);
@@ -298,11 +317,9 @@ std::optional<Value> ValueReader::read_extension(JsonId id, TypeId type) {
   if (refuse_null_and_expr(id)) return std::nullopt;
   if (node.kind != JsonKind::object) return mismatch(id, type);
   JsonId body = json_.find(id, "__extn");
-  if (!body.valid() || json_[body].kind != JsonKind::object) body = id;
+  if (!body.valid() || !is_call(body)) body = id;
+  if (!is_call(body)) return mismatch(id, type);
   const JsonId function = json_.find(body, "fn"), arg = json_.find(body, "arg"), args = json_.find(body, "args");
-  if (!function.valid() || json_[function].kind != JsonKind::string || (!arg.valid() && !args.valid())) {
-    return mismatch(id, type);
-  }
   auto value = call(function, arg.valid() ? arg : args, !arg.valid(), true);
   if (!value) return std::nullopt;
   return checked(id, type, std::move(*value));
@@ -340,7 +357,8 @@ std::optional<Value> ValueReader::call(JsonId function, JsonId args, bool list, 
 
 std::optional<Value> ValueReader::read_untyped(JsonId id) {
   const JsonNode& node = json_[id];
-  if (refuse_null_and_expr(id)) return std::nullopt;
+  const bool alone = node.kind != JsonKind::object || (node.first.valid() && !json_[node.first].next.valid());
+  if (alone && refuse_null_and_expr(id)) return std::nullopt;
   if (node.kind == JsonKind::boolean) return Value(node.boolean);
   if (node.kind == JsonKind::integer) return Value(node.integer);
   if (node.kind == JsonKind::string) return Value(std::string(node.text));
@@ -348,16 +366,16 @@ std::optional<Value> ValueReader::read_untyped(JsonId id) {
     report(Code::K6004, json_.span(id), node.text);
     return std::nullopt;
   }
-  if (node.kind == JsonKind::object) {
-    if (JsonId body = json_.find(id, "__extn"); body.valid() && json_[body].kind == JsonKind::object) {
-      const JsonId function = json_.find(body, "fn"), arg = json_.find(body, "arg"), args = json_.find(body, "args");
-      if (function.valid() && json_[function].kind == JsonKind::string && (arg.valid() || args.valid())) {
-        return call(function, arg.valid() ? arg : args, !arg.valid(), false);
-      }
+  // An escape is an object with that one key, whose content has the escape's form; else it is a record.
+  if (node.kind == JsonKind::object && node.first.valid() && !json_[node.first].next.valid()) {
+    const JsonId body = node.first;
+    if (json_[body].key == "__extn" && is_call(body)) {
+      const JsonId arg = json_.find(body, "arg");
+      return call(json_.find(body, "fn"), arg.valid() ? arg : json_.find(body, "args"), !arg.valid(), false);
     }
-    if (json_.find(id, "__entity").valid()) {
+    if (json_[body].key == "__entity" && is_uid(body)) {
       auto uid = read_uid(id);
-      if (!uid) return std::nullopt;
+      if (!uid || !has_name(*uid, id)) return std::nullopt;
       return Value(std::move(*uid));
     }
   }

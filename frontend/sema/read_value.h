@@ -52,6 +52,10 @@ class ValueReader {
   std::optional<Value> checked(JsonId id, TypeId type, Value value);
   std::nullopt_t mismatch(JsonId id, TypeId type);
   bool refuse_null_and_expr(JsonId id);
+  JsonId uid_body(JsonId id) const;
+  bool has_name(const EntityUid& uid, JsonId id);   // a type that is a name; reports
+  bool is_uid(JsonId id) const;    // has the form of {type, id}; other keys do not count
+  bool is_call(JsonId id) const;   // of {fn, arg} or {fn, args}
   std::string place_text() const;
 
   const JsonText& json_;

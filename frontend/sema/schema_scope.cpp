@@ -206,6 +206,7 @@ std::optional<TypeTarget> find_common_type(const SchemaScope& scope, const std::
   for (const std::string& full : candidates(name, space)) {
     if (scope.common_types.contains(full)) return CommonTypeRef{full};
   }
+  if (scope.entities.contains(name)) return std::nullopt;   // declared outside of any namespace, it hides the builtin
   if (auto kind = find_builtin(name)) return *kind;
   return std::nullopt;
 }

@@ -1,5 +1,6 @@
 // Cedar's JSON forms of values, uids and entities, without a schema: only the explicit escapes `__entity` and `__extn`
-// make anything but scalars, sets and records. An object with an escape and other keys is refused, not guessed at.
+// make anything but scalars, sets and records. What is an escape and what is a record that looks like one is decided as
+// the official reader decides it: an escape is an object with that one key, whose content has the escape's form.
 #include "ir/values/json.h"
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 
 #include "ir/values/extension.h"
+#include "ir/values/operations.h"
 
 namespace kerf {
 
@@ -22,47 +24,38 @@ const std::string* text_member(const Json& object, const char* key) {
   return found == nullptr ? nullptr : found->get_ptr<const std::string*>();
 }
 
-template <class T>
-Result<Value> extension_value(std::string_view function, Result<T> read) {
-  if (!read.ok()) {
-    return Error{fmt::format("error while evaluating `{}` extension function: {}", function, read.error().message)};
-  }
-  return Value(read.value());
+bool is_uid(const Json& json) {
+  return json.is_object() && text_member(json, "type") != nullptr && text_member(json, "id") != nullptr;
 }
 
-Result<Value> construct(const std::string& function, const std::string& text) {
-  if (function == "ip") return extension_value("ipaddr", read_ip(text));
-  if (function == "decimal") return extension_value("decimal", read_decimal(text));
-  if (function == "datetime") return extension_value("datetime", read_datetime(text));
-  if (function == "duration") return extension_value("duration", read_duration(text));
-  return Error{fmt::format("`{}` is not an extension constructor: ip, decimal, datetime, duration", function)};
+bool is_call(const Json& json) {
+  if (!json.is_object() || text_member(json, "fn") == nullptr) return false;
+  const Json* args = member(json, "args");
+  return member(json, "arg") != nullptr || (args != nullptr && args->is_array());
 }
 
-Result<Value> offset(const Json& args) {
-  if (args.size() != 2) return Error{"`offset` takes a datetime and a duration"};
-  auto base = value_from_json(args[0]);
-  if (!base.ok()) return base.error();
-  auto by = value_from_json(args[1]);
-  if (!by.ok()) return by.error();
-  if (!base->as_datetime() || !by->as_duration()) return Error{"`offset` takes a datetime and a duration"};
-  std::int64_t ms = 0;
-  if (__builtin_add_overflow(base->as_datetime()->ms, by->as_duration()->ms, &ms)) {
-    return Error{"error while evaluating `offset` extension function: the datetime overflows"};
-  }
-  return Value(Datetime{ms});
-}
-
-Result<Value> extension_from_json(const Json& json) {
-  const std::string* function = json.is_object() ? text_member(json, "fn") : nullptr;
-  const Json* args = json.is_object() ? member(json, "args") : nullptr;
-  if (function != nullptr && json.size() == 2) {
-    if (const std::string* arg = text_member(json, "arg")) return construct(*function, *arg);
-    if (args != nullptr && args->is_array()) {
-      if (*function == "offset") return offset(*args);
-      if (args->size() == 1 && (*args)[0].is_string()) return construct(*function, (*args)[0].get_ref<const std::string&>());
+Result<Value> called(const Json& json) {
+  std::vector<Value> values;
+  auto add = [&](const Json& arg) -> Status {
+    auto value = value_from_json(arg);
+    if (!value.ok()) return value.error();
+    values.push_back(std::move(value).value());
+    return Unit{};
+  };
+  if (const Json* arg = member(json, "arg")) {
+    if (Status added = add(*arg); !added.ok()) return added.error();
+  } else {
+    for (const Json& one : json["args"]) {
+      if (Status added = add(one); !added.ok()) return added.error();
     }
   }
-  return Error{"an `__extn` escape looks like {\"fn\": \"ip\", \"arg\": \"10.0.0.1\"}"};
+  const std::string& function = *text_member(json, "fn");
+  if (!is_extension_function(function) && !is_extension_method(function)) {
+    return Error{fmt::format("`{}` is not an extension function", function)};
+  }
+  EvalResult result = op_call(function, values);
+  if (!result.ok()) return Error{result.error().message};
+  return std::move(result).value();
 }
 
 Result<Value> set_from_json(const Json& json) {
@@ -87,17 +80,15 @@ Result<ValueRecord> members_from_json(const Json& json) {
 }
 
 Result<Value> object_from_json(const Json& json) {
-  const Json* entity = member(json, "__entity");
-  const Json* extension = member(json, "__extn");
-  if (member(json, "__expr") != nullptr) return Error{"the `__expr` escape is no longer supported"};
-  if ((entity != nullptr || extension != nullptr) && json.size() != 1) {
-    return Error{"an object with `__entity` or `__extn` has no other keys"};
-  }
-  if (extension != nullptr) return extension_from_json(*extension);
-  if (entity != nullptr) {
-    auto uid = uid_from_json(*entity);
-    if (!uid.ok()) return uid.error();
-    return Value(std::move(uid).value());
+  if (json.size() == 1) {
+    const auto& [key, body] = *json.get_ptr<const Json::object_t*>()->begin();
+    if (key == "__expr" && body.is_string()) return Error{"the `__expr` escape is no longer supported"};
+    if (key == "__extn" && is_call(body)) return called(body);
+    if (key == "__entity" && is_uid(body)) {
+      auto uid = uid_from_json(body);
+      if (!uid.ok()) return uid.error();
+      return Value(std::move(uid).value());
+    }
   }
   auto record = members_from_json(json);
   if (!record.ok()) return record.error();
@@ -162,17 +153,13 @@ Json value_to_json(const Value& value) {
 }
 
 Result<EntityUid> uid_from_json(const Json& json) {
-  Error malformed{"an entity reference looks like {\"type\": \"User\", \"id\": \"alice\"}"};
-  if (!json.is_object()) return malformed;
-  if (const Json* wrapped = member(json, "__entity")) {
-    bool twice = wrapped->is_object() && member(*wrapped, "__entity") != nullptr;
-    return json.size() == 1 && !twice ? uid_from_json(*wrapped) : malformed;
-  }
-  const std::string* type = text_member(json, "type");
-  const std::string* id = text_member(json, "id");
-  if (type == nullptr || id == nullptr || json.size() != 2) return malformed;
-  if (!is_name(*type)) return Error{fmt::format("{} is not the name of an entity type", quote(*type))};
-  return EntityUid{*type, *id};
+  if (json.is_object() && text_member(json, "__expr") != nullptr) return Error{"the `__expr` escape is no longer supported"};
+  const Json* wrapped = json.is_object() ? member(json, "__entity") : nullptr;
+  const Json& body = wrapped != nullptr && is_uid(*wrapped) ? *wrapped : json;
+  if (!is_uid(body)) return Error{"an entity reference looks like {\"type\": \"User\", \"id\": \"alice\"}"};
+  const std::string &type = *text_member(body, "type"), &id = *text_member(body, "id");
+  if (!is_name(type)) return Error{fmt::format("{} is not the name of an entity type", quote(type))};
+  return EntityUid{type, id};
 }
 
 Json uid_to_json(const EntityUid& uid) { return {{"type", uid.type}, {"id", uid.id}}; }

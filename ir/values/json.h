@@ -20,12 +20,13 @@ inline constexpr int kMaxJsonDepth = 256;
 enum class JsonNull { refuse, accept };
 Result<Json> parse_json(std::string_view text, int max_depth = kMaxJsonDepth, JsonNull null = JsonNull::refuse);
 
-// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, scalars, arrays, objects. `{"__extn":{"fn":"offset","args":[…]}}`
-// (RFC 110) writes the datetimes that have no constructor text.
+// `{"__entity":{type,id}}`, `{"__extn":{fn,arg}}`, `{"__extn":{fn,args}}`, scalars, arrays, objects. As for the official
+// reader, other keys inside of an escape do not count, and an object that is not quite an escape (another key beside it,
+// no `id`) is a record. `offset` (RFC 110) writes the datetimes that have no constructor text.
 Result<Value> value_from_json(const Json& json);
 Json value_to_json(const Value& value);  // the explicit forms above
 
-Result<EntityUid> uid_from_json(const Json& json);  // {type,id} or {"__entity":{…}}
+Result<EntityUid> uid_from_json(const Json& json);  // {type,id} or {"__entity":{…}}; other keys do not count
 Json uid_to_json(const EntityUid& uid);
 
 Result<std::vector<Entity>> entities_from_json(const Json& json);
