@@ -6,6 +6,7 @@
 
 #include "driver/inputs.h"
 #include "ir/base/diagnostic.h"
+#include "ir/body.h"
 
 namespace kerf {
 
@@ -54,7 +55,12 @@ struct RequestInput {
 struct Decided {
   bool allow = false;
   std::vector<std::string> determining;
-  std::vector<std::pair<std::string, std::string>> errors;   // policy, message
+  struct Skipped {
+    std::string policy, message;
+    Span span;   // of the operation that failed
+  };
+  std::vector<Skipped> errors;
+  double microseconds = 0;   // of deciding alone
 };
 struct DecisionInput {
   const std::vector<InputFile>& policies;
@@ -62,10 +68,13 @@ struct DecisionInput {
   const std::optional<InputFile>& schema;
   const std::optional<InputFile>& entities;
 };
+// Where an evaluation failed: the name that was read, else the whole operation.
+Span failure_span(const Body& body, NodeId failed);
 std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate);
 
 // The value of an expression, as Cedar writes it. Without a request, variables have no value.
 std::optional<std::string> evaluate_expression(Session& session, const std::string& expression, const std::optional<InputFile>& schema,
-                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request);
+                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request,
+                                               bool validate = true);
 
 }  // namespace kerf

@@ -1,11 +1,13 @@
 // Validation of whole modules. Names once per policy, types per policy and environment; only one environment's
 // types exist at a time. Equal errors of several environments become one diagnostic that lists them.
+#include <algorithm>
 #include <map>
 #include <tuple>
 
 #include "frontend/sema/levels.h"
 #include "frontend/sema/policies.h"
 #include "frontend/sema/policy_names.h"
+#include "frontend/sema/suspicious_text.h"
 #include "frontend/sema/type_body.h"
 #include "frontend/sema/type_problems.h"
 
@@ -25,10 +27,16 @@ class Grouped {
     if (environments.empty() || environments.back() != environment) environments.push_back(environment);
   }
 
+  bool has_errors() const {
+    return std::any_of(groups_.begin(), groups_.end(), [](const Group& g) { return g.diagnostic.severity == Severity::error; });
+  }
+
   void flush(const Module& module, const Policy& policy, Diagnostics& out) {
     for (Group& group : groups_) {
       Diagnostic& d = group.diagnostic;
       d.with_note(fmt::format("policy `{}`, {}", policy.id, environments_text(module, group.environments)));
+      d.policy = policy.id;
+      for (std::size_t e : group.environments) d.environments.push_back(show_environment(module.environments[e]));
       out.add(std::move(d));
     }
   }
@@ -56,7 +64,7 @@ class Grouped {
 
 // Is the condition false by its types in every environment?
 bool type_everywhere(const Module& module, const Policy& policy, const SchemaTypes& schema_types,
-                     const ValidationOptions& options, Grouped& grouped) {
+                     Grouped& grouped) {
   BodyTyper typer(schema_types, policy.body);
   bool never_applies = true;
   std::vector<TypeProblem> problems;
@@ -65,9 +73,6 @@ bool type_everywhere(const Module& module, const Policy& policy, const SchemaTyp
     problems.clear();
     never_applies = typer.run(env, problems).always_false && never_applies;
     TypedBody typed{module.schema, schema_types.types(), policy.body, env, typer.types()};
-    Diagnostics deep;
-    if (options.level) check_levels(policy.body, schema_types.types(), typer.types(), env, *options.level, deep);
-    for (const Diagnostic& d : deep.all()) grouped.add(d, e);
     for (const TypeProblem& problem : problems) {
       Diagnostics one;
       report_problem(problem, typed, one);
@@ -75,6 +80,20 @@ bool type_everywhere(const Module& module, const Policy& policy, const SchemaTyp
     }
   }
   return never_applies;
+}
+
+// Of a policy that is valid otherwise.
+void check_levels_everywhere(const Module& module, const Policy& policy, const SchemaTypes& schema_types, std::size_t most,
+                             Grouped& grouped) {
+  BodyTyper typer(schema_types, policy.body);
+  std::vector<TypeProblem> problems;
+  for (std::size_t e = 0; e < module.environments.size(); ++e) {
+    const RequestEnv& env = module.environments[e];
+    typer.run(env, problems);
+    Diagnostics deep;
+    check_levels(policy.body, schema_types.types(), typer.types(), env, most, deep);
+    for (const Diagnostic& d : deep.all()) grouped.add(d, e);
+  }
 }
 
 Code application_code(const ValidationOptions& options) {
@@ -85,11 +104,15 @@ void check_policy(const Module& module, const Policy& policy, const SchemaTypes&
                   const ValidationOptions& options, Diagnostics& diagnostics) {
   Diagnostics once;
   check_names(policy, schema_types, once);
+  check_text(policy.body, once);
   bool applicable = check_application(policy, module, schema_types, application_code(options), once);
   Grouped grouped;
-  bool never_applies = type_everywhere(module, policy, schema_types, options, grouped);
+  bool never_applies = type_everywhere(module, policy, schema_types, grouped);
   if (never_applies && applicable) once.report(Code::K3201, policy.span);
+  bool valid = !once.has_errors() && !grouped.has_errors();
+  if (valid && options.level) check_levels_everywhere(module, policy, schema_types, *options.level, grouped);
   for (Diagnostic diagnostic : once.all()) {
+    diagnostic.policy = policy.id;
     diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`", policy.id))));
   }
   grouped.flush(module, policy, diagnostics);
@@ -102,7 +125,7 @@ void check_link(const Module& module, const Policy& policy, const SchemaTypes& s
   check_names(policy, schema_types, once);
   check_application(policy, module, schema_types, application_code(options), once);
   for (Diagnostic diagnostic : once.all()) {
-    if (diagnostic.code == Code::K3202) continue;   // of the template's text, again
+    diagnostic.policy = policy.id;
     diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`, a link", policy.id))));
   }
 }
