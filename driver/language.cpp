@@ -206,9 +206,15 @@ Data read_data(Session& session, const std::optional<InputFile>& schema, const s
 
 }  // namespace
 
-Span failure_span(const Body& body, NodeId failed) {
-  bool reads = body[failed].op == Op::get_attr || body[failed].op == Op::get_tag;
-  return reads ? body.name_span(failed) : body[failed].span;
+Span failure_span(const Body& body, NodeId failed, EvalErrorKind kind) {
+  switch (kind) {
+    case EvalErrorKind::attribute_does_not_exist: case EvalErrorKind::tag_does_not_exist: return body.name_span(failed);
+    case EvalErrorKind::entity_does_not_exist: return body[body.arg(failed, 0)].span;
+    case EvalErrorKind::type_error: case EvalErrorKind::integer_overflow: case EvalErrorKind::extension_function_error:
+    case EvalErrorKind::wrong_number_of_arguments: case EvalErrorKind::unlinked_slot: case EvalErrorKind::unobserved:
+    case EvalErrorKind::recursion_limit: return body[failed].span;
+  }
+  internal_error("unknown kind of evaluation error");
 }
 
 std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate) {
@@ -222,10 +228,13 @@ std::optional<Decided> decide(Session& session, const DecisionInput& input, cons
   Decided out;
   out.microseconds = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   out.allow = decision.allow;
-  for (PolicyId id : decision.determining) out.determining.push_back(module.policies[id.index].id);
+  for (PolicyId id : decision.determining) {
+    const Policy& policy = module.policies[id.index];
+    out.determining.push_back({policy.id, policy.effect == Effect::forbid, policy.span});
+  }
   for (const PolicyError& e : decision.errors) {
     const Policy& policy = module.policies[e.policy.index];
-    out.errors.push_back({policy.id, e.error.message, failure_span(policy.body, e.failed)});
+    out.errors.push_back({policy.id, e.error.message, failure_span(policy.body, e.failed, e.error.kind)});
   }
   return out;
 }
@@ -248,7 +257,7 @@ std::optional<std::string> evaluate_expression(Session& session, const std::stri
   NodeId failed = condition;
   EvalResult value = evaluate(body, condition, {data.request ? &*data.request : nullptr, &*data.entities}, &failed);
   if (value) return to_text(*value) + "\n";
-  session.diagnostics.report(Code::K7912, failure_span(body, failed), value.error().message);
+  session.diagnostics.report(Code::K7912, failure_span(body, failed, value.error().kind), value.error().message);
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include "driver/inputs.h"
 #include "ir/base/diagnostic.h"
 #include "ir/body.h"
+#include "ir/values/operations.h"
 
 namespace kerf {
 
@@ -54,7 +55,12 @@ struct RequestInput {
 // with its types and the request is validated if `validate`; without one they are in explicit JSON forms.
 struct Decided {
   bool allow = false;
-  std::vector<std::string> determining;
+  struct Satisfied {
+    std::string policy;
+    bool forbid = false;
+    Span span;
+  };
+  std::vector<Satisfied> determining;
   struct Skipped {
     std::string policy, message;
     Span span;   // of the operation that failed
@@ -68,8 +74,8 @@ struct DecisionInput {
   const std::optional<InputFile>& schema;
   const std::optional<InputFile>& entities;
 };
-// Where an evaluation failed: the name that was read, else the whole operation.
-Span failure_span(const Body& body, NodeId failed);
+// Where an evaluation failed: the name of what is absent, the entity that does not exist, else the whole operation.
+Span failure_span(const Body& body, NodeId failed, EvalErrorKind kind);
 std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate);
 
 // The value of an expression, as Cedar writes it. Without a request, variables have no value.

@@ -68,7 +68,8 @@ Result<Unit> read_expected_fields(const Json& json, Case& out) {
     if (!id.is_string()) return Error{"`reason` must be an array of policy ids"};
     out.reason.push_back(id.get<std::string>());
   }
-  if (!json.contains("num_errors") || !json["num_errors"].is_number_unsigned()) return Error{"`num_errors` must be a number"};
+  bool counted = json.contains("num_errors") && json["num_errors"].is_number_integer() && json["num_errors"].get<std::int64_t>() >= 0;
+  if (!counted) return Error{"`num_errors` must be a number"};
   out.errors = json["num_errors"].get<std::size_t>();
   return Unit{};
 }
@@ -88,7 +89,7 @@ Result<Case> read_case(const Json& json, const std::string& directory) {
 std::string messages(const Diagnostics& diagnostics) {
   std::string out;
   for (const Diagnostic& d : diagnostics.all()) {
-    out += fmt::format("{}{}[{}]", out.empty() ? "" : "; ", d.message, catalogue_row(d.code).name);
+    out += fmt::format("{}{} [{}]", out.empty() ? "" : "; ", d.message, catalogue_row(d.code).name);
   }
   return out;
 }

@@ -61,8 +61,12 @@ std::optional<Request> request_without_schema(Globals& globals, const RequestInp
 }
 
 struct Determining {
-  std::string id, place;   // `permit` and where it stands; empty without a table
+  std::string id, text;
 };
+
+std::string determining_text(bool forbid, const std::string& id, const std::string& file, std::uint32_t line, std::uint32_t column) {
+  return fmt::format("{} {} ({}:{}:{})", forbid ? "forbid" : "permit", id, file, line, column);
+}
 
 Json skipped_json(const Sources& sources, const Decided::Skipped& skipped) {
   Json out = {{"policy", skipped.policy}, {"message", skipped.message}};
@@ -87,7 +91,7 @@ void print_decision(Globals& globals, const RequestOptions& options, const Sourc
   fmt::print("{}\n", allow ? "ALLOW" : "DENY");
   if (options.verbose && determining.empty()) fmt::print("no policy is satisfied\n");
   for (const Determining& one : determining) {
-    if (options.verbose) fmt::print("  {}\n", one.place.empty() ? one.id : one.place);
+    if (options.verbose) fmt::print("  {}\n", one.text);
   }
   Diagnostics diagnostics;
   for (const Decided::Skipped& one : skipped) {
@@ -102,7 +106,7 @@ Span skipped_at(const Module& module, std::uint32_t policy, const Request& reque
   NodeId failed = body.root;
   EvalResult result = evaluate(body, body.root, {&request, &entities}, &failed);
   check(!result.ok(), "both evaluators find the error");
-  return failure_span(body, failed);
+  return failure_span(body, failed, result.error().kind);
 }
 
 // Beside a decision in JSON it would be in the way.
@@ -121,7 +125,7 @@ void decide(Globals& globals, const RequestOptions& options, const gateway::Tabl
   std::vector<Determining> determining;
   for (std::uint32_t p : decision->determining) {
     const gateway::PolicyInfo& policy = table.policies().at(p);
-    determining.push_back({policy.id, fmt::format("{} {} ({}:{}:{})", policy.forbid ? "forbid" : "permit", policy.id, policy.file, policy.line, policy.column)});
+    determining.push_back({policy.id, determining_text(policy.forbid, policy.id, policy.file, policy.line, policy.column)});
   }
   std::vector<Decided::Skipped> skipped;
   for (const auto& e : decision->errors) {
@@ -172,7 +176,10 @@ void by_reference(Globals& globals, const ProgramText& text, const RequestOption
     return;
   }
   std::vector<Determining> determining;
-  for (const std::string& id : decided->determining) determining.push_back({id, ""});
+  for (const Decided::Satisfied& one : decided->determining) {
+    LineColumn at = session.sources.locate(one.span.source, one.span.begin);
+    determining.push_back({one.policy, determining_text(one.forbid, one.policy, session.sources.path(one.span.source), at.line, at.column)});
+  }
   print_decision(globals, options, session.sources, decided->allow, determining, decided->errors);
 }
 
@@ -180,7 +187,8 @@ void by_reference(Globals& globals, const ProgramText& text, const RequestOption
 void from_program(Globals& globals, const ProgramOptions& program_options, const RequestOptions& options, const RequestInput& given) {
   std::optional<ProgramText> text = load(globals, program_options);
   if (!text) return;
-  if (!text->schema) return by_reference(globals, *text, options, given);
+  // A table has only requests that fit the schema.
+  if (!text->schema || !options.request.validate) return by_reference(globals, *text, options, given);
   Program program = check_program(*text);
   if (program.diagnostics.has_errors()) {
     if (can_be_decided(program.diagnostics)) return by_reference(globals, *text, options, given);

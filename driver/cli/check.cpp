@@ -86,11 +86,7 @@ void explain_code(Globals& globals, const std::string& name) {
     fmt::print("{}", explain(*code));
     return;
   }
-  std::vector<std::string> names;
-  for (const CatalogueRow& row : catalogue()) names.emplace_back(row.name);
-  std::optional<std::string> near = closest(name, names);
-  fmt::print(stderr, "error: `{}` is no diagnostic code; {}`kerf explain` lists them all\n", printable(name),
-             near ? fmt::format("did you mean `{}`? ", *near) : "");
+  fmt::print(stderr, "error: `{}` is no diagnostic code; `kerf explain` lists them all\n", printable(name));
   globals.exit = kFailure;
 }
 
