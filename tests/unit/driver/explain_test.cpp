@@ -1,6 +1,7 @@
 // What `kerf explain` shows: an example of a policy or a schema must give the very code that it explains.
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <set>
 
 #include "driver/pipeline.h"

@@ -11,15 +11,15 @@ namespace {
 constexpr const char* kSchema = R"(
 entity Node in Node { next: Node, flag: Bool, word: String, addr: ipaddr, deep: { next: Node, more: { next: Node } } } tags Node;
 entity Doc { owner: Node, deep: { owner: Node } } tags { next: Node };
-action view in read, read;
+action read;
 action go in [read] appliesTo { principal: Node, resource: Doc, context: { node: Node, deep: { node: Node } } };)";
 
-struct Result {
+struct Found {
   std::size_t too_deep, literals;
   std::string at;
 };
 
-Result at_level(const std::string& condition, std::size_t level) {
+Found at_level(const std::string& condition, std::size_t level) {
   test::Checked out = test::lower(kSchema, {"permit(principal, action, resource) when { " + condition + " };"});
   REQUIRE_MESSAGE(!out.diagnostics.has_errors(), out.codes());
   typecheck(out.module, out.diagnostics, {ValidationMode::strict, level, false});
@@ -113,9 +113,9 @@ TEST_CASE("levels: entity literals are no start, but for the environment's actio
 }
 
 TEST_CASE("levels: one report for each access, at the outermost") {
-  Result result = at_level("principal.next.next.next.flag", 0);
-  CHECK(result.too_deep == 1);
-  CHECK(result.at == "principal.next.next.next.flag");
+  Found found = at_level("principal.next.next.next.flag", 0);
+  CHECK(found.too_deep == 1);
+  CHECK(found.at == "principal.next.next.next.flag");
   CHECK(at_level("principal.next.flag && context.node.next.flag", 1).too_deep == 2);
 }
 
