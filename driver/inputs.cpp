@@ -50,7 +50,7 @@ void read_one(const std::string& path, std::string name, std::vector<InputFile>&
     diagnostics.report(Code::K7901, {}, path, std::strerror(errno));
     return;
   }
-  InputFile file{std::move(name), {}, InputFormat::cedar};
+  InputFile file{std::move(name), {}, InputFormat::cedar, path == "-" ? "" : path};
   if (read_descriptor(fd, path, file.text, diagnostics)) files.push_back(std::move(file));
   ::close(fd);
 }

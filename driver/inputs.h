@@ -1,4 +1,4 @@
-// Files to sources. A file's name in every output is its path relative to the deepest directory common to the inputs
+// Files to sources. A file's name in every artefact is its path relative to the deepest directory common to the inputs
 // of its kind, so the same tree compiles to the same bytes anywhere.
 #pragma once
 #include <optional>
@@ -15,9 +15,10 @@ inline constexpr std::size_t kMaxInputMiB = 256;
 enum class InputFormat { cedar, json };
 
 struct InputFile {
-  std::string name;   // shown and stored
+  std::string name;   // stored
   std::string text;
   InputFormat format = InputFormat::cedar;
+  std::string path = {};   // as the caller wrote it, for messages
 };
 
 // What the option says, else the ending of the name: `.json` is JSON.

@@ -3,6 +3,7 @@
 #include "driver/language.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "driver/read_forms.h"
 #include "frontend/format/format.h"
@@ -26,7 +27,7 @@ bool check_set(Session& session, const std::vector<ast::PolicyFile>& files) {
 }
 
 std::optional<ast::SchemaFile> read_schema(Session& session, const InputFile& input) {
-  ast::SchemaFile file = read_schema_form(session.sources, session.sources.add(input.name, input.text), input.format, session.diagnostics);
+  ast::SchemaFile file = read_schema_form(session.sources, session.sources.add(input.name, input.text, input.path), input.format, session.diagnostics);
   if (session.diagnostics.has_errors()) return std::nullopt;
   resolve_schema(file, session.diagnostics);
   if (session.diagnostics.has_errors()) return std::nullopt;
@@ -52,12 +53,12 @@ std::vector<ast::PolicyFile> read_policy_forms(Session& session, const std::vect
                                                const std::optional<InputFile>& links) {
   std::vector<ast::PolicyFile> files;
   for (const InputFile& input : policies) {
-    SourceId source = session.sources.add(input.name, input.text);
+    SourceId source = session.sources.add(input.name, input.text, input.path);
     files.push_back(read_policy_form(session.sources, source, input.format, session.diagnostics));
   }
   if (!links) return files;
   ast::PolicyFile& more = files.emplace_back();
-  more.source = session.sources.add(links->name, links->text);
+  more.source = session.sources.add(links->name, links->text, links->path);
   more.links = read_links_json(session.sources, more.source, session.diagnostics);
   return files;
 }
@@ -117,7 +118,7 @@ void check_policies_parse(Session& session, const std::vector<InputFile>& polici
 void check_schema_parse(Session& session, const InputFile& schema) { read_schema(session, schema); }
 
 void check_entities_parse(Session& session, const std::optional<InputFile>& schema, const InputFile& entities) {
-  SourceId source = session.sources.add(entities.name, entities.text);
+  SourceId source = session.sources.add(entities.name, entities.text, entities.path);
   if (!schema) {
     read_untyped_entities(session.sources, source, session.diagnostics);
     return;
@@ -156,7 +157,7 @@ std::optional<Linked> link_template(Session& session, const std::vector<InputFil
 }
 
 std::optional<std::string> format_text(Session& session, const InputFile& input, std::size_t line_width, std::size_t indent_width) {
-  SourceId source = session.sources.add(input.name, input.text);
+  SourceId source = session.sources.add(input.name, input.text, input.path);
   return format_policies(session.sources, source, {line_width, indent_width}, session.diagnostics);
 }
 
@@ -164,13 +165,13 @@ namespace {
 
 RequestText add_request(Session& session, const RequestInput& request) {
   RequestText text{request.principal, request.action, request.resource, {}};
-  if (request.context) text.context = session.sources.add(request.context->name, request.context->text);
+  if (request.context) text.context = session.sources.add(request.context->name, request.context->text, request.context->path);
   return text;
 }
 
 std::optional<Entities> untyped_entities(Session& session, const std::optional<InputFile>& entities) {
   if (!entities) return Entities();
-  return read_untyped_entities(session.sources, session.sources.add(entities->name, entities->text), session.diagnostics);
+  return read_untyped_entities(session.sources, session.sources.add(entities->name, entities->text, entities->path), session.diagnostics);
 }
 
 }  // namespace
@@ -198,12 +199,23 @@ Data read_data(Session& session, const std::optional<InputFile>& schema, const s
   data.schema = resolve_schema(*file, again);
   InputFile none{"<no entities>", "[]"};
   const InputFile& input = entities ? *entities : none;
-  data.entities = read_entities(session.sources, session.sources.add(input.name, input.text), data.schema, session.diagnostics);
+  data.entities = read_entities(session.sources, session.sources.add(input.name, input.text, input.path), data.schema, session.diagnostics);
   if (request) data.request = read_request(session.sources, add_request(session, *request), data.schema, validate, session.diagnostics);
   return data;
 }
 
 }  // namespace
+
+Span failure_span(const Body& body, NodeId failed, EvalErrorKind kind) {
+  switch (kind) {
+    case EvalErrorKind::attribute_does_not_exist: case EvalErrorKind::tag_does_not_exist: return body.name_span(failed);
+    case EvalErrorKind::entity_does_not_exist: return body[body.arg(failed, 0)].span;
+    case EvalErrorKind::type_error: case EvalErrorKind::integer_overflow: case EvalErrorKind::extension_function_error:
+    case EvalErrorKind::wrong_number_of_arguments: case EvalErrorKind::unlinked_slot: case EvalErrorKind::unobserved:
+    case EvalErrorKind::recursion_limit: return body[failed].span;
+  }
+  internal_error("unknown kind of evaluation error");
+}
 
 std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate) {
   std::vector<ast::PolicyFile> files = read_policy_forms(session, input.policies, input.links);
@@ -211,19 +223,27 @@ std::optional<Decided> decide(Session& session, const DecisionInput& input, cons
   if (!session.diagnostics.has_errors()) lower_policies(files, module, session.diagnostics);
   Data data = read_data(session, input.schema, input.entities, request, validate);
   if (session.diagnostics.has_errors() || !data.entities || !data.request) return std::nullopt;
+  auto start = std::chrono::steady_clock::now();
   Decision decision = authorize(module, *data.request, *data.entities);
   Decided out;
+  out.microseconds = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   out.allow = decision.allow;
-  for (PolicyId id : decision.determining) out.determining.push_back(module.policies[id.index].id);
-  for (const PolicyError& e : decision.errors) out.errors.emplace_back(module.policies[e.policy.index].id, e.error.message);
+  for (PolicyId id : decision.determining) {
+    const Policy& policy = module.policies[id.index];
+    out.determining.push_back({policy.id, policy.effect == Effect::forbid, policy.span});
+  }
+  for (const PolicyError& e : decision.errors) {
+    const Policy& policy = module.policies[e.policy.index];
+    out.errors.push_back({policy.id, e.error.message, failure_span(policy.body, e.failed, e.error.kind)});
+  }
   return out;
 }
 
 std::optional<std::string> evaluate_expression(Session& session, const std::string& expression, const std::optional<InputFile>& schema,
-                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request) {
+                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request, bool validate) {
   SourceId source = session.sources.add("<expression>", expression);
   ParsedExpr parsed = parse_expression(session.sources, source, session.diagnostics);
-  Data data = read_data(session, schema, entities, request, true);
+  Data data = read_data(session, schema, entities, request, validate);
   if (session.diagnostics.has_errors() || !parsed.expr || !data.entities || (request && !data.request)) return std::nullopt;
   ast::Policy policy;   // whose condition it is
   policy.effect = ast::Effect::permit;
@@ -234,9 +254,10 @@ std::optional<std::string> evaluate_expression(Session& session, const std::stri
   if (session.diagnostics.has_errors()) return std::nullopt;
   const Body& body = module.policies.at(0).body;
   NodeId condition = body.arg(body.arg(body.arg(body.root, 1), 1), 1);
-  EvalResult value = evaluate(body, condition, {data.request ? &*data.request : nullptr, &*data.entities});
+  NodeId failed = condition;
+  EvalResult value = evaluate(body, condition, {data.request ? &*data.request : nullptr, &*data.entities}, &failed);
   if (value) return to_text(*value) + "\n";
-  session.diagnostics.report(Code::K7912, body[condition].span, value.error().message);
+  session.diagnostics.report(Code::K7912, failure_span(body, failed, value.error().kind), value.error().message);
   return std::nullopt;
 }
 

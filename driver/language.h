@@ -6,6 +6,8 @@
 
 #include "driver/inputs.h"
 #include "ir/base/diagnostic.h"
+#include "ir/body.h"
+#include "ir/values/operations.h"
 
 namespace kerf {
 
@@ -53,8 +55,18 @@ struct RequestInput {
 // with its types and the request is validated if `validate`; without one they are in explicit JSON forms.
 struct Decided {
   bool allow = false;
-  std::vector<std::string> determining;
-  std::vector<std::pair<std::string, std::string>> errors;   // policy, message
+  struct Satisfied {
+    std::string policy;
+    bool forbid = false;
+    Span span;
+  };
+  std::vector<Satisfied> determining;
+  struct Skipped {
+    std::string policy, message;
+    Span span;   // of the operation that failed
+  };
+  std::vector<Skipped> errors;
+  double microseconds = 0;   // of deciding alone
 };
 struct DecisionInput {
   const std::vector<InputFile>& policies;
@@ -62,10 +74,13 @@ struct DecisionInput {
   const std::optional<InputFile>& schema;
   const std::optional<InputFile>& entities;
 };
+// Where an evaluation failed: the name of what is absent, the entity that does not exist, else the whole operation.
+Span failure_span(const Body& body, NodeId failed, EvalErrorKind kind);
 std::optional<Decided> decide(Session& session, const DecisionInput& input, const RequestInput& request, bool validate);
 
 // The value of an expression, as Cedar writes it. Without a request, variables have no value.
 std::optional<std::string> evaluate_expression(Session& session, const std::string& expression, const std::optional<InputFile>& schema,
-                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request);
+                                               const std::optional<InputFile>& entities, const std::optional<RequestInput>& request,
+                                               bool validate = true);
 
 }  // namespace kerf

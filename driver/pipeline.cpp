@@ -19,13 +19,13 @@ namespace {
 std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text, std::size_t jobs) {
   std::vector<ast::PolicyFile> files;
   for (const InputFile& input : text.policies) {
-    SourceId source = program.sources.add(input.name, input.text);
+    SourceId source = program.sources.add(input.name, input.text, input.path);
     program.policy_sources.push_back(source);
     files.push_back(read_policy_form(program.sources, source, input.format, program.diagnostics, jobs));
   }
   if (text.links) {
     ast::PolicyFile& more = files.emplace_back();
-    more.source = program.sources.add(text.links->name, text.links->text);
+    more.source = program.sources.add(text.links->name, text.links->text, text.links->path);
     more.links = read_links_json(program.sources, more.source, program.diagnostics);
   }
   return files;
@@ -33,7 +33,7 @@ std::vector<ast::PolicyFile> parse_all(Program& program, const ProgramText& text
 
 bool resolve(Program& program, const ProgramText& text) {
   if (text.schema) {
-    program.schema_source = program.sources.add(text.schema->name, text.schema->text);
+    program.schema_source = program.sources.add(text.schema->name, text.schema->text, text.schema->path);
     ast::SchemaFile file = read_schema_form(program.sources, program.schema_source, text.schema->format, program.diagnostics);
     if (program.diagnostics.has_errors()) return false;
     program.module.schema = resolve_schema(file, program.diagnostics);
@@ -46,7 +46,7 @@ bool resolve(Program& program, const ProgramText& text) {
 void read_snapshot(Program& program, const ProgramText& text) {
   InputFile none{"<no entities>", "[]"};
   const InputFile& input = text.entities ? *text.entities : none;
-  program.entities_source = program.sources.add(input.name, input.text);
+  program.entities_source = program.sources.add(input.name, input.text, input.path);
   program.module.entities =
       read_entities(program.sources, program.entities_source, program.module.schema, program.diagnostics);
 }
@@ -146,7 +146,7 @@ std::optional<std::string> print_stage(const Program& program, const ProgramText
     Diagnostics ignored;   // check_program has reported them
     std::string out;
     for (const InputFile& input : text.policies) {
-      out += print(read_policy_form(sources, sources.add(input.name, input.text), input.format, ignored));
+      out += print(read_policy_form(sources, sources.add(input.name, input.text, input.path), input.format, ignored));
     }
     return out;
   }

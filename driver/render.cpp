@@ -51,7 +51,8 @@ std::string escaped_bytes(std::string_view text) {
   return out;
 }
 
-// Printable form of a piece of source.
+}  // namespace
+
 std::string printable(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
@@ -64,6 +65,8 @@ std::string printable(std::string_view text) {
   }
   return out;
 }
+
+namespace {
 
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(
@@ -99,7 +102,7 @@ void frame(const Sources& sources, Span span, const std::string& label, char mar
 
 std::string place(const Sources& sources, Span span) {
   LineColumn at = sources.locate(span.source, span.begin);
-  return fmt::format("{}:{}:{}", printable(sources.name(span.source)), at.line, at.column);
+  return fmt::format("{}:{}:{}", printable(sources.path(span.source)), at.line, at.column);
 }
 
 // Some texts have lines of their own, such as what the kernel says of a program.
@@ -170,7 +173,7 @@ std::string plain(const Sources& sources, const Diagnostic& d) {
 Json span_json(const Sources& sources, Span span, const std::string& text) {
   LineColumn from = sources.locate(span.source, span.begin);
   LineColumn to = sources.locate(span.source, span.end);
-  return {{"file", sources.name(span.source)}, {"begin", span.begin}, {"end", span.end}, {"line", from.line},
+  return {{"file", sources.path(span.source)}, {"begin", span.begin}, {"end", span.end}, {"line", from.line},
           {"column", from.column}, {"end_line", to.line}, {"end_column", to.column}, {"text", text}};
 }
 
@@ -183,7 +186,8 @@ std::string json_line(const Sources& sources, const Diagnostic& d) {
   for (const Edit& edit : d.fix) fix.push_back(span_json(sources, edit.span, edit.replacement));
   Json out = {{"schema", "kerf.diagnostic"}, {"version", 1}, {"code", std::string(catalogue_row(d.code).name)},
               {"severity", severity_text(d.severity)}, {"message", d.message}, {"related", std::move(related)},
-              {"notes", d.notes}, {"help", d.help}, {"fix", std::move(fix)}};
+              {"notes", d.notes}, {"help", d.help}, {"fix", std::move(fix)},
+              {"policy", d.policy.empty() ? Json(nullptr) : Json(d.policy)}, {"environments", d.environments}};
   out["span"] = d.span.valid() ? span_json(sources, d.span, d.label) : Json(nullptr);
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -198,6 +202,7 @@ std::string render(const Sources& sources, const Diagnostics& diagnostics, Error
       case ErrorFormat::human: out += human(sources, d, Style{colour}); break;
       case ErrorFormat::plain: out += plain(sources, d); break;
       case ErrorFormat::json: out += json_line(sources, d); break;
+      case ErrorFormat::sarif: break;   // one document for all: driver/sarif.h
     }
   };
   for (const Diagnostic& d : diagnostics.all()) write(d);
@@ -206,6 +211,12 @@ std::string render(const Sources& sources, const Diagnostics& diagnostics, Error
     write(last.report(Code::K8004, {}, diagnostics.not_kept()));
   }
   return out;
+}
+
+std::string summary(std::size_t errors, std::size_t warnings) {
+  auto count = [](std::size_t n, const char* what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); };
+  if (errors == 0) return count(warnings, "warning");
+  return count(errors, "error") + (warnings == 0 ? "" : ", " + count(warnings, "warning"));
 }
 
 std::string explain(Code code) {

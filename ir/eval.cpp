@@ -32,10 +32,13 @@ class Evaluator {
     entities_ = context.entities == nullptr ? &*none_ : context.entities;
   }
 
-  EvalResult run(NodeId root) {
+  EvalResult run(NodeId root, NodeId* failed) {
     frames_.push_back({root});
     while (!frames_.empty()) {
-      if (auto error = step()) return std::move(*error);
+      std::optional<EvalError> error = step();
+      if (!error) continue;
+      if (failed != nullptr) *failed = blamed(frames_.back());
+      return std::move(*error);
     }
     check(values_.size() == 1, "an expression leaves one value");
     return std::move(values_.back());
@@ -43,6 +46,13 @@ class Evaluator {
 
  private:
   using MaybeError = std::optional<EvalError>;
+
+  // Of a lazy operator the operand that is no Bool, of any other the operation itself.
+  NodeId blamed(const Frame& frame) const {
+    Op op = body_[frame.node].op;
+    bool lazy = op == Op::and_ || op == Op::or_ || op == Op::if_;
+    return lazy ? body_.arg(frame.node, frame.next - 1) : frame.node;
+  }
 
   MaybeError step() {
     Frame& frame = frames_.back();
@@ -187,8 +197,8 @@ class Evaluator {
 
 }  // namespace
 
-EvalResult evaluate(const Body& body, NodeId node, const EvalContext& context) {
-  return Evaluator(body, context).run(node);
+EvalResult evaluate(const Body& body, NodeId node, const EvalContext& context, NodeId* failed) {
+  return Evaluator(body, context).run(node, failed);
 }
 
 Outcome evaluate_outcome(const Body& body, NodeId node, const EvalContext& context) {
@@ -202,11 +212,12 @@ Decision authorize(const Module& module, const Request& request, const Entities&
   std::vector<PolicyId> permits, forbids;
   for (std::size_t i = 0; i < module.policies.size(); ++i) {
     const Policy& policy = module.policies[i];
-    EvalResult result = evaluate(policy.body, policy.body.root, {&request, &entities});
+    NodeId failed = policy.body.root;
+    EvalResult result = evaluate(policy.body, policy.body.root, {&request, &entities}, &failed);
     if (!result.ok()) {
-      decision.errors.push_back({PolicyId(i), result.error()});
+      decision.errors.push_back({PolicyId(i), result.error(), failed});
     } else if (result->as_bool() == nullptr) {
-      decision.errors.push_back({PolicyId(i), type_error("bool", *result)});
+      decision.errors.push_back({PolicyId(i), type_error("bool", *result), failed});
     } else if (*result->as_bool()) {
       (policy.effect == Effect::forbid ? forbids : permits).push_back(PolicyId(i));
     }

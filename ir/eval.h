@@ -18,13 +18,15 @@ struct EvalContext {
   const Entities* entities = nullptr;
 };
 
-EvalResult evaluate(const Body& body, NodeId node, const EvalContext& context);
+// After an error `failed`, if given, is the innermost node whose evaluation failed.
+EvalResult evaluate(const Body& body, NodeId node, const EvalContext& context, NodeId* failed = nullptr);
 // true/false, or error (an evaluation error, or a value that is not a Bool).
 Outcome evaluate_outcome(const Body& body, NodeId node, const EvalContext& context);
 
 struct PolicyError {
   PolicyId policy;
   EvalError error;
+  NodeId failed = {};   // in the policy's body
 };
 
 struct Decision {

@@ -93,7 +93,7 @@ void explain_code(Globals& globals, const std::string& name) {
     fmt::print("{}", explain(*code));
     return;
   }
-  fmt::print(stderr, "error: `{}` is no diagnostic code; `kerf explain` lists them all\n", name);
+  fmt::print(stderr, "error: `{}` is no diagnostic code; `kerf explain` lists them all\n", printable(name));
   globals.exit = kFailure;
 }
 
@@ -103,7 +103,9 @@ void add_check(CLI::App& app, Globals& globals) {
   auto options = std::make_shared<ProgramOptions>();
   CLI::App* check = app.add_subcommand("check", "parse, validate and split a policy set; write nothing");
   check->alias("validate");   // as Cedar's command line says
-  options->declare(*check, true);
+  options->declare_policies(*check, false);
+  options->declare_schema(*check, true);
+  options->declare_entities(*check);
   auto validation = std::make_shared<CheckOptions>();
   check->add_option("--validation-mode", validation->mode, "strict, or permissive: values of different types may meet")
       ->check(CLI::IsMember({"strict", "permissive"}))->type_name("strict|permissive");
@@ -111,7 +113,10 @@ void add_check(CLI::App& app, Globals& globals) {
   check->add_option("--applicability", validation->applicability, "what a scope that fits no action is")
       ->check(CLI::IsMember({"error", "warning"}))->type_name("error|warning");
   check->add_flag("--deny-warnings", validation->deny_warnings, "warnings fail too");
-  check->callback([&globals, options, validation] { check_policies(globals, *options, *validation); });
+  check->callback([&globals, options, validation] {
+    if (options->policies.empty()) options->policies.push_back("-");
+    check_policies(globals, *options, *validation);
+  });
 
   auto directory = std::make_shared<std::string>();
   auto stage = std::make_shared<std::string>();

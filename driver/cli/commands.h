@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "driver/cli/progress.h"
+#include "driver/language.h"
 #include "driver/pipeline.h"
 #include "driver/render.h"
 
@@ -20,6 +21,8 @@ struct Globals {
   std::string log_level = "warn";
   bool crash_inputs = false;
   int exit = kOk;
+  std::size_t errors = 0, warnings = 0;   // reported so far
+  Json sarif = Json::array();             // likewise, as results
 
   ErrorFormat format() const;
   bool colour_for(int fd) const;   // terminal, NO_COLOR, --color
@@ -37,11 +40,26 @@ struct ProgramOptions {
   std::size_t jobs = 0;                       // 0: one a processor
   void declare_policies(CLI::App& command, bool required);
   void declare_schema(CLI::App& command, bool required);
+  void declare_entities(CLI::App& command);
   void declare(CLI::App& command, bool policies_required);
 };
 
-// Prints diagnostics to stderr.
-void print_diagnostics(const Globals& globals, const Sources& sources, const Diagnostics& diagnostics);
+// -l, -a, -r, -c, --request-json, --request-validation.
+struct RequestFlags {
+  RequestInput given;
+  std::string context_file, request_file;
+  bool validate = true;
+  void declare(CLI::App& command);
+  // Nothing after a report (globals.exit is then set). Parts that were not given are empty.
+  std::optional<RequestInput> read(Globals& globals) const;
+};
+
+// Prints diagnostics to stderr, or keeps them for finish_diagnostics.
+void print_diagnostics(Globals& globals, const Sources& sources, const Diagnostics& diagnostics);
+// The summary of several messages, or the SARIF document.
+void finish_diagnostics(const Globals& globals);
+// What errors mean for the exit status: what cannot be read is a failure, else the policies are not valid.
+int exit_for(const Diagnostics& diagnostics);
 // Reads the files; on failure prints why, sets globals.exit and returns nothing.
 std::optional<ProgramText> load(Globals& globals, const ProgramOptions& options);
 // load + check_program + messages; nothing if there were errors (globals.exit is then set).
@@ -51,14 +69,18 @@ struct Loaded {
 };
 std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& options, const ValidationOptions& validation = {});
 
-void print_error(const Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help);
+void print_error(Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help);
 
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
 void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
 void add_format(CLI::App& app, Globals& globals);     // format, evaluate, language-version
+void add_run_tests(CLI::App& app, Globals& globals);
 void add_simulate(CLI::App& app, Globals& globals);
 void add_about(CLI::App& app, Globals& globals);      // version, completions, man
 void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
+
+// What may have been meant by a word of the command line that is no command or option; empty if nothing comes near.
+std::string suggestion(const CLI::App& app, const std::string& word);
 
 }  // namespace kerf::cli

@@ -32,22 +32,20 @@ void format_file(Globals& globals, const std::string& path, const FormatFlags& f
 
 struct EvaluateFlags {
   ProgramOptions program;
-  RequestInput request;
-  std::string context, expression;
+  RequestFlags request;
+  std::string expression;
 };
 
 void evaluate(Globals& globals, const EvaluateFlags& flags) {
   std::optional<ProgramText> text = load(globals, flags.program);
   if (!text) return;
+  std::optional<RequestInput> request = flags.request.read(globals);
+  if (!request) return;
+  bool asked = !request->principal.empty() || !request->action.empty() || !request->resource.empty() || request->context;
+  if (!asked) request.reset();
   Session session;
-  RequestInput request = flags.request;
-  if (!flags.context.empty()) request.context = read_file(flags.context, session.diagnostics);
-  bool asked = !request.principal.empty() || !request.action.empty() || !request.resource.empty() || request.context;
-  std::optional<std::string> value;
-  if (!session.diagnostics.has_errors()) {
-    value = evaluate_expression(session, flags.expression, text->schema, text->entities,
-                                asked ? std::optional(request) : std::nullopt);
-  }
+  std::optional<std::string> value =
+      evaluate_expression(session, flags.expression, text->schema, text->entities, request, flags.request.validate);
   print_diagnostics(globals, session.sources, session.diagnostics);
   if (value) fmt::print("{}", *value);
   else globals.exit = kFailure;
@@ -75,10 +73,7 @@ void add_format(CLI::App& app, Globals& globals) {
   CLI::App* evaluate_command = app.add_subcommand("evaluate", "the value of one expression");
   asked->program.declare_schema(*evaluate_command, false);
   evaluate_command->add_option("--entities", asked->program.entities, "entities in Cedar's JSON form")->type_name("FILE");
-  evaluate_command->add_option("-l,--principal", asked->request.principal, "e.g. User::\"alice\"");
-  evaluate_command->add_option("-a,--action", asked->request.action, "e.g. Action::\"view\"");
-  evaluate_command->add_option("-r,--resource", asked->request.resource, "e.g. Photo::\"a.jpg\"");
-  evaluate_command->add_option("-c,--context", asked->context, "JSON file with the context record")->type_name("FILE");
+  asked->request.declare(*evaluate_command);
   evaluate_command->add_option("expression", asked->expression, "e.g. 'principal.age > 17'")->required();
   evaluate_command->callback([&globals, asked] { evaluate(globals, *asked); });
 

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   Globals globals;
   app.set_version_flag("-V,--version", std::string("kerf ") + kerf::version());
   app.add_option("-f,--error-format", globals.error_format, "how messages are written")
-      ->check(CLI::IsMember({"human", "plain", "json"}))->type_name("human|plain|json")->envname("KERF_ERROR_FORMAT");
+      ->check(CLI::IsMember({"human", "plain", "json", "sarif"}))->type_name("human|plain|json|sarif")->envname("KERF_ERROR_FORMAT");
   app.add_option("--color", globals.colour, "colour in messages; NO_COLOR is honoured")
       ->check(CLI::IsMember({"auto", "always", "never"}))->type_name("auto|always|never");
   app.add_option("--log-level", globals.log_level, "what kerf says of its doings on standard error")
@@ -28,15 +28,19 @@ int main(int argc, char** argv) {
   add_authorize(app, globals);
   add_language(app, globals);
   add_format(app, globals);
+  add_run_tests(app, globals);
   add_simulate(app, globals);
   add_node(app, globals);
   add_about(app, globals);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::vector<std::string> unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
+    bool command = app.get_subcommands().empty();
+    bool extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+    std::vector<std::string> unknown = command || extras ? app.remaining(true) : std::vector<std::string>();
     if (error.get_exit_code() != 0 && !unknown.empty()) {
-      fmt::print(stderr, "`{}` is no command\nRun with --help for more information.\n", unknown.front());
+      fmt::print(stderr, "`{}` is no {}{}\nRun with --help for more information.\n", unknown.front(),
+                 command ? "command" : "option here", suggestion(app, unknown.front()));
       return kUsage;
     }
     return app.exit(error) == 0 ? kOk : kUsage;
@@ -46,6 +50,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     kerf::internal_error(error.what());
   }
+  finish_diagnostics(globals);
   if (std::fflush(stdout) != 0 && globals.exit == kOk) return kFailure;
   return globals.exit;
 }

@@ -7,12 +7,14 @@
 #include <cstdlib>
 
 #include "driver/cli/commands.h"
+#include "driver/sarif.h"
 
 namespace kerf::cli {
 
 ErrorFormat Globals::format() const {
   if (error_format == "json") return ErrorFormat::json;
   if (error_format == "plain") return ErrorFormat::plain;
+  if (error_format == "sarif") return ErrorFormat::sarif;
   return ErrorFormat::human;
 }
 
@@ -56,16 +58,43 @@ void ProgramOptions::declare_schema(CLI::App& command, bool required) {
 void ProgramOptions::declare(CLI::App& command, bool policies_required) {
   declare_policies(command, policies_required);
   declare_schema(command, policies_required);
+  declare_entities(command);
+}
+
+void ProgramOptions::declare_entities(CLI::App& command) {
   command.add_option("--entities", entities, "entities in Cedar's JSON form")->type_name("FILE");
   command.add_option("-j,--jobs", jobs, "threads for parsing and validation; default: one a processor, at most 8")
       ->check(CLI::Range(1, 256))->type_name("N");
 }
 
-void print_diagnostics(const Globals& globals, const Sources& sources, const Diagnostics& diagnostics) {
+void print_diagnostics(Globals& globals, const Sources& sources, const Diagnostics& diagnostics) {
+  globals.errors += diagnostics.error_count();
+  for (const Diagnostic& d : diagnostics.all()) globals.warnings += d.severity == Severity::warning ? 1 : 0;
+  if (globals.format() == ErrorFormat::sarif) {
+    for (Json& one : sarif_results(sources, diagnostics)) globals.sarif.push_back(std::move(one));
+    return;
+  }
   fmt::print(stderr, "{}", render(sources, diagnostics, globals.format(), globals.colour_for(2)));
 }
 
-void print_error(const Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help) {
+void finish_diagnostics(const Globals& globals) {
+  if (globals.format() == ErrorFormat::sarif) fmt::print(stderr, "{}", sarif_log(globals.sarif));
+  bool several = globals.errors + globals.warnings > 1;
+  if (globals.format() == ErrorFormat::human && several) fmt::print(stderr, "{}\n", summary(globals.errors, globals.warnings));
+}
+
+int exit_for(const Diagnostics& diagnostics) {
+  for (const Diagnostic& d : diagnostics.all()) {
+    std::string_view code = catalogue_row(d.code).name;
+    bool unread = code.starts_with("K1") || code.starts_with("K2") || code.starts_with("K30") || code.starts_with("K6") ||
+                  code.starts_with("K7") || code.starts_with("K80");
+    bool too_much = code.starts_with("K805");   // of what was read: for the kernel
+    if (d.severity == Severity::error && unread && !too_much) return kFailure;
+  }
+  return kInvalid;
+}
+
+void print_error(Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help) {
   Diagnostics diagnostics;
   diagnostics.add({code, Severity::error, message, {}, {}, {}, {}, help, {}});
   print_diagnostics(globals, Sources{}, diagnostics);
@@ -107,7 +136,7 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
   globals.log("debug", fmt::format("checked in {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count()));
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
   if (!loaded->program.diagnostics.has_errors()) return loaded;
-  globals.exit = kInvalid;
+  globals.exit = exit_for(loaded->program.diagnostics);
   return nullptr;
 }
 

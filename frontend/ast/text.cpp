@@ -40,10 +40,15 @@ bool is_invisible(char32_t c) {
          (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0x061c;
 }
 
-struct Scalar {
-  char32_t value;
-  std::size_t length;
-};
+void append_escaped(std::string& out, char32_t c) {
+  if (c == '\n') out += "\\n";
+  else if (c == '\r') out += "\\r";
+  else if (c == '\t') out += "\\t";
+  else if (c == 0) out += "\\0";
+  else out += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(c));
+}
+
+}  // namespace
 
 Scalar scalar_at(std::string_view text, std::size_t at) {
   auto byte = [&](std::size_t i) { return static_cast<unsigned char>(at + i < text.size() ? text[at + i] : 0); };
@@ -54,16 +59,6 @@ Scalar scalar_at(std::string_view text, std::size_t at) {
   if (first < 0xf0) return {static_cast<char32_t>((first & 0x0f) << 12) | tail(1) << 6 | tail(2), 3};
   return {static_cast<char32_t>((first & 0x07) << 18) | tail(1) << 12 | tail(2) << 6 | tail(3), 4};
 }
-
-void append_escaped(std::string& out, char32_t c) {
-  if (c == '\n') out += "\\n";
-  else if (c == '\r') out += "\\r";
-  else if (c == '\t') out += "\\t";
-  else if (c == 0) out += "\\0";
-  else out += fmt::format("\\u{{{:x}}}", static_cast<std::uint32_t>(c));
-}
-
-}  // namespace
 
 std::string escaped(std::string_view text, bool in_pattern) {
   std::string out;

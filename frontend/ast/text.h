@@ -21,6 +21,13 @@ std::string escaped(std::string_view text, bool in_pattern);
 std::string debug_quoted(std::string_view text);
 std::string debug_pattern(std::string_view text);
 
+// The character at text[at] and its length in bytes. The text is valid UTF-8.
+struct Scalar {
+  char32_t value;
+  std::size_t length;
+};
+Scalar scalar_at(std::string_view text, std::size_t at);
+
 // Columns of a terminal: 2 for wide characters, 0 for marks that attach to the one before, 1 for all others.
 std::size_t display_width(std::string_view text);
 

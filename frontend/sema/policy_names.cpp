@@ -38,17 +38,6 @@ std::optional<std::string> suggest_action(const Schema& schema, const EntityUid&
   return std::nullopt;
 }
 
-// U+202A..U+202E and U+2066..U+2069.
-bool has_bidi_controls(std::string_view text) {
-  for (std::size_t i = 0; i + 2 < text.size(); ++i) {
-    auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    if (byte(i) != 0xe2) continue;
-    if (byte(i + 1) == 0x80 && byte(i + 2) >= 0xaa && byte(i + 2) <= 0xae) return true;
-    if (byte(i + 1) == 0x81 && byte(i + 2) >= 0xa6 && byte(i + 2) <= 0xa9) return true;
-  }
-  return false;
-}
-
 class NameChecker {
  public:
   NameChecker(const Policy& policy, const SchemaTypes& schema_types, Diagnostics& diagnostics)
@@ -60,13 +49,7 @@ class NameChecker {
       switch (body_[id].op) {
         case Op::literal: literal(id); break;
         case Op::is: type(id, body_.name(id)); break;
-        case Op::has_attr: case Op::get_attr: text(id, body_.name(id)); break;
-        case Op::like:
-          for (const std::string& piece : body_.pattern(id).pieces) text(id, piece);
-          break;
-        case Op::record:
-          for (std::size_t f = 0; f < body_.args(id).size(); ++f) text(id, body_.field(id, f));
-          break;
+        case Op::has_attr: case Op::get_attr: case Op::like: case Op::record:
         case Op::variable: case Op::and_: case Op::or_: case Op::not_: case Op::if_: case Op::eq: case Op::less:
         case Op::less_eq: case Op::add: case Op::sub: case Op::mul: case Op::neg: case Op::in: case Op::has_tag:
         case Op::get_tag: case Op::contains: case Op::contains_all: case Op::contains_any: case Op::is_empty:
@@ -80,18 +63,11 @@ class NameChecker {
   bool is_first(Code code, Span span) { return reported_.emplace(code, span).second; }
 
   void literal(NodeId id) {
-    if (const std::string* string = body_.literal(id).as_string()) text(id, *string);
     const EntityUid* uid = body_.literal(id).as_entity();
     if (uid == nullptr) return;
-    text(id, uid->id);
     if (is_action_type(uid->type)) return action(id, *uid);
     type(id, uid->type);
     enumerated(id, *uid);
-  }
-
-  void text(NodeId id, std::string_view text) {
-    Span span = body_[id].op == Op::literal ? body_[id].span : body_.name_span(id);
-    if (has_bidi_controls(text) && is_first(Code::K3202, span)) diagnostics_.report(Code::K3202, span);
   }
 
   void type(NodeId id, const std::string& name) {

@@ -6,7 +6,7 @@
 
 namespace kerf {
 
-// Entity types, actions and enumerated ids that the schema does not declare, wherever they stand; hidden characters.
+// Entity types, actions and enumerated ids that the schema does not declare, wherever they stand.
 void check_names(const Policy& policy, const SchemaTypes& schema_types, Diagnostics& diagnostics);
 
 // Does some action fit the scope, with a principal and a resource type that it applies to? Reports if not, with `code`.

@@ -1,5 +1,6 @@
 // Validation of whole modules. Names once per policy, types per policy and environment; only one environment's
 // types exist at a time. Equal errors of several environments become one diagnostic that lists them.
+#include <algorithm>
 #include <array>
 #include <map>
 #include <tuple>
@@ -8,6 +9,7 @@
 #include "frontend/sema/levels.h"
 #include "frontend/sema/policies.h"
 #include "frontend/sema/policy_names.h"
+#include "frontend/sema/suspicious_text.h"
 #include "frontend/sema/type_body.h"
 #include "frontend/sema/type_problems.h"
 #include "frontend/sema/typing_key.h"
@@ -32,11 +34,16 @@ class Grouped {
   }
 
   bool empty() const { return groups_.empty(); }
+  bool has_errors() const {
+    return std::any_of(groups_.begin(), groups_.end(), [](const Group& g) { return g.diagnostic.severity == Severity::error; });
+  }
 
   void flush(const Module& module, const Policy& policy, Diagnostics& out) {
     for (Group& group : groups_) {
       Diagnostic& d = group.diagnostic;
       d.with_note(fmt::format("policy `{}`, {}", policy.id, environments_text(module, group.environments)));
+      d.policy = policy.id;
+      for (std::size_t e : group.environments) d.environments.push_back(show_environment(module.environments[e]));
       out.add(std::move(d));
     }
   }
@@ -111,9 +118,13 @@ class Validator {
   void check_policy(const Policy& policy, Diagnostics& diagnostics) {
     Diagnostics once;
     check_names(policy, schema_types_, once);
+    check_text(policy.body, once);
     Grouped grouped;
     if (check_types(policy, once, grouped)) once.report(Code::K3201, policy.span);
+    bool valid = !once.has_errors() && !grouped.has_errors();
+    if (valid && options_.level) check_levels_everywhere(policy, *options_.level, grouped);
     for (Diagnostic diagnostic : once.all()) {
+      diagnostic.policy = policy.id;
       diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`", policy.id))));
     }
     grouped.flush(module_, policy, diagnostics);
@@ -125,8 +136,8 @@ class Validator {
     check_names(policy, schema_types_, once);
     check_application(policy, module_, schema_types_, application_code(options_), once);
     for (Diagnostic diagnostic : once.all()) {
-      if (diagnostic.code == Code::K3202) continue;   // of the template's text, again
       if (diagnostic.code == Code::K3103) continue;   // the official validator lets a slot have any id
+      diagnostic.policy = policy.id;
       diagnostics.add(std::move(diagnostic.with_note(fmt::format("policy `{}`, a link", policy.id))));
     }
   }
@@ -136,8 +147,7 @@ class Validator {
 
   // Can the policy apply and is its condition false by its types wherever it does?
   bool check_types(const Policy& policy, Diagnostics& once, Grouped& grouped) {
-    std::optional<std::string> key;
-    if (!options_.level) key = typing_key(policy.body);   // levels ask for more than types
+    std::optional<std::string> key = typing_key(policy.body);
     if (key) {
       if (auto found = impossible_.find(*key); found != impossible_.end()) return found->second;
     }
@@ -163,7 +173,7 @@ class Validator {
       if (known == right.end()) {
         auto [always_false, is_right] = type_once(typer, policy.body, e, grouped);
         never_applies = always_false && never_applies;
-        if (is_right && !options_.level) right.emplace(facts, always_false);
+        if (is_right) right.emplace(facts, always_false);
       } else {
         never_applies = known->second && never_applies;
       }
@@ -178,9 +188,6 @@ class Validator {
     const RequestEnv& env = module_.environments[environment];
     std::vector<TypeProblem> problems;
     bool always_false = typer.run(env, problems).always_false;
-    Diagnostics deep;
-    if (options_.level) check_levels(body, types_, typer.types(), env, *options_.level, deep);
-    for (const Diagnostic& d : deep.all()) grouped.add(d, environment);
     TypedBody typed{module_.schema, types_, body, env, typer.types()};
     for (const TypeProblem& problem : problems) {
       Diagnostics one;
@@ -188,6 +195,18 @@ class Validator {
       grouped.add(one.all().front(), environment);
     }
     return {always_false, problems.empty()};
+  }
+
+  void check_levels_everywhere(const Policy& policy, std::size_t most, Grouped& grouped) {
+    BodyTyper typer(schema_types_, policy.body);
+    std::vector<TypeProblem> problems;
+    for (std::size_t e = 0; e < module_.environments.size(); ++e) {
+      const RequestEnv& env = module_.environments[e];
+      typer.run(env, problems);
+      Diagnostics deep;
+      check_levels(policy.body, types_, typer.types(), env, most, deep);
+      for (const Diagnostic& d : deep.all()) grouped.add(d, e);
+    }
   }
 
   const Module& module_;

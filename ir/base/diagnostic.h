@@ -55,6 +55,8 @@ struct Diagnostic {
   std::vector<std::string> notes;   // facts: policy id, request environment
   std::vector<std::string> help;    // ways out
   std::vector<Edit> fix;            // machine-applicable, may be empty
+  std::string policy = {};                      // id of the policy that it is about, if any; a note says it too
+  std::vector<std::string> environments = {};   // request environments in which it is so; likewise
 
   Diagnostic& with_label(std::string text) { label = std::move(text); return *this; }
   Diagnostic& with_related(Span at, std::string text) { related.push_back({at, std::move(text)}); return *this; }

@@ -5,8 +5,9 @@
 
 namespace kerf {
 
-SourceId Sources::add(std::string name, std::string text) {
-  File file{std::move(name), std::move(text), {0}};
+SourceId Sources::add(std::string name, std::string text, std::string path) {
+  if (path.empty()) path = name;
+  File file{std::move(name), std::move(text), std::move(path), {0}};
   for (std::size_t i = 0; i < file.text.size(); ++i) {
     if (file.text[i] == '\n') file.line_starts.push_back(static_cast<std::uint32_t>(i + 1));
   }

@@ -1,5 +1,5 @@
 // Source texts and spans. Offsets are UTF-8 bytes, half open; lines and columns are 1-based, columns count bytes
-// of the line as Unicode scalar values. A source's name is what is shown and stored: never an absolute path.
+// of the line as Unicode scalar values. A source's name is what is stored: never an absolute path.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -30,10 +30,12 @@ struct LineColumn {
 
 class Sources {
  public:
-  // `name`: display name, e.g. "policies.cedar" or "<stdin>". The text must be valid UTF-8 (see is_utf8).
-  SourceId add(std::string name, std::string text);
+  // `name`: what artefacts say, e.g. "policies.cedar" or "<stdin>". `path`: where messages say it is, as the caller
+  // knows it; empty: the name. The text must be valid UTF-8 (see find_invalid_utf8).
+  SourceId add(std::string name, std::string text, std::string path = {});
 
   const std::string& name(SourceId id) const { return files_.at(id.index).name; }
+  const std::string& path(SourceId id) const { return files_.at(id.index).path; }
   std::string_view text(SourceId id) const { return files_.at(id.index).text; }
   std::string_view text(Span span) const;
   LineColumn locate(SourceId id, std::uint32_t offset) const;
@@ -42,8 +44,7 @@ class Sources {
 
  private:
   struct File {
-    std::string name;
-    std::string text;
+    std::string name, text, path;
     std::vector<std::uint32_t> line_starts;
   };
   std::deque<File> files_;

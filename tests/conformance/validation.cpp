@@ -34,13 +34,20 @@ std::optional<Code> code_of(const std::string& message) {
       {"policy is impossible", Code::K3201},
       {"not found", Code::K3107},
   };
+  auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
+  bool string = has(", string `");
+  if (has("` contains BIDI control characters")) return string ? Code::K3202 : Code::K3204;
+  if (has("` contains mixed scripts")) return string ? Code::K3205 : Code::K3206;
+  if (has("General Security Profile")) return Code::K3207;
   for (const auto& [text, code] : kKinds) {
-    if (message.find(text) != std::string::npos) return code;
+    if (has(text)) return code;
   }
   return std::nullopt;
 }
 
 bool is_type_error(const Diagnostic& d) { return d.severity == Severity::error && d.code >= Code::K3101 && d.code <= Code::K3114; }
+
+bool is_text_warning(Code code) { return code == Code::K3202 || (code >= Code::K3204 && code <= Code::K3207); }
 
 struct Checked : Read {
   Module module;
@@ -69,6 +76,13 @@ struct Checked : Read {
     }
     return out;
   }
+  std::set<Code> text() const {
+    std::set<Code> out;
+    for (const Diagnostic& d : diagnostics.all()) {
+      if (is_text_warning(d.code)) out.insert(d.code);
+    }
+    return out;
+  }
   bool impossible() const {
     for (const Diagnostic& d : diagnostics.all()) {
       if (d.code == Code::K3201) return true;
@@ -78,7 +92,7 @@ struct Checked : Read {
 };
 
 struct Official {
-  std::set<Code> errors;
+  std::set<Code> errors, text;
   bool impossible = false;
   std::multimap<Code, std::pair<std::uint32_t, std::uint32_t>> spans;
 
@@ -87,6 +101,7 @@ struct Official {
       std::optional<Code> code = code_of(entry.is_string() ? entry.get<std::string>() : entry["message"].get<std::string>());
       if (!code) continue;
       if (*code == Code::K3201) impossible = true;
+      else if (is_text_warning(*code)) text.insert(*code);
       else errors.insert(*code);
       if (!entry.is_object() || !entry.contains("locs")) continue;
       for (const Json& loc : entry["locs"]) spans.emplace(*code, std::pair(loc[0].get<std::uint32_t>(), loc[1].get<std::uint32_t>()));
@@ -103,6 +118,7 @@ std::string names(const std::set<Code>& codes) {
 void compare(const std::string& suite, const std::string& name, const Checked& ours, const Official& official, bool spans, Report& report) {
   std::set<Code> mine = ours.errors();
   report.check(suite + ".kinds", name, mine == official.errors, fmt::format("ours {}theirs {}", names(mine), names(official.errors)));
+  report.check(suite + ".text", name, ours.text() == official.text, fmt::format("ours {}theirs {}", names(ours.text()), names(official.text)));
   if (!official.errors.contains(Code::K3104)) report.check(suite + ".impossible", name, ours.impossible() == official.impossible);
   if (!spans) return;
   bool inside = true;
