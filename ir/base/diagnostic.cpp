@@ -68,6 +68,7 @@ std::optional<std::string> closest(std::string_view word, const std::vector<std:
   if (word.size() > kMaxWord) return best;
   for (const std::string& candidate : candidates) {
     if (std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size()) >= best_distance) continue;
+    if (candidate == word) continue;   // of another kind, or hidden: no way out
     std::vector<std::size_t> before, above, row(candidate.size() + 1);
     for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
     for (std::size_t i = 1; i <= word.size(); ++i) {
