@@ -131,12 +131,12 @@ void give(kerf_result& result, Report& report, const Session& session, std::stri
 void keep_answer(kerf_result& result, Decided decided) {
   kerf_answer& answer = result.answer.emplace();
   answer.allow = decided.allow;
-  answer.ids = std::move(decided.determining);
+  for (auto& determining : decided.determining) answer.ids.push_back(std::move(determining.policy));
   std::size_t count = answer.ids.size();
-  for (auto& error : decided.errors) answer.ids.push_back(std::move(error.first));
+  for (auto& error : decided.errors) answer.ids.push_back(std::move(error.policy));
   for (std::size_t i = 0; i < answer.ids.size(); ++i) {
     if (i < count) answer.determining.push_back(text_of(answer.ids[i]));
-    else answer.errors.push_back({text_of(answer.ids[i]), std::move(decided.errors[i - count].second)});
+    else answer.errors.push_back({text_of(answer.ids[i]), std::move(decided.errors[i - count].message)});
   }
 }
 
