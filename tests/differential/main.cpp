@@ -19,7 +19,7 @@ namespace {
 
 using namespace kerf::test;
 
-constexpr std::uint64_t kCases = 4000, kSeed = 45, kJobs = 2;
+constexpr std::uint64_t kCases = 8000, kSeed = 45, kJobs = 2;
 constexpr std::uint64_t kEnoughToCount = 2000;   // with fewer cases chance decides what comes up
 constexpr rlim_t kMemory = rlim_t{4} << 30;
 constexpr std::size_t kShown = 3;                // differences of one kind that are shrunk and printed, by each job
