@@ -29,7 +29,7 @@ class CaseMaker {
 };
 
 std::string CaseMaker::broken_json(Json json) {
-  if (random_.chance(60)) mutate_json(random_, json);
+  if (random_.chance(60)) mutate_json(random_, json, true);
   std::string text = json.dump();
   if (random_.chance(30)) mutate_json_text(random_, text);
   return text;

@@ -140,7 +140,7 @@ RequestParts make_request(Random& random, const Model& model, const Situation& s
   return out;
 }
 
-void mutate_json(Random& random, Json& json) {
+void mutate_json(Random& random, Json& json, bool forms) {
   std::vector<Json*> all;
   collect(json, all);
   Json& at = *random.of(all);
@@ -165,10 +165,11 @@ void mutate_json(Random& random, Json& json) {
   }
   if (random.chance(25)) {
     Json other = *random.of(all);
-    if (other.size() < 20) at = std::move(other);
+    if (other.size() < 20 && !(forms && at.is_object() && other.is_array())) at = std::move(other);
     return;
   }
-  at = odd_value(random);
+  Json odd = odd_value(random);
+  if (!(forms && at.is_object() && odd.is_array())) at = std::move(odd);
 }
 
 void mutate_entities(Random& random, const Model& model, Json& entities) {

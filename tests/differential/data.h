@@ -18,8 +18,9 @@ RequestParts make_request(Random& random, const Model& model, const Situation& s
 
 void mutate_entities(Random& random, const Model& model, Json& entities);
 void mutate_request(Random& random, const Model& model, RequestParts& request);
-// Changes one value somewhere: another type, another key, null.
-void mutate_json(Random& random, Json& json);
+// Changes one value somewhere: another type, another key, null. `forms`: of a policy or schema, where the official reader
+// takes arrays for objects, field by field; kerf refuses that.
+void mutate_json(Random& random, Json& json, bool forms = false);
 // What only text can say: a repeated key, `1.0`, numbers past 64 bits, a comma too much.
 void mutate_json_text(Random& random, std::string& text);
 // A piece of Cedar text goes away, doubles, or changes.
