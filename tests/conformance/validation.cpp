@@ -11,39 +11,10 @@
 #include "frontend/sema/policies.h"
 #include "frontend/sema/schema.h"
 #include "tests/conformance/suite.h"
+#include "tests/support/official_kinds.h"
 
 namespace kerf::conformance {
 namespace {
-
-// The kind of an official message, as our code.
-std::optional<Code> code_of(const std::string& message) {
-  static const std::pair<std::string_view, Code> kKinds[] = {
-      {"unrecognized entity type", Code::K3101},
-      {"unrecognized action", Code::K3102},
-      {"is of an enumerated entity type", Code::K3103},
-      {"unable to find an applicable action", Code::K3104},
-      {"unexpected type", Code::K3105},
-      {"are not compatible", Code::K3106},
-      {"access to optional attribute", Code::K3108},
-      {"access to tag", Code::K3109},
-      {"`.getTag()` is not allowed", Code::K3109},
-      {"wrong number of arguments", Code::K3111},
-      {"extension function argument validation", Code::K3112},
-      {"called with non-literal expressions", Code::K3113},
-      {"empty set literals", Code::K3114},
-      {"policy is impossible", Code::K3201},
-      {"not found", Code::K3107},
-  };
-  auto has = [&](std::string_view text) { return message.find(text) != std::string::npos; };
-  bool string = has(", string `");
-  if (has("` contains BIDI control characters")) return string ? Code::K3202 : Code::K3204;
-  if (has("` contains mixed scripts")) return string ? Code::K3205 : Code::K3206;
-  if (has("General Security Profile")) return Code::K3207;
-  for (const auto& [text, code] : kKinds) {
-    if (has(text)) return code;
-  }
-  return std::nullopt;
-}
 
 bool is_type_error(const Diagnostic& d) { return d.severity == Severity::error && d.code >= Code::K3101 && d.code <= Code::K3114; }
 
@@ -98,7 +69,7 @@ struct Official {
 
   void read(const Json& entries) {
     for (const Json& entry : entries) {
-      std::optional<Code> code = code_of(entry.is_string() ? entry.get<std::string>() : entry["message"].get<std::string>());
+      std::optional<Code> code = test::code_of_official(entry.is_string() ? entry.get<std::string>() : entry["message"].get<std::string>());
       if (!code) continue;
       if (*code == Code::K3201) impossible = true;
       else if (is_text_warning(*code)) text.insert(*code);

@@ -227,8 +227,13 @@ void Checker::check_print(const ast::PolicyFile& file) {
   same_text("print", again.has_errors() ? first_error(again) : ast::print(reread), printed);
 }
 
+// Of a JSON policy with a method that is called on nothing, which kerf refuses (docs/cedar.md).
+bool calls_on_nothing(const Diagnostics& said) {
+  return std::any_of(said.all().begin(), said.all().end(), [](const Diagnostic& d) { return d.code == Code::K1133; });
+}
+
 void Checker::check_policies() {
-  same_verdict("policies", policies_, answers_.of("policies"));
+  if (!c_.policies_json || !calls_on_nothing(policies_.said)) same_verdict("policies", policies_, answers_.of("policies"));
   count(policies_.good() ? "policies accepted" : "policies refused");
   if (!c_.policies_json) check_file();
   for (std::size_t i = 0; i < c_.policies.size(); ++i) {
@@ -266,7 +271,6 @@ void Checker::check_validation() {
     std::string note = d.notes.empty() ? "" : d.notes.back(), id;
     if (note.starts_with("policy `")) id = note.substr(8, note.find('`', 8) - 8);
     std::string_view code = catalogue_row(d.code).name;
-    if (d.code == Code::K3202) continue;
     ours.insert(fmt::format("{} {}", id, code));
     count(fmt::format("validation {}", code));
     if (d.code == Code::K3104) inapplicable.insert(id);

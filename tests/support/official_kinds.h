@@ -26,8 +26,13 @@ inline std::optional<Code> code_of_official(std::string_view message) {
       {"policy is impossible", Code::K3201},
       {"not found", Code::K3107},
   };
+  auto has = [&](std::string_view text) { return message.find(text) != std::string_view::npos; };
+  bool string = has(", string `");
+  if (has("` contains BIDI control characters")) return string ? Code::K3202 : Code::K3204;
+  if (has("` contains mixed scripts")) return string ? Code::K3205 : Code::K3206;
+  if (has("General Security Profile")) return Code::K3207;
   for (const auto& [text, code] : kKinds) {
-    if (message.find(text) != std::string_view::npos) return code;
+    if (has(text)) return code;
   }
   return std::nullopt;
 }
