@@ -163,6 +163,7 @@ class Reader {
       return fail("a number has a fraction or an exponent; Cedar has 64-bit integers and decimal(\"…\")", begin), Json();
     }
     if (overflow) return fail("an integer does not fit in 64 bits", begin), Json();
+    if (negative && value == 0) return fail("`-0` is not an integer", begin), Json();   // as the official reader has it
     return value;
   }
 

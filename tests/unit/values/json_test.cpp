@@ -12,6 +12,7 @@ TEST_CASE("JSON is read strictly") {
   CHECK(message("{\"a\": 1,\n \"a\": 2}") == "line 2, column 2: the key \"a\" is repeated");
   CHECK(message("[1.0]").starts_with("line 1, column 2: a number has a fraction"));
   CHECK(message("[1e2]").starts_with("line 1, column 2: a number has a fraction"));
+  CHECK(message("[-0]") == "line 1, column 2: `-0` is not an integer");
   CHECK(message("9223372036854775808") == "line 1, column 1: an integer does not fit in 64 bits");
   CHECK(message("-9223372036854775809") == "line 1, column 1: an integer does not fit in 64 bits");
   CHECK(message("[null]").starts_with("line 1, column 2: `null` is not"));
