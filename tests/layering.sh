@@ -28,6 +28,7 @@ declare -A heavy=(
   ['antlr4-runtime']="frontend/parse grammar"
   ['llvm/']="backends/bpf"
   ['bpf/(libbpf|bpf)\.h']="runtime/loader"
+  ['simdjson']="runtime/gateway"
   ['CLI/']="driver/cli"
 )
 bad=0
