@@ -16,18 +16,20 @@ declare -A may=(
   [runtime/abi]=""
   [runtime/kernel]="runtime/abi"
   [runtime/gateway]="ir/base ir/values"
+  [runtime/serve]="ir/base ir/values runtime/gateway"
   [runtime/loader]="ir/base ir/values runtime/abi runtime/gateway"
   [backends/table]="ir/base ir/values ir ir/passes"
   # embeds the glue, and shares the layout of its tables
   [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi runtime/kernel"
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
   [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema backends backends/table backends/bpf"
-  [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/loader"
+  [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/serve runtime/loader"
 )
 declare -A heavy=(
   ['antlr4-runtime']="frontend/parse grammar"
   ['llvm/']="backends/bpf"
   ['bpf/(libbpf|bpf)\.h']="runtime/loader"
+  ['boost/']="runtime/serve"
   ['simdjson']="runtime/gateway"
   ['CLI/']="driver/cli"
 )

@@ -14,6 +14,7 @@ namespace {
 struct RequestOptions {
   std::string principal, action, resource, context_file, request_file;
   std::string table;         // table.json, or a bundle directory
+  std::string requests;      // JSON lines
   std::string format = "human";
   bool verbose = false;
   bool validate = true;
@@ -198,6 +199,10 @@ void from_program(Globals& globals, const ProgramOptions& program_options, const
 }
 
 void authorize(Globals& globals, const ProgramOptions& program, RequestOptions options) {
+  if (!options.requests.empty()) {
+    if (options.table.empty()) return fail(globals, "`--requests` needs a table", {"add --table PATH"});
+    return authorize_lines(globals, options.table, program.entities, options.requests);
+  }
   std::string context;
   if (!options.request_file.empty() && !expand_request_json(globals, options, context)) return;
   if (!options.context_file.empty()) {
@@ -225,6 +230,7 @@ void add_authorize(CLI::App& app, Globals& globals) {
   command->add_option("-r,--resource", options->resource, "e.g. Photo::\"a.jpg\"");
   command->add_option("-c,--context", options->context_file, "JSON file with the context record")->type_name("FILE");
   command->add_option("--request-json", options->request_file, "JSON file with principal, action, resource, context")->type_name("FILE");
+  command->add_option("--requests", options->requests, "JSON lines with a request each, decided by --table; - for standard input")->type_name("FILE");
   command->add_option("--request-validation", options->validate, "validate the request against the schema")->type_name("true|false");
   command->add_option("--format", options->format)->check(CLI::IsMember({"human", "json"}))->type_name("human|json");
   command->add_flag("-v,--verbose", options->verbose, "name the determining policies");
