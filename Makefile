@@ -24,3 +24,4 @@ conformance: configure
 bench: configure
 	cmake --build --preset release --target kerf bench_gateway
 	scripts/bench.sh
+	scripts/bench_serve.sh

@@ -8,7 +8,7 @@ packages=(
   clang-19 llvm-19-dev libzstd-dev zlib1g-dev libelf-dev
   antlr4 libantlr4-runtime-dev libbpf-dev linux-libc-dev
   libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libbenchmark-dev libsimdjson-dev libboost-dev
-  perl-base tar gzip
+  perl-base tar gzip wrk
 )
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.
 guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs python3)
