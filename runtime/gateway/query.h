@@ -32,7 +32,7 @@ struct Workspace {
     std::uint32_t stamp = 0;
     bool present = false;
     Pending pending = Pending::none;
-    Value held;                                  // what the cell of a text refers to
+    Value held;                                  // an extension value of a text
   };
   std::vector<Entry> entries;
   std::uint32_t context_stamp = 0;

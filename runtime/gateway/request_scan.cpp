@@ -3,9 +3,8 @@
 // many unknown keys and everything wrong are left to it. Every value is looked at, also those that no policy reads.
 #include <simdjson.h>
 
-#include <array>
 #include <bit>
-#include <optional>
+#include <cstring>
 
 #include "ir/values/extension.h"
 #include "runtime/gateway/engine_state.h"
@@ -34,20 +33,30 @@ const char* special(const char* at) {
   return at;
 }
 
+// `==` with a length that the compiler knows.
+template <std::size_t Size>
+bool is(std::string_view text, const char (&word)[Size]) {
+  return text.size() == Size - 1 && std::memcmp(text.data(), word, Size - 1) == 0;
+}
+
 // Keys of an object, for finding repetitions; full at 16.
 class Keys {
  public:
   bool add(std::string_view key) {
     for (std::size_t i = 0; i < count_; ++i) {
-      if (keys_[i] == key) return false;
+      if (keys_[i].size == key.size() && std::memcmp(keys_[i].data, key.data(), key.size()) == 0) return false;
     }
-    if (count_ == keys_.size()) return false;
-    keys_[count_++] = key;
+    if (count_ == kMost) return false;
+    keys_[count_++] = {key.data(), key.size()};
     return true;
   }
 
  private:
-  std::array<std::string_view, 16> keys_;
+  static constexpr std::size_t kMost = 16;
+  struct Key {            // not a view, which would be cleared each time
+    const char* data;
+    std::size_t size;
+  } keys_[kMost];
   std::size_t count_ = 0;
 };
 
@@ -80,7 +89,7 @@ class Scan {
       std::string_view name;
       od::value value;
       if (!key(field, name) || field.value().get(value)) return false;
-      const unsigned part = name == "principal" ? 0 : name == "action" ? 1 : name == "resource" ? 2 : name == "context" ? 3 : 4;
+      const unsigned part = is(name, "principal") ? 0 : is(name, "action") ? 1 : is(name, "resource") ? 2 : is(name, "context") ? 3 : 4;
       if (part == 4 || seen & 1u << part) return false;
       seen |= 1u << part;
       od::object inner;
@@ -135,10 +144,10 @@ bool Scan::uid(od::object object, Uid& out) {
     std::string_view name;
     od::value value;
     if (!key(field, name) || field.value().get(value)) return false;
-    bool& has = name == "type" ? has_type : has_id;
-    if ((name != "type" && name != "id") || has) return false;
+    bool& has = is(name, "type") ? has_type : has_id;
+    if ((!is(name, "type") && !is(name, "id")) || has) return false;
     has = true;
-    if (!string(value, name == "type" ? out.type : out.id)) return false;
+    if (!string(value, is(name, "type") ? out.type : out.id)) return false;
   }
   // The type is a name if it is known.
   return has_type && has_id && store_.find_type(out.type) != TextMap::kNone;
@@ -152,7 +161,7 @@ bool Scan::extension(od::object object, Value& out) {
     std::string_view name;
     od::value value;
     if (!key(field, name) || field.value().get(value) || !keys.add(name)) return false;
-    if ((name != "fn" && name != "arg") || !string(value, name == "fn" ? function : argument)) return false;
+    if ((!is(name, "fn") && !is(name, "arg")) || !string(value, is(name, "fn") ? function : argument)) return false;
     ++count;
   }
   if (count != 2) return false;
@@ -160,10 +169,10 @@ bool Scan::extension(od::object object, Value& out) {
     if (parsed) out = Value(*parsed);
     return parsed.has_value();
   };
-  if (function == "ip") return keep(parse_ip(argument));
-  if (function == "decimal") return keep(parse_decimal(argument));
-  if (function == "datetime") return keep(parse_datetime(argument));
-  return function == "duration" && keep(parse_duration(argument));
+  if (is(function, "ip")) return keep(parse_ip(argument));
+  if (is(function, "decimal")) return keep(parse_decimal(argument));
+  if (is(function, "datetime")) return keep(parse_datetime(argument));
+  return is(function, "duration") && keep(parse_duration(argument));
 }
 
 bool Scan::context(od::object object) {
@@ -202,14 +211,14 @@ bool Scan::attribute(od::value value, Workspace::Entry& entry) {
     case od::json_type::number: {
       std::int64_t number;
       if (value.get_int64().get(number)) return false;
-      entry.held = Value(number);
-      break;
+      entry.cell = Cell{nullptr, number, 0, kNoData, ValueKind::long_};
+      return true;
     }
     case od::json_type::boolean: {
       bool truth;
       if (value.get_bool().get(truth)) return false;
-      entry.held = Value(truth);
-      break;
+      entry.cell = Cell{nullptr, truth ? 1 : 0, 0, kNoData, ValueKind::boolean};
+      return true;
     }
     case od::json_type::array:
       entry.pending = Workspace::Pending::value;
@@ -218,10 +227,9 @@ bool Scan::attribute(od::value value, Workspace::Entry& entry) {
       od::object object;
       return !value.get_object().get(object) && escape_or_record(object, entry);
     }
-    case od::json_type::null: return false;
+    case od::json_type::null: break;
   }
-  entry.cell = store_.view(entry.held);
-  return true;
+  return false;
 }
 
 // An escape is an object with one key; with others beside it, it is wrong.
@@ -243,14 +251,14 @@ bool Scan::escape_or_record(od::object object, Workspace::Entry& entry) {
 bool Scan::read_escape(std::string_view name, od::value value, Workspace::Entry& entry) {
   od::object object;
   if (value.get_object().get(object)) return false;
-  if (name == "__extn") {
+  if (is(name, "__extn")) {
     if (!extension(object, entry.held)) return false;
     entry.cell = store_.view(entry.held);
     entry.pending = Workspace::Pending::none;
     return true;
   }
   Uid uid;
-  if (name != "__entity" || !this->uid(object, uid)) return false;
+  if (!is(name, "__entity") || !this->uid(object, uid)) return false;
   const Node node = store_.find(uid.type, uid.id);
   if (node == kNoNode) return true;   // equal to others that are not known: compared as values
   entry.cell = Cell{nullptr, 0, 0, node, ValueKind::entity};

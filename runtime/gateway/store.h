@@ -23,7 +23,7 @@ inline constexpr std::uint32_t kNoMembers = 0, kNodes = 1, kTexts = 2;   // what
 
 // A value, or a view of one that needs no look-up any more.
 struct Cell {
-  const Value* value = nullptr;   // none for a variable's entity, and for a String of a request's text
+  const Value* value = nullptr;   // none for a variable's entity, and for much of a request's text
   union {
     std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration
     const char* bytes;            // String
