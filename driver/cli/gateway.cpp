@@ -1,10 +1,10 @@
 // serve, and authorize --requests: many requests for one table.
-#include <fmt/core.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
-#include <fcntl.h>
 
 #include "driver/cli/commands.h"
 #include "runtime/gateway/live.h"
@@ -52,9 +52,11 @@ class Lines {
       const std::size_t kept = in.size();
       in.resize(kept + kChunk);
       const ssize_t count = ::read(fd, in.data() + kept, kChunk);
-      if (count < 0 && errno == EINTR) count_as_nothing(in, kept);
-      else if (count < 0) return Error{std::string("the requests cannot be read: ") + std::strerror(errno)};
-      if (count < 0) continue;
+      if (count < 0 && errno != EINTR) return Error{std::string("the requests cannot be read: ") + std::strerror(errno)};
+      if (count < 0) {
+        in.resize(kept);
+        continue;
+      }
       const std::size_t end = kept + static_cast<std::size_t>(count);
       std::size_t begin = 0;
       for (std::size_t at = kept; at < end;) {
@@ -79,7 +81,6 @@ class Lines {
   }
 
  private:
-  static void count_as_nothing(std::string& in, std::size_t kept) { in.resize(kept); }
   void too_long(std::string& out) {
     faults = true;
     out += fault_line("too-large", "a line has at most " + std::to_string(kLongestLine) + " bytes").dump() + '\n';
@@ -104,7 +105,7 @@ void fail(Globals& globals, const std::string& message) {
 
 void serve(Globals& globals, serve::Options& options, const std::string& entities) {
   options.files = gateway::resolve(options.table, entities);
-  Status served = serve::serve(options, [](const std::string& line) { fmt::print(stderr, "kerf serve: {}\n", line); });
+  Status served = serve::serve(options, [](const std::string& line) { std::fprintf(stderr, "kerf serve: %s\n", line.c_str()); });
   if (!served.ok()) fail(globals, served.error().message);
 }
 

@@ -326,25 +326,29 @@ void Pass::run_index(const BlockIndex& index, Sink& sink) {
 
 std::uint32_t Engine::find(std::string_view type, std::string_view id) const { return state_->store.find(type, id); }
 
-bool Engine::place(Workspace& work, const UidView (&uids)[3]) const {
+// After the variables before it, whose number it gets if it is one of them.
+std::uint32_t Engine::place(Workspace& work, std::size_t variable, const UidView& uid) const {
   const Store& store = state_->store;
-  std::uint32_t types[3];
-  for (std::size_t i = 0; i < 3; ++i) {
-    work.nodes[i] = store.find(uids[i].type, uids[i].id);
-    if (work.nodes[i] != kNoNode) {
-      work.uids[i] = &store.uid(work.nodes[i]);
-      types[i] = store.type(work.nodes[i]);
-      continue;
-    }
-    work.unknown[i].type = uids[i].type;
-    work.unknown[i].id = uids[i].id;
-    work.uids[i] = &work.unknown[i];
-    types[i] = store.find_type(uids[i].type);   // kNone: no environment has it, so it is not found below
-    work.nodes[i] = static_cast<Node>(store.nodes() + i);
-    for (std::size_t other = 0; other < i; ++other) {
-      if (*work.uids[other] == *work.uids[i]) work.nodes[i] = work.nodes[other];
-    }
+  Node& node = work.nodes[variable];
+  node = store.find(uid.type, uid.id);
+  if (node != kNoNode) {
+    work.uids[variable] = &store.uid(node);
+    return store.type(node);
   }
+  EntityUid& unknown = work.unknown[variable];
+  unknown.type = uid.type;
+  unknown.id = uid.id;
+  work.uids[variable] = &unknown;
+  node = static_cast<Node>(store.nodes() + variable);
+  for (std::size_t other = 0; other < variable; ++other) {
+    if (*work.uids[other] == unknown) node = work.nodes[other];
+  }
+  return store.find_type(uid.type);   // kNone: no environment has it
+}
+
+bool Engine::place(Workspace& work, const UidView (&uids)[3]) const {
+  std::uint32_t types[3];
+  for (std::size_t i = 0; i < 3; ++i) types[i] = place(work, i, uids[i]);
   work.environment = state_->find(types[0], work.nodes[1], types[2]);
   return work.environment != FlatMap::kNone;
 }
@@ -372,6 +376,22 @@ bool Engine::set(Query& query, std::uint32_t principal, std::uint32_t action, st
   }
   work.environment = state_->find(store.type(principal), action, store.type(resource));
   return work.environment != FlatMap::kNone;
+}
+
+std::vector<std::uint32_t> Engine::allowed(Query& query, const EntityUid& principal, const EntityUid& action,
+                                           std::span<const EntityUid> resources, const ValueRecord& context) const {
+  Workspace& work = *query.work_;
+  work.context = &context;
+  const std::uint32_t principal_type = place(work, 0, {principal.type, principal.id});
+  place(work, 1, {action.type, action.id});
+  std::vector<std::uint32_t> allowed;
+  for (std::uint32_t i = 0; i < resources.size(); ++i) {
+    begin(work);   // entities in the context may be equal to a resource that is not stored
+    const std::uint32_t resource_type = place(work, 2, {resources[i].type, resources[i].id});
+    work.environment = state_->find(principal_type, work.nodes[1], resource_type);
+    if (allows(query)) allowed.push_back(i);
+  }
+  return allowed;
 }
 
 void Engine::begin(Workspace& work) const {

@@ -5,6 +5,7 @@
 // entities or policies, build another and swap the shared_ptr.
 #pragma once
 #include <memory>
+#include <span>
 
 #include "runtime/gateway/table.h"
 
@@ -65,6 +66,11 @@ class Engine {
   static constexpr std::size_t kPadding = 64;
   Result<Unit, RequestFault> set(Query& query, std::string_view text, std::size_t readable) const;
 
+  // The indices of those resources for which the request is allowed; ones that no environment fits are not. The same as
+  // set() and allows() for each, with principal, action and context looked up once.
+  std::vector<std::uint32_t> allowed(Query& query, const EntityUid& principal, const EntityUid& action,
+                                     std::span<const EntityUid> resources, const ValueRecord& context) const;
+
   bool allows(Query& query) const;                   // the decision alone: stops as soon as it is certain
   void decide(Query& query, Answer& answer) const;   // reasons and errors too
   // `{"decision":"allow","determining":["policy0"],"errors":[{"policy":"policy1","message":"…"}]}`
@@ -88,6 +94,7 @@ class Engine {
   };
   void begin(Workspace& work) const;   // forgets the request before
   bool place(Workspace& work, const UidView (&uids)[3]) const;
+  std::uint32_t place(Workspace& work, std::size_t variable, const UidView& uid) const;   // its type
   bool scan(Workspace& work, std::string_view text, std::size_t readable) const;
   std::unique_ptr<State> state_;
 };

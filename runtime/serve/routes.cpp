@@ -94,6 +94,7 @@ void Routes::batch(std::string_view body, std::size_t readable, Answer& answer) 
     const std::string_view text = (*list)[i];
     if (i != 0) out += ',';
     Result<bool, RequestFault> decided = decide(text, readable - static_cast<std::size_t>(text.data() - body.data()), out);
+    if (out.size() > kMaxAnswer) return fail(answer, 413, "too-large", "the decisions need more than 64 MiB");
     if (decided.ok()) continue;
     const RequestFault& fault = decided.error();
     if (fault.kind == RequestFault::Kind::not_json) {

@@ -15,7 +15,7 @@ struct Answer {
   std::string body;
 };
 
-inline constexpr std::size_t kMaxBatch = 10'000;
+inline constexpr std::size_t kMaxBatch = 10'000, kMaxAnswer = 64 << 20;
 
 class Routes {
  public:

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <condition_variable>
+#include <csignal>
 #include <thread>
 
 #include "runtime/serve/listener.h"
@@ -27,10 +28,16 @@ std::string describe(const gateway::Loaded& loaded) {
   return std::to_string(loaded.policies) + " policies, " + std::to_string(loaded.entities) + " entities, digest " + loaded.digest;
 }
 
+std::vector<std::string> watched(const Options& options) {
+  std::vector<std::string> files{options.files.table};
+  if (!options.files.entities.empty()) files.push_back(options.files.entities);
+  return files;
+}
+
 class Server {
  public:
-  Server(const Options& options, gateway::Loaded first, Listener listener, const std::function<void(const std::string&)>& say)
-      : options_(options), say_(say), live_(std::move(first)), listener_(std::move(listener)) {
+  Server(const Options& options, gateway::Loaded first, Watch::Print known, Listener listener, const std::function<void(const std::string&)>& say)
+      : options_(options), say_(say), live_(std::move(first)), known_(std::move(known)), listener_(std::move(listener)) {
     reloads_.ok.add();
     reloads_.last_ok = now_s();
     for (unsigned i = 0; i < options.threads; ++i) {
@@ -43,9 +50,7 @@ class Server {
     wait_signal(signals);
     std::optional<Watch> watch;
     if (options_.watch) {
-      std::vector<std::string> files{options_.files.table};
-      if (!options_.files.entities.empty()) files.push_back(options_.files.entities);
-      watch.emplace(context, files, [this] { want_reload(); });
+      watch.emplace(context, watched(options_), known_, [this] { want_reload(); });
     }
     asio::steady_timer retry(context);
     retry_ = &retry;
@@ -156,6 +161,7 @@ class Server {
   const Options& options_;
   const std::function<void(const std::string&)>& say_;
   gateway::Live live_;
+  Watch::Print known_;
   Reloads reloads_;
   Listener listener_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -178,13 +184,15 @@ void raise_descriptors() {
 }  // namespace
 
 Status serve(const Options& options, const std::function<void(const std::string&)>& say) {
+  ::signal(SIGPIPE, SIG_IGN);   // nobody reading our log must not end the service
+  Watch::Print known = Watch::look(watched(options));
   Result<gateway::Loaded> first = gateway::load(options.files);
   if (!first.ok()) return first.error();
   raise_descriptors();
   asio::io_context context(1);
   Result<Listener> listener = listen(context, options.listen, options.listen_any);
   if (!listener.ok()) return listener.error();
-  Server server(options, *std::move(first), *std::move(listener), say);
+  Server server(options, *std::move(first), std::move(known), *std::move(listener), say);
   server.run(context);
   return Unit{};
 }

@@ -14,15 +14,14 @@ constexpr std::chrono::milliseconds kSettle{100}, kLook{2000};
 
 }  // namespace
 
-Watch::Watch(boost::asio::io_context& context, std::vector<std::string> files, std::function<void()> changed)
-    : files_(std::move(files)), changed_(std::move(changed)), events_(context), timer_(context) {
-  told_ = seen_ = look();
+Watch::Watch(boost::asio::io_context& context, std::vector<std::string> files, Print known, std::function<void()> changed)
+    : files_(std::move(files)), changed_(std::move(changed)), told_(known), seen_(std::move(known)), events_(context), timer_(context) {
   if (const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); fd >= 0) {
     events_.assign(fd);
     add_watches();
     wait_event();
   }
-  wait_tick(kLook);
+  wait_tick(kSettle);
 }
 
 void Watch::stop() {
@@ -31,9 +30,9 @@ void Watch::stop() {
   timer_.cancel();
 }
 
-Watch::Print Watch::look() const {
+Watch::Print Watch::look(const std::vector<std::string>& files) {
   Print print;
-  for (const std::string& file : files_) {
+  for (const std::string& file : files) {
     struct stat status {};
     if (::stat(file.c_str(), &status) != 0) status = {};
     print.insert(print.end(), {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
@@ -71,7 +70,7 @@ void Watch::wait_tick(std::chrono::milliseconds time) {
 
 // Told when two looks agree with each other and not with what was told before.
 void Watch::on_tick() {
-  Print now = look();
+  Print now = look(files_);
   const bool settled = now == seen_, news = now != told_;
   seen_ = std::move(now);
   if (!news) return wait_tick(kLook);

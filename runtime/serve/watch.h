@@ -1,9 +1,11 @@
 // Tells when files change: inotify on their directories and those above, for promptness, and a look at the files every
 // two seconds for what inotify does not see (other machines' writes, links). A change is told once it has settled.
 #pragma once
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -12,12 +14,14 @@ namespace kerf::serve {
 
 class Watch {
  public:
-  Watch(boost::asio::io_context& context, std::vector<std::string> files, std::function<void()> changed);
+  using Print = std::vector<std::uint64_t>;   // device, inode, size and time of each file
+  static Print look(const std::vector<std::string>& files);
+
+  // `known`: what look() said before the files were read.
+  Watch(boost::asio::io_context& context, std::vector<std::string> files, Print known, std::function<void()> changed);
   void stop();
 
  private:
-  using Print = std::vector<std::uint64_t>;   // device, inode, size and time of each file
-  Print look() const;
   void add_watches();
   void wait_event();
   void wait_tick(std::chrono::milliseconds time);

@@ -127,6 +127,30 @@ TEST_CASE("the vectors as text have the official answers") {
   CHECK(cases >= 200);
 }
 
+TEST_CASE("which of many resources are allowed") {
+  std::size_t allowed = 0, asked = 0;
+  for (const Vectors& vectors : all_vectors()) {
+    std::vector<EntityUid> resources{{"No", "type"}};
+    for (const Json& vector : vectors.cases) {
+      for (const char* key : {"resource", "principal"}) resources.push_back(*uid_from_json(vector["request"][key]));
+    }
+    Query query(*vectors.engine), single(*vectors.engine);
+    for (const Json& vector : vectors.cases) {
+      const Request request = *read_request(vector["request"].dump());
+      std::vector<std::uint32_t> expected;
+      for (std::uint32_t i = 0; i < resources.size(); ++i) {
+        if (!vectors.engine->set(single, request.principal, request.action, resources[i], request.context)) continue;
+        if (vectors.engine->allows(single)) expected.push_back(i);
+      }
+      CHECK(vectors.engine->allowed(query, request.principal, request.action, resources, request.context) == expected);
+      allowed += expected.size();
+      asked += resources.size();
+    }
+  }
+  CHECK(allowed > 500);
+  CHECK(asked > allowed * 2);
+}
+
 TEST_CASE("damaged texts are taken or refused as the strict reader does") {
   std::mt19937 random(20260101);
   std::size_t taken = 0, refused = 0;
