@@ -21,6 +21,8 @@ WAIT = 60  # seconds; a machine under load is slow, a server that hangs is caugh
 
 class Server:
     def __init__(self, folder, *options, listen="127.0.0.1:0"):
+        if "--max-delay" not in options:              # a busy machine is no overload of ours
+            options += ("--max-delay", "600000")
         self.folder = folder
         self.process = subprocess.Popen(
             [KERF, "serve", "--table", folder + "/table.json", "--entities", folder + "/entities.json", "--listen", listen, *options],

@@ -151,6 +151,26 @@ TEST_CASE("which of many resources are allowed") {
   CHECK(asked > allowed * 2);
 }
 
+TEST_CASE("resources that are not stored are told apart, although the context names one of them") {
+  const char* text = R"({"format":"kerf-table","version":1,
+    "policies":[{"id":"p","effect":"permit","annotations":{},"source":{"file":"p.cedar","begin":0,"end":68,"line":1,"column":1}}],
+    "actions":[{"uid":{"id":"a","type":"Action"},"parents":[]}],
+    "environments":[{"principal":"U","action":{"id":"a","type":"Action"},"resource":"D",
+      "atoms":[{"==":[{".":[{"Var":"context"},"e"]},{"Var":"resource"}]}],
+      "groups":[{"principal":null,"resource":null,"rows":[{"policy":0,"when":[[0,"true"]],"then":"true"}],"exprs":[]}]}]})";
+  const Engine engine = *Engine::build(std::make_shared<const Table>(*Table::read(text)), Entities());
+  Query query(engine);
+  const std::vector<EntityUid> resources{{"D", "x"}, {"D", "one"}, {"D", "two"}, {"D", "one"}};
+  const ValueRecord context{{"e", Value(EntityUid{"D", "one"})}};
+  CHECK(engine.allowed(query, {"U", "u"}, {"Action", "a"}, resources, context) == std::vector<std::uint32_t>{1, 3});
+  for (const EntityUid& resource : resources) {
+    const std::string line = R"({"principal":{"type":"U","id":"u"},"action":{"type":"Action","id":"a"},"resource":{"type":"D","id":")" +
+                             resource.id + R"("},"context":{"e":{"__entity":{"type":"D","id":"one"}}}})";
+    REQUIRE(engine.set(query, line, line.size()).ok());
+    CHECK(engine.allows(query) == (resource.id == "one"));
+  }
+}
+
 TEST_CASE("damaged texts are taken or refused as the strict reader does") {
   std::mt19937 random(20260101);
   std::size_t taken = 0, refused = 0;
