@@ -31,6 +31,7 @@ differential: configure
 bench: configure
 	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway
 	scripts/bench.sh
+	scripts/bench_serve.sh
 
 # Packages in build/release/packages.
 deb: configure

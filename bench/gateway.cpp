@@ -2,6 +2,7 @@
 //   ids          the request is in numbers, its context's values were looked up before
 //   strings      uids as texts, the context as Cedar values
 //   reasons      as strings, with determining and erroring policies
+//   json         a request's text in, a decision line out
 // The iteration time is the mean over all requests of a pass; p50_ns and p99_ns are percentiles over requests of each
 // request's minimum over repetitions. A workload with one answer that is not the official engine's is not measured.
 //   bench_gateway WORKLOAD… [--benchmark_…]
@@ -21,7 +22,7 @@ using namespace kerf;
 using namespace kerf::bench;
 using Clock = std::chrono::steady_clock;
 
-enum class Tier { ids, strings, reasons };
+enum class Tier { ids, strings, reasons, json };
 
 struct Ids {
   std::uint32_t principal, action, resource;
@@ -30,6 +31,12 @@ struct Ids {
 class Runner {
  public:
   Runner(const Workload& workload, Tier tier) : workload_(workload), engine_(*workload.engine), tier_(tier), query_(engine_) {
+    if (tier == Tier::json) {
+      for (const std::string& line : workload.lines) {
+        texts_.push_back(line);
+        texts_.back().resize(line.size() + gateway::Engine::kPadding, ' ');
+      }
+    }
     if (tier != Tier::ids) return;
     for (const Request& request : workload.requests) {
       queries_.emplace_back(engine_);
@@ -40,6 +47,7 @@ class Runner {
   }
   bool ask(std::size_t i) {
     if (tier_ == Tier::ids) return engine_.allows(queries_[i]);
+    if (tier_ == Tier::json) return ask_json(i);
     const Request& request = workload_.requests[i];
     engine_.set(query_, request.principal, request.action, request.resource, request.context);
     if (tier_ == Tier::strings) return engine_.allows(query_);
@@ -48,12 +56,23 @@ class Runner {
   }
 
  private:
+  bool ask_json(std::size_t i) {
+    const std::string& text = texts_[i];
+    if (!engine_.set(query_, std::string_view(text).substr(0, text.size() - gateway::Engine::kPadding), text.size()).ok()) return false;
+    engine_.decide(query_, answer_);
+    line_.clear();
+    engine_.append_json(line_, query_, answer_);
+    return answer_.allow;
+  }
+
   const Workload& workload_;
   const gateway::Engine& engine_;
   Tier tier_;
   gateway::Query query_;
   gateway::Answer answer_;
   std::vector<gateway::Query> queries_;
+  std::vector<std::string> texts_;
+  std::string line_;
 };
 
 // Of each request the minimum over repetitions of a short run.
@@ -82,6 +101,11 @@ void measure(benchmark::State& state, const Workload& workload, Tier tier) {
   const std::vector<double> best = minima(runner, requests);
   state.counters["p50_ns"] = best[best.size() / 2];
   state.counters["p99_ns"] = best[best.size() * 99 / 100];
+  if (tier == Tier::json) {
+    std::size_t bytes = 0;
+    for (const std::string& line : workload.lines) bytes += line.size();
+    state.counters["line_bytes"] = static_cast<double>(bytes) / static_cast<double>(workload.lines.size());
+  }
   state.counters["policies"] = static_cast<double>(workload.policies);
   state.counters["load_ms"] = workload.load_ms;
   state.counters["build_ms"] = workload.build_ms;
@@ -105,7 +129,8 @@ int main(int argc, char** argv) {
       continue;
     }
     const Workload& kept = workloads.emplace_back(*std::move(workload));
-    for (auto [name, tier] : {std::pair{"ids", Tier::ids}, std::pair{"strings", Tier::strings}, std::pair{"reasons", Tier::reasons}}) {
+    for (auto [name, tier] : {std::pair{"ids", Tier::ids}, std::pair{"strings", Tier::strings}, std::pair{"reasons", Tier::reasons},
+                              std::pair{"json", Tier::json}}) {
       benchmark::RegisterBenchmark((kept.name + "/" + name).c_str(), [&kept, tier](benchmark::State& state) { measure(state, kept, tier); })->UseRealTime();   // as the official engine is timed
     }
   }

@@ -19,6 +19,7 @@ struct Workload {
   std::size_t table_bytes = 0;
   std::unique_ptr<gateway::Engine> engine;
   std::vector<Request> requests;
+  std::vector<std::string> lines;                 // the requests as text
   std::vector<Expected> expected;                 // of the first requests, maybe not of all
 };
 

@@ -8,8 +8,8 @@ packages=(
   cmake ninja-build g++ pkg-config ccache
   clang-19 llvm-19-dev libzstd-dev zlib1g-dev libelf-dev
   antlr4 libantlr4-runtime-dev libbpf-dev linux-libc-dev
-  libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libbenchmark-dev
-  perl-base tar gzip time hyperfine
+  libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libbenchmark-dev libsimdjson-dev libboost-dev
+  perl-base tar gzip time hyperfine wrk
 )
 [ "${1:-}" != fuzz ] || packages+=(libclang-rt-19-dev)
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.

@@ -16,6 +16,7 @@ declare -A may=(
   [runtime/abi]=""
   [runtime/kernel]="runtime/abi"
   [runtime/gateway]="ir/base ir/values"
+  [runtime/serve]="ir/base ir/values runtime/gateway"
   [runtime/loader]="ir/base ir/values runtime/abi runtime/gateway"
   [backends/table]="ir/base ir/values ir ir/passes"
   # embeds the glue, and shares the layout of its tables
@@ -23,12 +24,14 @@ declare -A may=(
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
   [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema runtime/abi backends backends/table backends/bpf"
   [driver/capi]="ir/base ir/values driver backends runtime/gateway"
-  [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/loader"
+  [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/serve runtime/loader"
 )
 declare -A heavy=(
   ['antlr4-runtime']="frontend/parse grammar"
   ['llvm/']="backends/bpf"
   ['bpf/(libbpf|bpf)\.h']="runtime/loader"
+  ['boost/']="runtime/serve"
+  ['simdjson']="runtime/gateway"
   ['CLI/']="driver/cli"
 )
 bad=0

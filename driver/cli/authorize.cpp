@@ -17,6 +17,7 @@ namespace {
 struct RequestOptions {
   RequestFlags request;
   std::string table;         // table.json, or a bundle directory
+  std::string requests;      // JSON lines
   std::string format = "human";
   bool verbose = false, timing = false;
 };
@@ -212,6 +213,10 @@ void from_program(Globals& globals, const ProgramOptions& program_options, const
 }
 
 void authorize(Globals& globals, const ProgramOptions& program, const RequestOptions& options) {
+  if (!options.requests.empty()) {
+    if (options.table.empty()) return fail(globals, "`--requests` needs a table", {"add --table PATH"});
+    return authorize_lines(globals, options.table, program.entities, options.requests);
+  }
   std::optional<RequestInput> asked = options.request.read(globals);
   if (!asked) return;
   if (asked->principal.empty() || asked->action.empty() || asked->resource.empty()) {
@@ -230,6 +235,7 @@ void add_authorize(CLI::App& app, Globals& globals) {
   program->declare(*command, false);
   command->add_option("--table", options->table, "decide from this table.json or bundle directory")->type_name("PATH");
   options->request.declare(*command);
+  command->add_option("--requests", options->requests, "JSON lines with a request each, decided by --table; - for standard input")->type_name("FILE");
   command->add_option("--format", options->format)->check(CLI::IsMember({"human", "json"}))->type_name("human|json");
   command->add_flag("-v,--verbose", options->verbose, "name the determining policies");
   command->add_flag("-t,--timing", options->timing, "say how long the decision took");

@@ -73,6 +73,9 @@ void print_error(Globals& globals, Code code, const std::string& message, const 
 
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
+void add_serve(CLI::App& app, Globals& globals);
+// A decision line for each request line of a file, or of standard input for "-".
+void authorize_lines(Globals& globals, const std::string& table, const std::string& entities, const std::string& requests);
 void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
 void add_format(CLI::App& app, Globals& globals);     // format, evaluate, language-version
 void add_run_tests(CLI::App& app, Globals& globals);

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
              "`kerf run` returns the command's own status, 128+n after a signal, 125 if kerf itself failed.");
   add_check(app, globals);
   add_authorize(app, globals);
+  add_serve(app, globals);
   add_language(app, globals);
   add_format(app, globals);
   add_run_tests(app, globals);

@@ -19,6 +19,15 @@ bool overlap(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b)
   return false;
 }
 
+// Sets are sorted by kind, then by value.
+bool has_string(const ValueSet& set, std::string_view text) {
+  auto below = [&](const Value& v) {
+    return v.kind() < ValueKind::string || (v.kind() == ValueKind::string && std::string_view(*v.as_string()) < text);
+  };
+  const auto at = std::partition_point(set.begin(), set.end(), below);
+  return at != set.end() && at->kind() == ValueKind::string && *at->as_string() == text;
+}
+
 }  // namespace
 
 // Entities of the request that the store does not know are known to each other.
@@ -33,12 +42,26 @@ Cell Asker::view(const Value& value) const {
 
 const Workspace::Entry& Asker::context_entry(std::uint32_t name) const {
   Workspace::Entry& entry = work_.entries[name];
-  if (entry.stamp == work_.context_stamp) return entry;
+  if (entry.stamp == work_.context_stamp) {
+    if (entry.pending != Workspace::Pending::none) finish(name, entry);
+    return entry;
+  }
   entry.stamp = work_.context_stamp;
+  entry.pending = Workspace::Pending::none;
+  entry.present = false;
+  if (work_.context == nullptr) return entry;   // of a text, which has entered what it has
   auto found = work_.context->find(names_.attribute_name(name));
   entry.present = found != work_.context->end();
   if (entry.present) entry.cell = view(found->second);
   return entry;
+}
+
+// An entry of a request's text, asked for the first time.
+void Asker::finish(std::uint32_t name, Workspace::Entry& entry) const {
+  const Workspace::Pending pending = entry.pending;
+  entry.pending = Workspace::Pending::none;
+  if (pending == Workspace::Pending::text) entry.cell = store_.view(entry.cell.string());
+  if (pending == Workspace::Pending::value) entry.cell = view(work_.whole_context().at(names_.attribute_name(name)));
 }
 
 bool Asker::attribute(const Cell& base, std::uint32_t name, Cell& cell) const {
@@ -94,8 +117,7 @@ Asker::Quick Asker::equal(const Cell& a, const Cell& b) const {
       if (a.data != kNoNode || b.data != kNoNode) return quick(a.data == b.data);
       break;
     case ValueKind::string:
-      if (a.text != 0 || b.text != 0) return quick(a.text == b.text);
-      break;
+      return quick(a.text != 0 || b.text != 0 ? a.text == b.text : a.string() == b.string());
     case ValueKind::set:
     case ValueKind::record:
     case ValueKind::ip: break;
@@ -145,6 +167,7 @@ Asker::Quick Asker::contains(const Cell& a, const Cell& b) const {
     const EntityUid& uid = b.data < store_.nodes() ? store_.uid(b.data) : work_.unknown[b.data - store_.nodes()];
     return quick(std::any_of(set.begin(), set.end(), [&](const Value& v) { return v.as_entity() != nullptr && *v.as_entity() == uid; }));
   }
+  if (b.kind == ValueKind::string) return quick(has_string(*a.value->as_set(), b.string()));
   if (b.value == nullptr) return Quick::unknown;
   const EvalResult result = op_contains(*a.value, *b.value);
   return quick(*result->as_bool());
@@ -158,7 +181,7 @@ Asker::Quick Asker::try_quick(const Atom& atom) const {
     case Atom::Kind::truth: return a.kind == ValueKind::boolean ? quick(a.number != 0) : Quick::error;
     case Atom::Kind::has: return has(a, atom.attribute);
     case Atom::Kind::like:
-      return a.kind == ValueKind::string ? quick(matches(*atom.pattern, *a.value->as_string())) : Quick::error;
+      return a.kind == ValueKind::string ? quick(matches(*atom.pattern, a.string())) : Quick::error;
     case Atom::Kind::equal: return load(atom.right, b) ? equal(a, b) : Quick::error;
     case Atom::Kind::less: return load(atom.right, b) ? less(a, b, false) : Quick::error;
     case Atom::Kind::less_eq: return load(atom.right, b) ? less(a, b, true) : Quick::error;
@@ -180,7 +203,7 @@ Outcome Asker::ask(const Atom& atom, const Expr& expr) const {
     case Quick::unknown: break;
   }
   if (!work_.evaluation) {
-    work_.evaluation.emplace(RequestParts{work_.uids[0], work_.uids[1], work_.uids[2], work_.context}, store_.entities());
+    work_.evaluation.emplace(RequestParts{work_.uids[0], work_.uids[1], work_.uids[2], &work_.whole_context()}, store_.entities());
   }
   return outcome_of(expr.evaluate(*work_.evaluation));
 }

@@ -63,6 +63,7 @@ class Asker {
   bool attribute(const Cell& base, std::uint32_t name, Cell& cell) const;
   const Workspace::Entry& context_entry(std::uint32_t name) const;
   Cell view(const Value& value) const;
+  void finish(std::uint32_t name, Workspace::Entry& entry) const;
 
   const Store& store_;
   const Names& names_;

@@ -156,12 +156,15 @@ class Pass {
 
 }  // namespace
 
+std::string no_environment(std::string_view principal_type, const EntityUid& action, std::string_view resource_type) {
+  return "the request is not valid under the schema: no environment of the table has principal type `" +
+         std::string(principal_type) + "`, action `" + to_text(action) + "` and resource type `" + std::string(resource_type) + "`";
+}
+
 Result<Decision> Table::decide(const Request& request, const Entities& entities) const {
   auto found = state_->index.find({request.principal.type, request.action.type, request.action.id, request.resource.type});
   if (found == state_->index.end()) {
-    return Error{"the request is not valid under the schema: no environment of the table has principal type `" +
-                 request.principal.type + "`, action `" + to_text(request.action) + "` and resource type `" +
-                 request.resource.type + "`"};
+    return Error{no_environment(request.principal.type, request.action, request.resource.type)};
   }
   return Pass(*state_, *found->second, request, entities).decide();
 }

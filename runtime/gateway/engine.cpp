@@ -191,7 +191,7 @@ void Pass::look_up_like(const Keyed& keyed, std::string_view text) {
 void Pass::look_up(const Keyed& keyed) {
   Cell cell;
   if (!asker_.resolve(keyed.subject, cell) || cell.kind != keyed.kind) return;   // failing ones are watched
-  if (keyed.is_like) return look_up_like(keyed, *cell.value->as_string());
+  if (keyed.is_like) return look_up_like(keyed, cell.string());
   const std::uint32_t list = keyed.lists.find(value_key(cell));
   if (list == FlatMap::kNone) return;
   work_.candidates.insert(work_.candidates.end(), keyed.rules[list].begin(), keyed.rules[list].end());
@@ -326,30 +326,39 @@ void Pass::run_index(const BlockIndex& index, Sink& sink) {
 
 std::uint32_t Engine::find(std::string_view type, std::string_view id) const { return state_->store.find(type, id); }
 
+// After the variables before it, whose number it gets if it is one of them.
+std::uint32_t Engine::place(Workspace& work, std::size_t variable, const UidView& uid) const {
+  const Store& store = state_->store;
+  Node& node = work.nodes[variable];
+  node = store.find(uid.type, uid.id);
+  if (node != kNoNode) {
+    work.uids[variable] = &store.uid(node);
+    return store.type(node);
+  }
+  EntityUid& unknown = work.unknown[variable];
+  unknown.type = uid.type;
+  unknown.id = uid.id;
+  work.uids[variable] = &unknown;
+  node = static_cast<Node>(store.nodes() + variable);
+  for (std::size_t other = 0; other < variable; ++other) {
+    if (*work.uids[other] == unknown) node = work.nodes[other];
+  }
+  return store.find_type(uid.type);   // kNone: no environment has it
+}
+
+bool Engine::place(Workspace& work, const UidView (&uids)[3]) const {
+  std::uint32_t types[3];
+  for (std::size_t i = 0; i < 3; ++i) types[i] = place(work, i, uids[i]);
+  work.environment = state_->find(types[0], work.nodes[1], types[2]);
+  return work.environment != FlatMap::kNone;
+}
+
 bool Engine::set(Query& query, const EntityUid& principal, const EntityUid& action, const EntityUid& resource,
                  const ValueRecord& context) const {
   Workspace& work = *query.work_;
-  const Store& store = state_->store;
-  const EntityUid* uids[] = {&principal, &action, &resource};
-  std::uint32_t types[3];
-  for (std::size_t i = 0; i < 3; ++i) {
-    work.nodes[i] = store.find(uids[i]->type, uids[i]->id);
-    if (work.nodes[i] != kNoNode) {
-      work.uids[i] = &store.uid(work.nodes[i]);
-      types[i] = store.type(work.nodes[i]);
-      continue;
-    }
-    work.unknown[i] = *uids[i];
-    work.uids[i] = &work.unknown[i];
-    types[i] = store.find_type(uids[i]->type);   // kNone: no environment has it, so it is not found below
-    work.nodes[i] = static_cast<Node>(store.nodes() + i);
-    for (std::size_t other = 0; other < i; ++other) {
-      if (*uids[other] == *uids[i]) work.nodes[i] = work.nodes[other];
-    }
-  }
   work.context = &context;
-  work.environment = state_->find(types[0], work.nodes[1], types[2]);
-  return finish(work);
+  begin(work);
+  return place(work, {{principal.type, principal.id}, {action.type, action.id}, {resource.type, resource.id}});
 }
 
 bool Engine::set(Query& query, std::uint32_t principal, std::uint32_t action, std::uint32_t resource,
@@ -358,23 +367,39 @@ bool Engine::set(Query& query, std::uint32_t principal, std::uint32_t action, st
   const Store& store = state_->store;
   const Node nodes[] = {principal, action, resource};
   work.environment = FlatMap::kNone;
+  work.context = &context;
+  begin(work);
   for (std::size_t i = 0; i < 3; ++i) {
     if (nodes[i] >= store.nodes()) return false;
     work.nodes[i] = nodes[i];
     work.uids[i] = &store.uid(nodes[i]);
   }
-  work.context = &context;
   work.environment = state_->find(store.type(principal), action, store.type(resource));
-  return finish(work);
+  return work.environment != FlatMap::kNone;
 }
 
-bool Engine::finish(Workspace& work) const {
+std::vector<std::uint32_t> Engine::allowed(Query& query, const EntityUid& principal, const EntityUid& action,
+                                           std::span<const EntityUid> resources, const ValueRecord& context) const {
+  Workspace& work = *query.work_;
+  work.context = &context;
+  const std::uint32_t principal_type = place(work, 0, {principal.type, principal.id});
+  place(work, 1, {action.type, action.id});
+  std::vector<std::uint32_t> allowed;
+  for (std::uint32_t i = 0; i < resources.size(); ++i) {
+    begin(work);   // entities in the context may be equal to a resource that is not stored
+    const std::uint32_t resource_type = place(work, 2, {resources[i].type, resources[i].id});
+    work.environment = state_->find(principal_type, work.nodes[1], resource_type);
+    if (allows(query)) allowed.push_back(i);
+  }
+  return allowed;
+}
+
+void Engine::begin(Workspace& work) const {
   work.evaluation.reset();
   if (++work.context_stamp == 0) {
     for (Workspace::Entry& entry : work.entries) entry.stamp = 0;
     work.context_stamp = 1;
   }
-  return work.environment != FlatMap::kNone;
 }
 
 bool Engine::allows(Query& query) const {
@@ -412,7 +437,7 @@ void Engine::decide(Query& query, Answer& answer) const {
 EvalError Engine::explain(Query& query, const Answer::Failure& failure) const {
   const Workspace& work = *query.work_;
   check(work.environment != FlatMap::kNone, "only a decided request has failures");
-  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], work.context}, state_->store.entities());
+  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], &query.work_->whole_context()}, state_->store.entities());
   const EvalResult result = state_->plans[work.environment].source->atoms[failure.atom].evaluate(evaluation);
   return result.ok() ? type_error("bool", *result) : result.error();
 }

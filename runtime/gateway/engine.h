@@ -5,6 +5,7 @@
 // entities or policies, build another and swap the shared_ptr.
 #pragma once
 #include <memory>
+#include <span>
 
 #include "runtime/gateway/table.h"
 
@@ -12,6 +13,17 @@ namespace kerf::gateway {
 
 class Engine;
 struct Workspace;
+
+// Why a text is no request.
+struct RequestFault {
+  enum class Kind : std::uint8_t { not_json, not_request, no_environment };
+  Kind kind;
+  std::string message;
+};
+
+// {"principal": UID, "action": UID, "resource": UID, "context": {…}} as values; the context may be missing. A UID is
+// {"type", "id"}, {"__entity": {"type", "id"}} or Cedar's text in a string.
+Result<Request, RequestFault> read_request(std::string_view text);
 
 struct Answer {
   bool allow = false;
@@ -48,8 +60,21 @@ class Engine {
            const ValueRecord& context) const;
   bool set(Query& query, std::uint32_t principal, std::uint32_t action, std::uint32_t resource, const ValueRecord& context) const;
 
+  // The same from JSON text, as read_request() understands it, but without allocation for requests in the common forms.
+  // The text must outlive the query's use. Of text.data(), `readable` bytes may be read: kPadding past its end, or it is
+  // copied.
+  static constexpr std::size_t kPadding = 64;
+  Result<Unit, RequestFault> set(Query& query, std::string_view text, std::size_t readable) const;
+
+  // The indices of those resources for which the request is allowed; ones that no environment fits are not. The same as
+  // set() and allows() for each, with principal, action and context looked up once.
+  std::vector<std::uint32_t> allowed(Query& query, const EntityUid& principal, const EntityUid& action,
+                                     std::span<const EntityUid> resources, const ValueRecord& context) const;
+
   bool allows(Query& query) const;                   // the decision alone: stops as soon as it is certain
   void decide(Query& query, Answer& answer) const;   // reasons and errors too
+  // `{"decision":"allow","determining":["policy0"],"errors":[{"policy":"policy1","message":"…"}]}`
+  void append_json(std::string& out, Query& query, const Answer& answer) const;
   EvalError explain(Query& query, const Answer::Failure& failure) const;
 
   const Table& table() const;
@@ -64,7 +89,13 @@ class Engine {
   friend class Query;
   struct State;
   explicit Engine(std::unique_ptr<State> state);
-  bool finish(Workspace& work) const;
+  struct UidView {
+    std::string_view type, id;
+  };
+  void begin(Workspace& work) const;   // forgets the request before
+  bool place(Workspace& work, const UidView (&uids)[3]) const;
+  std::uint32_t place(Workspace& work, std::size_t variable, const UidView& uid) const;   // its type
+  bool scan(Workspace& work, std::string_view text, std::size_t readable) const;
   std::unique_ptr<State> state_;
 };
 

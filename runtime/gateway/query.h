@@ -1,6 +1,7 @@
 // What a decision works on beside the engine: the request in numbers, and memory that is reused, so that deciding does
 // not allocate. Private to runtime/gateway; callers hold it through Query.
 #pragma once
+#include <memory>
 #include <optional>
 
 #include "runtime/gateway/store.h"
@@ -13,14 +14,25 @@ struct Workspace {
   Node nodes[3] = {kNoNode, kNoNode, kNoNode};   // principal, action, resource; not known ones get numbers past the store's
   EntityUid unknown[3];                          // their uids then
   const EntityUid* uids[3] = {nullptr, nullptr, nullptr};
-  const ValueRecord* context = nullptr;
+  const ValueRecord* context = nullptr;          // null: the request is a text, and was not read as values yet
   std::uint32_t environment = 0xffffffffu;
 
-  // The context's cells by attribute, filled when first asked for.
+  // A request that came as text (request_json.cpp).
+  struct Scanner;
+  std::unique_ptr<Scanner, void (*)(Scanner*)> scanner{nullptr, nullptr};
+  std::string_view text;
+  Request request;                               // the text as values, when it had to be read so
+  const ValueRecord& whole_context();            // of any request
+
+  // The context's cells by attribute, filled when first asked for. Those of a text are entered while it is read, and
+  // completed when first asked for: `text` has still to be looked up, `value` needs the text to be read as values.
+  enum class Pending : std::uint8_t { none, text, value };
   struct Entry {
     Cell cell;
     std::uint32_t stamp = 0;
     bool present = false;
+    Pending pending = Pending::none;
+    Value held;                                  // an extension value of a text
   };
   std::vector<Entry> entries;
   std::uint32_t context_stamp = 0;

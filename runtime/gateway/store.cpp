@@ -129,12 +129,22 @@ Cell Store::view(const Value& value) const {
     case ValueKind::decimal: cell.number = value.as_decimal()->ten_thousandths; break;
     case ValueKind::datetime: cell.number = value.as_datetime()->ms; break;
     case ValueKind::duration: cell.number = value.as_duration()->ms; break;
-    case ValueKind::string: cell.text = names_->find_text(*value.as_string()); break;
+    case ValueKind::string:
+      cell = view(std::string_view(*value.as_string()));
+      cell.value = &value;
+      break;
     case ValueKind::entity: cell.data = find(value.as_entity()->type, value.as_entity()->id); break;
     case ValueKind::set:
     case ValueKind::record:
     case ValueKind::ip: break;
   }
+  return cell;
+}
+
+Cell Store::view(std::string_view text) const {
+  check(text.size() < kNoData, "a string of 4 GiB");
+  Cell cell{nullptr, 0, names_->find_text(text), static_cast<std::uint32_t>(text.size()), ValueKind::string};
+  cell.bytes = text.data();
   return cell;
 }
 

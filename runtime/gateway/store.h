@@ -23,11 +23,16 @@ inline constexpr std::uint32_t kNoMembers = 0, kNodes = 1, kTexts = 2;   // what
 
 // A value, or a view of one that needs no look-up any more.
 struct Cell {
-  const Value* value = nullptr;   // none for a variable's entity
-  std::int64_t number = 0;        // Bool, Long, decimal, datetime, duration
+  const Value* value = nullptr;   // none for a variable's entity, and for much of a request's text
+  union {
+    std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration
+    const char* bytes;            // String
+  };
   std::uint32_t text = 0;         // String: 1 + number of the equal text in the table, 0 if none. Set: kNodes, …
-  std::uint32_t data = kNoData;   // entity: its Node. Record: its object. Set: its members. Else, or not known: kNoData
+  // String: its length. Entity: its Node. Record: its object. Set: its members. Else, or not known: kNoData
+  std::uint32_t data = kNoData;
   ValueKind kind = ValueKind::boolean;
+  std::string_view string() const { return {bytes, data}; }   // of a String
 };
 
 // What a table mentions, in numbers; filled before the store is built. Owns its texts.
@@ -81,6 +86,7 @@ class Store {
   }
   // A view of a value of the store's kind of lifetime: entities and texts by look-up, no objects or members.
   Cell view(const Value& value) const;
+  Cell view(std::string_view text) const;
   Cell literal(const Value& value);   // with members; for literals of the table, which must stay
   std::size_t bytes() const;
 

@@ -79,6 +79,9 @@ struct EnvironmentKeyHash {
   }
 };
 
+// What is said of a request that no environment fits.
+std::string no_environment(std::string_view principal_type, const EntityUid& action, std::string_view resource_type);
+
 struct Table::State {
   std::vector<PolicyInfo> policies;
   std::vector<Entity> actions;

@@ -1,0 +1,114 @@
+// Request text -> Query, and Answer -> text. The scanner (request_scan.cpp) takes the common forms without allocation;
+// whatever it does not take is read as a tree, so verdicts, values and messages are those of read_request().
+#include "ir/values/json.h"
+#include "runtime/gateway/engine_state.h"
+
+namespace kerf::gateway {
+namespace {
+
+using Kind = RequestFault::Kind;
+
+Result<EntityUid> read_uid(const Json& json) {
+  if (!json.is_string()) return uid_from_json(json);
+  const std::string& text = json.get_ref<const std::string&>();
+  if (std::optional<EntityUid> uid = parse_uid(text)) return *std::move(uid);
+  return Error{quote(text) + " is no entity: write Type::\"id\", or {\"type\": …, \"id\": …}"};
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20) {
+      constexpr char digits[] = "0123456789abcdef";
+      out += "\\u00";
+      out += digits[byte >> 4];
+      out += digits[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+}  // namespace
+
+Result<Request, RequestFault> read_request(std::string_view text) {
+  Result<Json> json = parse_json(text);
+  if (!json) return RequestFault{Kind::not_json, json.error().message};
+  auto fault = [](std::string message) { return RequestFault{Kind::not_request, std::move(message)}; };
+  if (!json->is_object()) return fault("a request is an object with `principal`, `action`, `resource` and `context`");
+  Request request;
+  std::size_t known = 0;
+  for (auto [key, uid] : {std::pair{"principal", &request.principal}, std::pair{"action", &request.action},
+                          std::pair{"resource", &request.resource}}) {
+    auto member = json->find(key);
+    if (member == json->end()) return fault("the request has no `" + std::string(key) + "`");
+    Result<EntityUid> read = read_uid(*member);
+    if (!read) return fault("`" + std::string(key) + "`: " + read.error().message);
+    *uid = *std::move(read);
+    ++known;
+  }
+  if (auto member = json->find("context"); member != json->end()) {
+    Result<Value> value = value_from_json(*member);
+    if (!value) return fault("`context`: " + value.error().message);
+    if (value->as_record() == nullptr) return fault("`context` is not a record");
+    request.context = *value->as_record();
+    ++known;
+  }
+  if (json->size() == known) return request;
+  for (const auto& [key, value] : json->items()) {
+    if (key != "principal" && key != "action" && key != "resource" && key != "context") {
+      return fault("unknown key " + quote(key) + " in the request");
+    }
+  }
+  internal_error("a request's keys");
+}
+
+const ValueRecord& Workspace::whole_context() {
+  if (context != nullptr) return *context;
+  Result<Request, RequestFault> read = read_request(text);
+  check(read.ok(), "the scanner took a text that is no request");
+  request = *std::move(read);
+  context = &request.context;
+  return *context;
+}
+
+Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std::size_t readable) const {
+  Workspace& work = *query.work_;
+  if (scan(work, text, readable)) {
+    if (work.environment != FlatMap::kNone) return Unit{};
+  } else {
+    work.environment = FlatMap::kNone;
+    Result<Request, RequestFault> read = read_request(text);
+    if (!read) return read.error();
+    work.request = *std::move(read);
+    const Request& request = work.request;
+    if (set(query, request.principal, request.action, request.resource, request.context)) return Unit{};
+  }
+  const EntityUid* const* uids = work.uids;
+  return RequestFault{Kind::no_environment, no_environment(uids[0]->type, *uids[1], uids[2]->type)};
+}
+
+void Engine::append_json(std::string& out, Query& query, const Answer& answer) const {
+  const std::vector<PolicyInfo>& policies = state_->table->policies();
+  out += answer.allow ? R"({"decision":"allow","determining":[)" : R"({"decision":"deny","determining":[)";
+  for (std::size_t i = 0; i < answer.determining.size(); ++i) {
+    if (i != 0) out += ',';
+    append_quoted(out, policies[answer.determining[i]].id);
+  }
+  out += R"(],"errors":[)";
+  for (std::size_t i = 0; i < answer.errors.size(); ++i) {
+    out += i != 0 ? R"(,{"policy":)" : R"({"policy":)";
+    append_quoted(out, policies[answer.errors[i].policy].id);
+    out += R"(,"message":)";
+    append_quoted(out, explain(query, answer.errors[i]).message);
+    out += '}';
+  }
+  out += "]}";
+}
+
+}  // namespace kerf::gateway
