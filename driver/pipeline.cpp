@@ -12,6 +12,7 @@
 #include "backends/features.h"
 #include "backends/table/emit.h"
 #include "driver/read_forms.h"
+#include "driver/verify.h"
 #include "frontend/sema/data.h"
 #include "frontend/sema/schema.h"
 
@@ -129,6 +130,8 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
       {"table.json", "", emit_table(program.module, program.sources)}};
   Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs, waived);
   outputs.push_back({"manifest.json", "", pretty_json(manifest)});
+  prove(program, outputs);
+  if (program.diagnostics.has_errors()) return std::nullopt;
   return Artefacts{{std::move(outputs)}, object->layout};
 }
 

@@ -45,6 +45,7 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
 
 void print_error(const Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help);
 
+void add_verify(CLI::App& app, Globals& globals);
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
 void add_language(CLI::App& app, Globals& globals);   // translate-policy, translate-schema, link, check-parse
