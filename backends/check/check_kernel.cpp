@@ -29,7 +29,7 @@ struct Row {
 // One environment of a governed action and event.
 struct Env {
   const ManifestEnvironment* manifest;
-  const std::uint32_t* fields;                       // in kerf_envs
+  std::vector<std::uint32_t> fields;                 // in kerf_envs
   bool files = false;
   std::unique_ptr<Knowledge> knowledge;
   std::unique_ptr<HookAtoms> atoms;
@@ -107,7 +107,7 @@ class KernelCheck {
     if ((number + 1) * KERF_ENV_FIELDS > tables_.envs.size()) return malformed("it has no tables for an environment");
     Env& env = envs_.emplace_back();
     env.manifest = &manifest;
-    env.fields = &tables_.envs[number * KERF_ENV_FIELDS];
+    for (std::size_t i = 0; i < KERF_ENV_FIELDS; ++i) env.fields.push_back(tables_.envs[number * KERF_ENV_FIELDS + i]);
     env.files = manifest.resource_kind != kerf::to_text(KernelKind::endpoint);
     const std::uint32_t words = manifest.forbid_words + manifest.permit_words;
     const char* refusal = ::strerrorname_np(static_cast<int>(env.fields[KERF_ENV_ERRNO]));
@@ -158,7 +158,7 @@ class KernelCheck {
   }
 
   bool read_net(Env& env) {
-    const std::uint32_t* f = env.fields;
+    const std::vector<std::uint32_t>& f = env.fields;
     env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
     env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
     env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);

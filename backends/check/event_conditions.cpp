@@ -7,6 +7,7 @@
 
 #include "ir/base/check.h"
 #include "ir/canonical.h"
+#include "ir/values/extension.h"
 
 namespace kerf::proof {
 
@@ -16,6 +17,10 @@ template <class K>
 Outcome at(const Steps<K>& steps, const K& key) {
   auto next = std::upper_bound(steps.begin(), steps.end(), key, [](const K& k, const auto& step) { return k < step.first; });
   return std::prev(next)->second;
+}
+
+std::string endpoint_text(const Endpoint& endpoint) {
+  return endpoint_id(address_of({endpoint.v6, endpoint.address}), endpoint.port);
 }
 
 bool contains(const std::vector<std::uint32_t>& sorted, std::uint32_t number) {
@@ -138,13 +143,12 @@ std::vector<std::string> EventConditions::text(const std::vector<Choice>& choice
       lines.push_back(fmt::format("the path has match class {} of automaton {}",
                                   value ? std::to_string(classes_.matches[choice.variable - 1][value - 1]) : "of no pattern", choice.variable));
     } else if (choice.variable == address) {
-      const AddressKey& key = classes_.addresses[value];
-      lines.push_back(fmt::format("the address is {}{:x}:{:x}", key.v6 ? "IPv6 " : "IPv4 ", key.key.high, key.key.low));
+      lines.push_back("the address is " + kerf::to_text(address_of(classes_.addresses[value])));
     } else if (choice.variable == port) {
       lines.push_back(fmt::format("the port is {}", classes_.ports[value]));
     } else {
       lines.push_back(value == 0 ? std::string("the endpoint is none that is named")
-                                 : fmt::format("the endpoint is a named one with port {}", classes_.endpoints[value - 1].port));
+                                 : "the endpoint is " + endpoint_text(classes_.endpoints[value - 1]));
     }
   }
   for (std::string& line : Conditions::text(atoms)) lines.push_back(std::move(line));

@@ -16,20 +16,6 @@ namespace {
 // What an atom depends on, as bits.
 enum Origin : unsigned { kUser = 1, kAddress = 2, kPort = 4, kIdentity = 8, kPath = 16, kScalar = 32, kUnknown = 64 };
 
-IpAddr address_of(const AddressKey& key) {
-  IpAddr address{key.v6, static_cast<std::uint8_t>(key.v6 ? 128 : 32), {}};
-  auto put = [&](std::size_t from, std::size_t count, std::uint64_t value) {
-    for (std::size_t i = count; i-- > 0; value >>= 8) address.bytes[from + i] = static_cast<std::uint8_t>(value);
-  };
-  if (key.v6) {
-    put(0, 8, key.key.high);
-    put(8, 8, key.key.low);
-  } else {
-    put(0, 4, key.key.low);
-  }
-  return address;
-}
-
 std::optional<AddressKey> after(AddressKey key) {
   if (!key.v6) return key.key.low == 0xffffffffu ? std::nullopt : std::optional(AddressKey{false, {0, key.key.low + 1}});
   if (++key.key.low == 0 && ++key.key.high == 0) return std::nullopt;
@@ -69,6 +55,20 @@ void append(Steps<K>& steps, K key, Outcome outcome) {
 bool has(unsigned origins, unsigned only) { return origins != 0 && (origins & ~only) == 0; }
 
 }  // namespace
+
+IpAddr address_of(const AddressKey& key) {
+  IpAddr address{key.v6, static_cast<std::uint8_t>(key.v6 ? 128 : 32), {}};
+  auto put = [&](std::size_t from, std::size_t count, std::uint64_t value) {
+    for (std::size_t i = count; i-- > 0; value >>= 8) address.bytes[from + i] = static_cast<std::uint8_t>(value);
+  };
+  if (key.v6) {
+    put(0, 8, key.key.high);
+    put(8, 8, key.key.low);
+  } else {
+    put(0, 4, key.key.low);
+  }
+  return address;
+}
 
 AddressKey address_key(const IpAddr& address) {
   auto number = [&](std::size_t from, std::size_t count) {

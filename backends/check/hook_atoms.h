@@ -19,6 +19,7 @@ struct AddressKey {
   friend auto operator<=>(const AddressKey&, const AddressKey&) = default;
 };
 AddressKey address_key(const IpAddr& address);
+IpAddr address_of(const AddressKey& key);
 
 // From each key on, up to the next; ascending, the first is the least key.
 template <class K>

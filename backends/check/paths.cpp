@@ -224,7 +224,6 @@ std::optional<Error> PathClasses::analyse(const ObjectTables& tables) {
 std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables) {
   points_ = {};
   points_.of_test.resize(tests_.size());
-  if (tables.path_starts.empty() || tables.path_cells.empty()) return Error{"it has no automaton"};
   Automaton automaton(tables);
   // What holds wherever the text goes on: a chain of tests, one more than another.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> active{{0, 0}};   // before it, test

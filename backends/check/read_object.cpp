@@ -74,12 +74,13 @@ class Elf {
 };
 
 template <class T>
-bool take(const std::map<std::string, std::string_view>& found, const char* name, std::vector<T>& to) {
+bool take(const std::map<std::string, std::string_view>& found, const char* name, ConstTable<T>& to) {
   auto table = found.find(name);
   if (table == found.end()) return true;
-  to.resize(table->second.size() / sizeof(T));
-  std::memcpy(to.data(), table->second.data(), to.size() * sizeof(T));   // little-endian, as this machine is
-  return to.size() * sizeof(T) == table->second.size();
+  std::vector<T> values(table->second.size() / sizeof(T));
+  std::memcpy(values.data(), table->second.data(), values.size() * sizeof(T));   // little-endian, as this machine is
+  to = ConstTable<T>(std::move(values));
+  return table->second.size() % sizeof(T) == 0;
 }
 
 }  // namespace
@@ -93,8 +94,7 @@ Result<ObjectTables> read_object(std::string_view bytes) {
                      take(*found, "kerf_class_blocks", t.class_blocks) && take(*found, "kerf_blocks", t.blocks) &&
                      take(*found, "kerf_words", t.words) && take(*found, "kerf_peer_shifts", t.peer_shifts) &&
                      take(*found, "kerf_peer_slots", t.peer_slots) && take(*found, "kerf_path_cells", t.path_cells) &&
-                     take(*found, "kerf_path_edges", t.path_edges) && take(*found, "kerf_path_starts", t.path_starts) &&
-                     take(*found, "kerf_event_errnos", t.event_errnos);
+                     take(*found, "kerf_path_edges", t.path_edges) && take(*found, "kerf_path_starts", t.path_starts);
   if (!whole) return Error{"a table has a length that its elements do not fill"};
   if (auto digest = found->find("kerf_bundle_digest"); digest != found->end()) t.bundle_digest = digest->second;
   return t;

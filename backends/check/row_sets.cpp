@@ -85,7 +85,8 @@ std::optional<Ranks> read_ranks(const ObjectTables& tables, bool wide, std::uint
   if (depth > KERF_ADDRESS_DEPTH) return std::nullopt;
   const std::uint64_t nodes = std::uint64_t{1} << depth;
   if (std::uint64_t{ranks} + nodes > tables.ranks.size()) return std::nullopt;
-  if (wide ? keys + 2 * nodes > tables.keys128.size() : keys + nodes > tables.keys32.size()) return std::nullopt;
+  // A tree without keys has no table either.
+  if (depth > 0 && (wide ? keys + 2 * nodes > tables.keys128.size() : keys + nodes > tables.keys32.size())) return std::nullopt;
   Ranks made;
   made.starts.push_back({});
   made.classes.push_back(tables.ranks[ranks]);
@@ -110,21 +111,21 @@ std::uint32_t Peers::of(const Endpoint& endpoint) const {
   return at != listed.end() && *at == endpoint ? static_cast<std::uint32_t>(at - listed.begin() + 1) : 0;
 }
 
-std::optional<Peers> read_peers(const ObjectTables& tables, const std::uint32_t* env) {
+std::optional<Peers> read_peers(const ObjectTables& tables, std::span<const std::uint32_t> env) {
   std::vector<std::pair<Endpoint, std::uint32_t>> found;
   const std::uint64_t first = env[KERF_ENV_PEER_SLOTS], count = std::uint64_t{env[KERF_ENV_PEER_SLOT_MASK]} + 1;
   if (env[KERF_ENV_PEER_COUNT] != 0) {
     if ((first + count) * KERF_PEER_FIELDS > tables.peer_slots.size()) return std::nullopt;
     if (std::uint64_t{env[KERF_ENV_PEER_SHIFTS]} + env[KERF_ENV_PEER_SHIFT_MASK] >= tables.peer_shifts.size()) return std::nullopt;
     for (std::uint64_t slot = 0; slot < count; ++slot) {
-      const std::uint64_t* entry = &tables.peer_slots[(first + slot) * KERF_PEER_FIELDS];
-      const std::uint64_t tail = entry[KERF_PEER_TAIL];
+      auto entry = [&](unsigned field) { return tables.peer_slots[(first + slot) * KERF_PEER_FIELDS + field]; };
+      const std::uint64_t tail = entry(KERF_PEER_TAIL);
       if (!(tail & KERF_PEER_USED) || tail >> 33 || (tail >> 17 & 0x7fff)) continue;   // no event has such a tail
-      const std::uint64_t hash = kerf_peer_hash(env[KERF_ENV_PEER_SEED], entry[KERF_PEER_HIGH], entry[KERF_PEER_LOW], tail);
+      const std::uint64_t hash = kerf_peer_hash(env[KERF_ENV_PEER_SEED], entry(KERF_PEER_HIGH), entry(KERF_PEER_LOW), tail);
       const std::uint32_t shift = tables.peer_shifts[env[KERF_ENV_PEER_SHIFTS] + (hash & env[KERF_ENV_PEER_SHIFT_MASK])];
       if ((kerf_peer_slot(hash, shift) & env[KERF_ENV_PEER_SLOT_MASK]) != slot) continue;   // no look-up comes here
-      found.push_back({{(tail >> 16 & 1) != 0, {entry[KERF_PEER_HIGH], entry[KERF_PEER_LOW]}, static_cast<std::uint16_t>(tail)},
-                       static_cast<std::uint32_t>(entry[KERF_PEER_CLASS])});
+      found.push_back({{(tail >> 16 & 1) != 0, {entry(KERF_PEER_HIGH), entry(KERF_PEER_LOW)}, static_cast<std::uint16_t>(tail)},
+                       static_cast<std::uint32_t>(entry(KERF_PEER_CLASS))});
     }
   }
   std::sort(found.begin(), found.end());

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "backends/check/read_object.h"
@@ -47,6 +48,6 @@ struct Peers {
   std::vector<std::uint32_t> classes;
   std::uint32_t of(const Endpoint& endpoint) const;   // its point; 0: others
 };
-std::optional<Peers> read_peers(const ObjectTables& tables, const std::uint32_t* env);
+std::optional<Peers> read_peers(const ObjectTables& tables, std::span<const std::uint32_t> env);
 
 }  // namespace kerf::proof
