@@ -123,7 +123,7 @@ class KernelCheck {
     const std::vector<Term>& terms = terms_.add_all(*manifest.body);
     for (const ManifestExpr& predicate : manifest.predicates) env.predicates.push_back(terms[predicate.node.index]);
     for (std::size_t i = 0; i < env.predicates.size(); ++i) check_stage(env, manifest.predicates[i], env.predicates[i]);
-    return read_rows(env) && (env.files || read_net(env));
+    return read_rows(env) && (env.files || !has_rows(env) || read_net(env));
   }
 
   // A predicate over facts has to be evaluated anew when a fact is set.
@@ -157,6 +157,9 @@ class KernelCheck {
     return true;
   }
 
+  // Nothing is looked up for an environment without rows.
+  static bool has_rows(const Env& env) { return env.fields[KERF_ENV_BLOCKS] != 0; }
+
   bool read_net(Env& env) {
     const std::vector<std::uint32_t>& f = env.fields;
     env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
@@ -181,22 +184,23 @@ class KernelCheck {
 
   // Environments that a binding can have at once do not share words of a segment.
   void check_segments() {
-    struct Part { std::string event, kind; std::uint64_t begin, end; };
-    std::vector<Part> parts;
+    using Words = std::pair<std::uint64_t, std::uint64_t>;   // begin, end
+    std::map<std::pair<std::string, std::string>, Words> part_of;   // by event and kind: a binding has one of these at most
     for (const ManifestEnvironment& env : manifest_.environments) {
       const std::uint64_t words = std::uint64_t{env.summary_words} + env.row_words;
       const std::uint64_t end = env.active_offset + words + env.value_count * (sizeof(kerf_value) / 8);
       if (env.values_offset != env.active_offset + words || end > manifest_.segment_words) {
         return report_.whole("environments", fmt::format("the words of {} leave a binding's segment", to_text(env.request)));
       }
-      parts.push_back({env.event, env.resource_kind, env.active_offset, end});
+      if (end == env.active_offset) continue;
+      auto [it, fresh] = part_of.try_emplace({env.event, env.resource_kind}, env.active_offset, end);
+      if (!fresh) it->second = {std::min<std::uint64_t>(it->second.first, env.active_offset), std::max(it->second.second, end)};
     }
-    std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.begin < b.begin; });
+    std::vector<Words> parts;
+    for (const auto& [key, words] : part_of) parts.push_back(words);
+    std::sort(parts.begin(), parts.end());
     for (std::size_t i = 1; i < parts.size(); ++i) {
-      const Part &a = parts[i - 1], &b = parts[i];
-      if (b.begin < a.end && (a.event != b.event || a.kind != b.kind)) {
-        return report_.whole("environments", fmt::format("those of {} and {} share words of a segment", a.event, b.event));
-      }
+      if (parts[i].first < parts[i - 1].second) return report_.whole("environments", "those of two events share words of a segment");
     }
   }
 
@@ -219,6 +223,7 @@ class KernelCheck {
     bool files = false;
     for (Env& env : envs_) {
       files = files || env.files;
+      if (env.files && has_rows(env) && tables_.path_starts.empty()) return malformed("it has no path automaton");
       for (std::size_t i = 0; env.files && i < conditions_.size(); ++i) {
         if (!env.knowledge->may_apply(conditions_[i])) continue;
         each_atom(env, conditions_[i], [&](Term atom) {
@@ -229,7 +234,7 @@ class KernelCheck {
     if (!files) return true;
     if (auto error = paths_.analyse(tables_)) return malformed(error->message);
     for (Env& env : envs_) {
-      if (!env.files) continue;
+      if (!env.files || !has_rows(env)) continue;
       for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
         std::vector<std::uint32_t> classes;
         for (std::uint32_t match = 0; match < paths_.class_count(a); ++match) {

@@ -44,12 +44,14 @@ bool is_path(Spelling at) { return at == Spelling::root || at == Spelling::name;
 // One automaton in the object's tables, read as path_next() and path_match() of runtime/kernel/match.h do.
 class Automaton {
  public:
-  explicit Automaton(const ObjectTables& tables) : tables_(tables) {}
+  // Without tables all texts are in one state.
+  explicit Automaton(const ObjectTables& tables) : tables_(tables), absent_(tables.path_starts.empty()) {}
 
   bool valid(std::uint32_t state) const { return std::uint64_t{state} + KERF_NODE_CELLS <= tables_.path_cells.size(); }
   bool bad() const { return bad_; }
 
   std::uint32_t next(std::uint32_t state, std::uint8_t byte) {
+    if (absent_) return state;
     if (!valid(state)) return bad_ = true, state;
     const std::uint32_t cell = tables_.path_cells[state], kind = cell >> KERF_CELL_SHIFT, rest = cell & KERF_CELL_REST;
     if (kind == KERF_CELL_FINAL) return state;
@@ -61,6 +63,7 @@ class Automaton {
   }
 
   std::uint32_t match(std::uint32_t state) {
+    if (absent_) return 0;
     if (!valid(state)) return bad_ = true, 0;
     const std::uint32_t cell = tables_.path_cells[state], kind = cell >> KERF_CELL_SHIFT;
     if (kind != KERF_CELL_NODE && kind != KERF_CELL_FINAL) state = cell & KERF_CELL_REST;
@@ -84,6 +87,7 @@ class Automaton {
 
  private:
   const ObjectTables& tables_;
+  const bool absent_;
   bool bad_ = false;
   std::unordered_map<std::uint32_t, std::vector<std::uint8_t>> bytes_;
 };
@@ -250,7 +254,7 @@ std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables) {
   };
   std::unordered_map<State, bool, Hash> seen;
   std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, std::uint32_t> point_index;
-  std::vector<State> open{{0, 0, tables.path_starts[0], Spelling::start}};
+  std::vector<State> open{{0, 0, tables.path_starts.empty() ? 0 : tables.path_starts[0], Spelling::start}};
   std::size_t members = 0;
   auto visit = [&](const State& s) {
     const bool named = s.node != kOffTrie && s.spelling == Spelling::nameless && trie_[s.node].nameless;

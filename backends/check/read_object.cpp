@@ -74,13 +74,12 @@ class Elf {
 };
 
 template <class T>
-bool take(const std::map<std::string, std::string_view>& found, const char* name, ConstTable<T>& to) {
+bool take(const std::map<std::string, std::string_view>& found, const char* name, std::vector<T>& to) {
   auto table = found.find(name);
   if (table == found.end()) return true;
-  std::vector<T> values(table->second.size() / sizeof(T));
-  std::memcpy(values.data(), table->second.data(), values.size() * sizeof(T));   // little-endian, as this machine is
-  to = ConstTable<T>(std::move(values));
-  return table->second.size() % sizeof(T) == 0;
+  to.resize(table->second.size() / sizeof(T));
+  std::memcpy(to.data(), table->second.data(), to.size() * sizeof(T));   // little-endian, as this machine is
+  return to.size() * sizeof(T) == table->second.size();
 }
 
 }  // namespace
