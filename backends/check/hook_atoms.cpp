@@ -205,6 +205,12 @@ bool HookAtoms::hides_addresses(Term t) {
   return false;
 }
 
+bool HookAtoms::calls(Term t, std::string_view function) const {
+  if (terms_.op(t) == Op::call && terms_.name(t) == function) return true;
+  const auto args = terms_.args(t);
+  return std::any_of(args.begin(), args.end(), [&](Term arg) { return calls(arg, function); });
+}
+
 void HookAtoms::observe(Term t, std::initializer_list<ObservableId> ids, std::vector<Term>& found) {
   if (terms_.op(t) == Op::get_attr) {
     const Observable* observable = knowledge_.observable_of(t);
@@ -225,7 +231,9 @@ const Steps<AddressKey>& HookAtoms::address(Term t) {
   literals(t, [&](const Value& value) {
     if (value.as_ip()) add_bounds(*value.as_ip(), bounds);
   });
-  for (const char* text : {"127.0.0.0/8", "::1", "224.0.0.0/4", "ff00::/8"}) add_bounds(*parse_ip(text), bounds);   // isLoopback, isMulticast
+  if (calls(t, "isLoopback") || calls(t, "isMulticast")) {
+    for (const char* text : {"127.0.0.0/8", "::1", "224.0.0.0/4", "ff00::/8"}) add_bounds(*parse_ip(text), bounds);
+  }
   std::vector<Term> read;
   observe(t, {ObservableId::endpoint_ip}, read);
   std::unordered_map<Term, Value> observed;

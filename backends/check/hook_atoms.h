@@ -58,6 +58,7 @@ class HookAtoms {
   unsigned attribute_origins(Term t);
   bool hides_addresses(Term t);
   bool asks_path(Term t);
+  bool calls(Term t, std::string_view function) const;
   PathOutcomes path_outcomes(Term t);
   PathOutcomes membership(const Value& groups);
   PathOutcomes identity(Term t);
