@@ -34,6 +34,7 @@ struct Env {
   std::unique_ptr<Knowledge> knowledge;
   std::unique_ptr<HookAtoms> atoms;
   std::vector<Term> predicates;
+  std::vector<CodeSlot> slots;
   std::vector<std::vector<Row>> rows;                // by policy
   std::optional<Ranks> ip4, ip6, port;
   std::optional<Peers> peers;
@@ -54,6 +55,7 @@ class KernelCheck {
       if (!read(manifest_.environments[i], i)) return proved_;
     }
     check_segments();
+    choose_samples();
     if (!analyse_paths()) return proved_;
     for (Env& env : envs_) check(env);
     return proved_;
@@ -123,6 +125,11 @@ class KernelCheck {
     const std::vector<Term>& terms = terms_.add_all(*manifest.body);
     for (const ManifestExpr& predicate : manifest.predicates) env.predicates.push_back(terms[predicate.node.index]);
     for (std::size_t i = 0; i < env.predicates.size(); ++i) check_stage(env, manifest.predicates[i], env.predicates[i]);
+    for (const ManifestExpr& slot : manifest.slots) {
+      check_stage(env, slot, terms[slot.node.index]);
+      env.slots.push_back({terms[slot.node.index], slot.type});
+    }
+    for (CodeSlot& slot : env.slots) slot.expression = env.atoms->residual(slot.expression);
     return read_rows(env) && (env.files || !has_rows(env) || read_net(env));
   }
 
@@ -249,6 +256,15 @@ class KernelCheck {
     return true;
   }
 
+  // So many for each policy with hook code that many of them do not make a compile slow.
+  void choose_samples() {
+    std::size_t pairs = 0;
+    for (const Env& env : envs_) {
+      for (const auto& rows : env.rows) pairs += std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.condition != 0; });
+    }
+    samples_ = std::clamp(kMaxCodeRuns / std::max<std::size_t>(pairs, 1), kMinCodeSamples, kCodeSamples);
+  }
+
   // ---- policies ----
   void check(Env& env) {
     for (std::uint32_t i = 0; i < module_.policies.size(); ++i) {
@@ -351,6 +367,24 @@ class KernelCheck {
     return classes;
   }
 
+  // Whether there is anything that needs instructions.
+  bool add_code_classes(Env& env, const std::vector<Row>& rows, Term condition, EventClasses& classes) {
+    std::set<Term> atoms;
+    std::set<std::uint32_t> conditions;
+    each_atom(env, condition, [&](Term atom) {
+      if (env.atoms->kind(atom) == AtomKind::code) atoms.insert(atom);
+    });
+    for (const Row& row : rows) {
+      if (row.condition != 0) conditions.insert(row.condition - 1);
+    }
+    classes.code_atoms.assign(atoms.begin(), atoms.end());
+    classes.conditions.assign(conditions.begin(), conditions.end());
+    if (atoms.empty() && conditions.empty()) return false;
+    classes.slots = env.slots;
+    classes.code = sample_code(*env.atoms, tables_, env.slots, classes.code_atoms, classes.conditions, samples_);
+    return true;
+  }
+
   Diagram row_diagram(Env& env, EventConditions& conditions, const Row& row) {
     using C = EventConditions;
     const EventClasses& classes = conditions.classes();
@@ -378,6 +412,10 @@ class KernelCheck {
         return holds(3, value == 0 ? 0 : env.peers->of(classes.endpoints[value - 1]));
       }));
     }
+    if (row.condition != 0) {
+      const auto number = static_cast<std::size_t>(std::lower_bound(classes.conditions.begin(), classes.conditions.end(), row.condition - 1) - classes.conditions.begin());
+      parts.push_back(conditions.where(C::code, [&](std::uint32_t value) { return bool{classes.code.conditions.at(value)[number]}; }));
+    }
     for (auto [predicate, wanted] : row.active->when) {
       auto on = [&](Outcome outcome) { return outcome == wanted ? Diagrams::kTrue : Diagrams::kFalse; };
       parts.push_back(conditions.diagrams.select(conditions.of(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
@@ -388,12 +426,15 @@ class KernelCheck {
   void compare(Env& env, PolicyId policy) {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = conditions_[policy.index];
-    EventConditions conditions(*env.atoms, paths_, env.files,
-                               env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition), options_.max_nodes);
+    EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
+    const bool code = add_code_classes(env, rows, condition, classes);
+    if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));
+    const bool could_run = classes.code.could_run;
+    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
-    const bool code = std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.condition != 0; });
-    if (code || conditions.has_unknown()) return not_proved(policy, env);
+    if (code || conditions.has_unknown()) not_proved(policy, env, could_run && !conditions.has_unknown());
+    if (!could_run || conditions.has_unknown()) return;
     std::vector<Diagram> satisfied, errs;
     for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, row));
     const Diagram is_true = d.fold(satisfied, false), is_error = d.fold(errs, false);
@@ -408,9 +449,10 @@ class KernelCheck {
                        holds ? Outcome::true_ : fails ? Outcome::error : Outcome::false_);
   }
 
-  void not_proved(PolicyId policy, const Env& env) {
-    proved_.not_proved.push_back(fmt::format("`{}` for {} {}: it needs instructions at the hook, which are not read back", module_.policies[policy.index].id,
-                                             env.manifest->event, to_text(env.manifest->request)));
+  void not_proved(PolicyId policy, const Env& env, bool ran) {
+    const std::string how = ran ? fmt::format("were run on {} events, which is no proof", samples_) : "are not understood";
+    proved_.not_proved.push_back(fmt::format("`{}` for {} {}: its instructions at the hook {}", module_.policies[policy.index].id,
+                                             env.manifest->event, to_text(env.manifest->request), how));
   }
 
   const Module& module_;
@@ -423,6 +465,7 @@ class KernelCheck {
   PathClasses paths_;
   std::vector<Term> conditions_;           // by policy
   std::vector<Env> envs_;
+  std::size_t samples_ = kCodeSamples;
   Proved proved_;
 };
 

@@ -15,7 +15,7 @@ EvalResult apply(const Terms& terms, Term t, std::span<const Value> args, const 
 struct Given {
   const Request& request;
   const Entities& entities;
-  const std::unordered_map<Term, Value>& observed;
+  const std::unordered_map<Term, EvalResult>& observed;
 };
 
 // false, true, or error: also for values that are no Bool.

@@ -40,6 +40,7 @@ EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, boo
     values_[port] = count(classes_.ports);
     values_[endpoint] = count(classes_.endpoints) + 1;
   }
+  values_[code] = std::max(count(classes_.code.atoms), 1u);
   for (std::uint32_t values : values_) diagrams.add_variable(values);
 }
 
@@ -67,7 +68,12 @@ Diagram EventConditions::atom(Term t) {
         });
       }
       case AtomKind::path: return path_atom(hook_.path(t));
-      case AtomKind::code:
+      case AtomKind::code: {
+        auto place = std::lower_bound(classes_.code_atoms.begin(), classes_.code_atoms.end(), t);
+        if (place == classes_.code_atoms.end() || *place != t || classes_.code.atoms.empty()) break;
+        const auto number = static_cast<std::size_t>(place - classes_.code_atoms.begin());
+        return by_value(code, [&](std::uint32_t value) { return classes_.code.atoms[value][number]; });
+      }
       case AtomKind::unknown: break;
     }
     has_unknown_ = true;
@@ -118,14 +124,17 @@ bool EventConditions::only_guarded(Term t, std::vector<Term>& guards) {
 
 Diagram EventConditions::possible() {
   std::vector<Diagram> all;
-  const auto atoms = atoms_;   // asking for guards adds some
-  for (const auto& [variable, t] : atoms) {
+  auto add = [&](Term t, Diagram fails) {
     std::vector<Term> guards;
-    if (!knowledge_.can_fail(t) || !only_guarded(t, guards)) continue;
+    if (!knowledge_.can_fail(t) || !only_guarded(t, guards)) return;
     Diagram there = Diagrams::kTrue;
     for (Term guard : guards) there = diagrams.both(there, of(guard));
-    const Diagram fails = diagrams.select(of(t), Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
     all.push_back(diagrams.negation(diagrams.both(fails, there)));
+  };
+  const auto atoms = atoms_;   // asking for guards adds some
+  for (const auto& [variable, t] : atoms) add(t, diagrams.select(of(t), Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue));
+  for (std::size_t i = 0; i < classes_.slots.size() && !classes_.code.slot_errs.empty(); ++i) {
+    add(classes_.slots[i].expression, where(code, [&](std::uint32_t value) { return bool{classes_.code.slot_errs[value][i]}; }));
   }
   return diagrams.fold(all, true);
 }
@@ -135,7 +144,11 @@ std::vector<std::string> EventConditions::text(const std::vector<Choice>& choice
   std::vector<Choice> atoms;
   for (const Choice& choice : choices) {
     const std::uint32_t value = choice.value;
-    if (choice.variable > 2) {
+    if (choice.variable == code) {
+      for (std::size_t i = 0; i < classes_.code_atoms.size(); ++i) {
+        lines.push_back(fmt::format("`{}` is {}", terms_.text(classes_.code_atoms[i]), kerf::to_text(classes_.code.atoms[value][i])));
+      }
+    } else if (choice.variable > code) {
       atoms.push_back(choice);
     } else if (files_ && choice.variable == literals) {
       lines.push_back("the path " + (value ? paths_.text(classes_.points[value - 1]) : std::string("is none of those that the policy names")));

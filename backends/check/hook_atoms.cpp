@@ -219,7 +219,7 @@ void HookAtoms::observe(Term t, std::initializer_list<ObservableId> ids, std::ve
   for (std::size_t i = 0; i < terms_.args(t).size(); ++i) observe(terms_.arg(t, i), ids, found);
 }
 
-Outcome HookAtoms::ask(Term t, const EntityUid& resource, const std::unordered_map<Term, Value>& observed) {
+Outcome HookAtoms::ask(Term t, const EntityUid& resource, const std::unordered_map<Term, EvalResult>& observed) {
   const Request request{{knowledge_.env().principal, ""}, knowledge_.env().action, resource, {}};
   return evaluate(terms_, t, {request, knowledge_.module().entities, observed});
 }
@@ -236,7 +236,7 @@ const Steps<AddressKey>& HookAtoms::address(Term t) {
   }
   std::vector<Term> read;
   observe(t, {ObservableId::endpoint_ip}, read);
-  std::unordered_map<Term, Value> observed;
+  std::unordered_map<Term, EvalResult> observed;
   Steps<AddressKey> steps;
   for (const AddressKey& key : bounds) {
     for (Term attribute : read) observed.insert_or_assign(attribute, Value(address_of(key)));
@@ -267,7 +267,7 @@ const Steps<std::uint32_t>& HookAtoms::port(Term t) {
   } else {
     for (std::uint32_t port = 0; port <= 65535; ++port) bounds.insert(bounds.end(), port);
   }
-  std::unordered_map<Term, Value> observed;
+  std::unordered_map<Term, EvalResult> observed;
   Steps<std::uint32_t> steps;
   for (std::uint32_t port : bounds) {
     for (Term attribute : read) observed.insert_or_assign(attribute, Value(std::int64_t{port}));

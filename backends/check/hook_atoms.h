@@ -66,7 +66,7 @@ class HookAtoms {
   std::vector<EntityUid> candidates(Term t);
   template <class Visit>
   void literals(Term t, const Visit& visit);
-  Outcome ask(Term t, const EntityUid& resource, const std::unordered_map<Term, Value>& observed);
+  Outcome ask(Term t, const EntityUid& resource, const std::unordered_map<Term, EvalResult>& observed);
   void observe(Term t, std::initializer_list<ObservableId> ids, std::vector<Term>& found);
 
   Knowledge& knowledge_;

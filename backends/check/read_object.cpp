@@ -36,7 +36,61 @@ class Elf {
     return found;
   }
 
+  // What the functions of .text are, and which calls lead where.
+  void code(ObjectTables& to) const {
+    for (std::size_t i = 0; i < sections_.size(); ++i) {
+      const auto data = content(sections_[i]);
+      if (data && name_of(sections_[i]) == ".text" && (sections_[i].sh_flags & SHF_EXECINSTR)) {
+        to.text = *data;
+        functions(i, to);
+        calls(i, to);
+      }
+    }
+  }
+
  private:
+  std::string_view name_of(const Elf64_Shdr& section) const {
+    Elf64_Ehdr header;
+    if (!copy(0, header) || header.e_shstrndx >= sections_.size()) return {};
+    const auto names = content(sections_[header.e_shstrndx]);
+    if (!names || section.sh_name >= names->size()) return {};
+    return names->substr(section.sh_name, names->find('\0', section.sh_name) - section.sh_name);
+  }
+
+  template <class Visit>
+  void each_symbol(const Visit& visit) const {
+    for (const Elf64_Shdr& table : sections_) {
+      const auto names = table.sh_type == SHT_SYMTAB && table.sh_link < sections_.size() ? content(sections_[table.sh_link]) : std::nullopt;
+      for (std::uint64_t i = 0; names && i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+        Elf64_Sym symbol;
+        if (!copy(table.sh_offset + i * sizeof symbol, symbol) || symbol.st_name >= names->size()) return;
+        visit(i, symbol, std::string(names->substr(symbol.st_name, names->find('\0', symbol.st_name) - symbol.st_name)));
+      }
+    }
+  }
+
+  void functions(std::size_t text, ObjectTables& to) const {
+    each_symbol([&](std::uint64_t, const Elf64_Sym& symbol, const std::string& name) {
+      if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx == text) to.functions[name] = symbol.st_value;
+    });
+  }
+
+  void calls(std::size_t text, ObjectTables& to) const {
+    std::map<std::uint64_t, std::uint64_t> function_of;   // symbol -> offset
+    each_symbol([&](std::uint64_t number, const Elf64_Sym& symbol, const std::string&) {
+      if (ELF64_ST_TYPE(symbol.st_info) == STT_FUNC && symbol.st_shndx == text) function_of[number] = symbol.st_value;
+    });
+    for (const Elf64_Shdr& section : sections_) {
+      if (section.sh_type != SHT_REL || section.sh_info != text) continue;
+      for (std::uint64_t i = 0; i < section.sh_size / sizeof(Elf64_Rel); ++i) {
+        Elf64_Rel relocation;
+        if (!copy(section.sh_offset + i * sizeof relocation, relocation)) return;
+        auto found = function_of.find(ELF64_R_SYM(relocation.r_info));
+        if (found != function_of.end()) to.calls[relocation.r_offset] = found->second;
+      }
+    }
+  }
+
   template <class T>
   bool copy(std::uint64_t offset, T& to) const {
     if (offset > bytes_.size() || sizeof(T) > bytes_.size() - offset) return false;
@@ -85,9 +139,11 @@ bool take(const std::map<std::string, std::string_view>& found, const char* name
 }  // namespace
 
 Result<ObjectTables> read_object(std::string_view bytes) {
-  auto found = Elf(bytes).constants();
+  Elf elf(bytes);
+  auto found = elf.constants();
   if (!found) return found.error();
   ObjectTables t;
+  elf.code(t);
   const bool whole = take(*found, "kerf_envs", t.envs) && take(*found, "kerf_rows", t.rows) && take(*found, "kerf_keys32", t.keys32) &&
                      take(*found, "kerf_keys128", t.keys128) && take(*found, "kerf_ranks", t.ranks) &&
                      take(*found, "kerf_class_blocks", t.class_blocks) && take(*found, "kerf_blocks", t.blocks) &&
