@@ -9,6 +9,7 @@
 #include "backends/check/conditions.h"
 #include "backends/check/read_table.h"
 #include "backends/check/report.h"
+#include "backends/check/shapes.h"
 
 namespace kerf::proof {
 
@@ -78,6 +79,43 @@ class Place {
   Terms& terms_;
   const std::vector<Term>& atoms_;
   const TablePlace& place_;
+};
+
+// The same of a formula, as it is written.
+class PlaceShape {
+ public:
+  PlaceShape(Shapes& shapes, Terms& terms, const std::vector<Term>& atoms) : shapes_(shapes), terms_(terms), atoms_(atoms) {}
+
+  Shapes::Shape of(const TablePlace& place) {
+    const Shapes::Shape parts[] = {scope(Var::principal, place.principal), scope(Var::resource, place.resource), formula(*place.formula)};
+    return shapes_.chain(true, parts);
+  }
+
+ private:
+  Shapes::Shape scope(Var var, const ScopeConstraint& constraint) {
+    if (constraint.kind == ScopeConstraint::Kind::any) return static_cast<Shapes::Shape>(Outcome::true_);
+    const Op op = constraint.kind == ScopeConstraint::Kind::eq ? Op::eq : Op::in;
+    return shapes_.of(terms_.add_node(op, {terms_.add_variable(var), terms_.add_literal(Value(constraint.uid))}));
+  }
+
+  Shapes::Shape formula(const TableFormula& f) {
+    using Kind = TableFormula::Kind;
+    std::vector<Shapes::Shape> args;
+    for (const TableFormula& arg : f.args) args.push_back(formula(arg));
+    switch (f.kind) {
+      case Kind::constant: return static_cast<Shapes::Shape>(f.constant);
+      case Kind::atom: return shapes_.of(atoms_[f.atom]);
+      case Kind::not_: return shapes_.negation(args[0]);
+      case Kind::and_:
+      case Kind::or_: return shapes_.chain(f.kind == Kind::and_, args);
+      case Kind::if_: return shapes_.choice(args[0], args[1], args[2]);
+    }
+    internal_error("formula kind");
+  }
+
+  Shapes& shapes_;
+  Terms& terms_;
+  const std::vector<Term>& atoms_;
 };
 
 class TableCheck {
@@ -150,10 +188,18 @@ class TableCheck {
     const Diagram source = conditions.of(conditions_[policy.index]);
     const Diagram table = place ? Place(conditions, terms_, atoms, *place).diagram() : Diagrams::kFalse;
     if (!diagrams.overflown() && source == table) return;
+    if (diagrams.overflown() && same_shape(knowledge, atoms, policy, place)) return;
     auto example = diagrams.example(diagrams.difference(source, table));
     if (diagrams.overflown() || !example) return report_.too_large(policy, env.request, options_.max_nodes);
     report_.difference(Code::K7701, policy, env.request, conditions.text(*example), diagrams.outcome(source, *example),
                        diagrams.outcome(table, *example));
+  }
+
+  // A formula that was kept because its rows would be too many often has a diagram that is too large as well.
+  bool same_shape(Knowledge& knowledge, const std::vector<Term>& atoms, PolicyId policy, const TablePlace* place) {
+    if (!place || !place->formula) return false;
+    Shapes shapes(knowledge);
+    return shapes.of(conditions_[policy.index]) == PlaceShape(shapes, terms_, atoms).of(*place);
   }
 
   const Module& module_;

@@ -53,3 +53,19 @@ forbid (principal, action, resource in Doc::"d") unless { resource.owner == prin
   }
   CHECK(codes(program, replaced(table, "\"atoms\"", "\"atom\"")) == std::vector{Code::K7703});
 }
+
+TEST_CASE("a condition of too many combinations is compared as it is written") {
+  std::string condition = "context.a == 0";
+  unsigned random = 1;
+  auto atom = [&] {
+    random = random * 1103515245 + 12345;
+    const unsigned r = random >> 16;
+    return std::string(r & 1 ? "!" : "") + "(context." + std::string(1, "abc"[r / 2 % 3]) + " == " + std::to_string(r / 8 % 24) + ")";
+  };
+  for (int i = 0; i < 400; ++i) condition += " && (" + atom() + " || " + atom() + " || " + atom() + ")";
+  const Program program = compiled("permit (principal, action, resource in Doc::\"d\") when { " + condition + " };");
+  REQUIRE_FALSE(program.diagnostics.has_errors());
+  const std::string table = emit_table(program.module, program.sources);
+  CHECK(codes(program, table, 1000).empty());
+  CHECK(codes(program, replaced(table, "{\"atom\":7}", "{\"atom\":8}"), 1000) == std::vector{Code::K7704});
+}
