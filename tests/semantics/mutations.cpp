@@ -260,7 +260,7 @@ std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::uint64_t programs = argument(argc, argv, 1, 60), mutants = argument(argc, argv, 2, 40);
+  const std::uint64_t programs = argument(argc, argv, 1, 16), mutants = argument(argc, argv, 2, 40);
   const std::uint64_t requests = argument(argc, argv, 3, 40), seed = argument(argc, argv, 4, 20261125);
   Tally tally;
   for (std::uint64_t i = 0; i < programs; ++i) {
@@ -270,12 +270,13 @@ int main(int argc, char** argv) {
   fmt::print("seed {}: {} tables proved; of {} changed ones {} are refused by the evaluator and {} decide otherwise, {} of those found; "
              "{} are proved, which decide as before\n",
              seed, tally.programs, tally.mutants, tally.refused, tally.deciding, tally.found, tally.proved);
+  std::fflush(stdout);
   if (tally.deciding * 10 < tally.mutants) return 1;   // else the mutants are too weak to say anything
   if (std::string why = kernel_available(); !why.empty()) return fmt::print("SKIP objects: {}\n", why), 0;
   ObjectTally objects;
   for (std::uint64_t i = 0; i < programs; ++i) {
-    if (!run_objects(Generator(seed + i).program(requests, 0), seed + i, mutants / 4, objects)) return 1;
-    if (!run_objects(FileGenerator(seed + i).program(requests), seed + i, mutants / 4, objects)) return 1;
+    if (!run_objects(Generator(seed + i).program(requests, 0), seed + i, mutants / 8, objects)) return 1;
+    if (!run_objects(FileGenerator(seed + i).program(requests), seed + i, mutants / 8, objects)) return 1;
   }
   fmt::print("{} objects proved, {} of them but for hook code; of {} changed ones {} decide otherwise, {} of those found; {} are proved, which "
              "decide as before, but for {} with hook code\n",
