@@ -10,6 +10,7 @@
 #include "backends/features.h"
 #include "backends/table/emit.h"
 #include "driver/read_forms.h"
+#include "driver/verify.h"
 #include "frontend/sema/data.h"
 #include "frontend/sema/schema.h"
 
@@ -125,6 +126,8 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
                                        {"split.json", "", pretty_json(split_report(program, waived))}});
   Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs, waived);
   outputs.push_back({"manifest.json", "", pretty_json(manifest)});
+  prove(program, outputs);
+  if (program.diagnostics.has_errors()) return std::nullopt;
   return Artefacts{{std::move(outputs)}, object->layout};
 }
 

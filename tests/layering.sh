@@ -21,8 +21,10 @@ declare -A may=(
   [backends/table]="ir/base ir/values ir ir/passes"
   # embeds the glue, and shares the layout of its tables
   [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi runtime/kernel"
+  # reads the tables; what made them may not be seen here
+  [backends/check]="ir/base ir/values ir runtime/abi runtime/kernel"
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
-  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema runtime/abi backends backends/table backends/bpf"
+  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema runtime/abi backends backends/table backends/bpf backends/check"
   [driver/capi]="ir/base ir/values driver backends runtime/gateway"
   [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/serve runtime/loader"
 )

@@ -71,6 +71,7 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
 
 void print_error(Globals& globals, Code code, const std::string& message, const std::vector<std::string>& help);
 
+void add_verify(CLI::App& app, Globals& globals);
 void add_check(CLI::App& app, Globals& globals);      // check, compile, split, explain
 void add_authorize(CLI::App& app, Globals& globals);
 void add_serve(CLI::App& app, Globals& globals);

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   app.footer("Exit status: 0 ok or ALLOW, 1 failure, 2 DENY, 3 invalid policy, 4 gate, 5 tests, 64 usage, 70 internal error.\n"
              "`kerf run` returns the command's own status, 128+n after a signal, 125 if kerf itself failed.");
   add_check(app, globals);
+  add_verify(app, globals);
   add_authorize(app, globals);
   add_serve(app, globals);
   add_language(app, globals);

@@ -240,6 +240,7 @@ constexpr UnitTested kUnitTested[] = {
     {"K7411", "surroundings that cannot enforce"},
     {"K7413", "our own view can be planned, and its root opened"},
     {"K7503", "no room for another pipe"},
+    {"K7704", "a comparison past the limit is an error"},
     {"K7604", "without a record everything is refused; with one, the policies decide"},
 };
 

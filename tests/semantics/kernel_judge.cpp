@@ -189,11 +189,16 @@ std::string kernel_available() {
 Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText& text, const std::vector<KernelEventData>& events) {
   std::optional<Artefacts> artefacts = compile_program(program, text, {codegen_helper_path()});
   if (!artefacts) return Error{"compile: " + program.diagnostics.all().back().message};
+  return decide_by_object(program.module, artefacts->bundle, nullptr, events);
+}
+
+Result<std::vector<Answer>> decide_by_object(const Module& module, const Bundle& files, const std::string* elf,
+                                             const std::vector<KernelEventData>& events) {
   TemporaryDirectory directory;
-  if (Status written = write_bundle(artefacts->bundle, directory.path + "/b"); !written) return written.error();
+  if (Status written = write_bundle(files, directory.path + "/b"); !written) return written.error();
   auto bundle = loader::read_bundle(directory.path + "/b");
   if (!bundle) return Error{"read_bundle: " + bundle.error().message};
-  Result<Object> object = load_selftest(bundle->object);
+  Result<Object> object = load_selftest(elf ? *elf : bundle->object);
   if (!object) return object.error();
   kerf_state state{kGeneration, 0, 0, 0};
   __u32 zero = 0;
@@ -205,7 +210,7 @@ Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText
     auto path = events[i].observed.find("file.path");
     questions.push_back({{(*bindings)[i], 0, seen_of(events[i])}, path == events[i].observed.end() ? "" : *path->second.as_string()});
   }
-  return run_batches(*object, program.module, questions);
+  return run_batches(*object, module, questions);
 }
 
 }  // namespace kerf::test

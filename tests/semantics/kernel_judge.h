@@ -11,6 +11,9 @@
 namespace kerf::test {
 
 std::string kernel_available();   // empty, or which feature is missing
+// `elf`: an object in place of the bundle's, with the same maps.
+Result<std::vector<Answer>> decide_by_object(const Module& module, const Bundle& bundle, const std::string* elf,
+                                             const std::vector<KernelEventData>& events);
 Result<std::vector<Answer>> decide_in_kernel(Program& program, const ProgramText& text, const std::vector<KernelEventData>& events);
 
 }  // namespace kerf::test

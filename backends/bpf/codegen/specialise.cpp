@@ -43,6 +43,8 @@ std::optional<Error> define_table(llvm::Module& module, const Table& table) {
   auto* defined = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::InternalLinkage, value);
   defined->setSection(".rodata");
   defined->setAlignment(llvm::Align(8));
+  // Elements stay data, also where an index is known: what decides can be read back from the object and compared.
+  defined->setExternallyInitialized(!table.scalar);
   declared->replaceAllUsesWith(defined);
   defined->takeName(declared);
   declared->eraseFromParent();

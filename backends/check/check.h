@@ -1,0 +1,36 @@
+// Translation validation: the artefacts of a compile, decoded from their bytes, against the checked program. For every
+// policy and request environment both are functions of the same atoms, with Cedar's three outcomes; equal functions are
+// equal decision diagrams. Nothing of the lowering is linked here.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/check/diagram.h"
+#include "ir/base/diagnostic.h"
+#include "ir/module.h"
+
+namespace kerf::proof {
+
+// What was proved, for people.
+struct Proved {
+  std::size_t policies = 0;        // pairs of policy and environment that were compared, those included that cannot apply
+  std::size_t environments = 0;
+  std::vector<std::string> not_proved;   // by name, with why
+};
+
+struct CheckOptions {
+  std::size_t max_nodes = kMaxDiagramNodes;
+};
+
+// table.json. Differences are K77xx errors.
+Proved check_table(const Module& module, std::string_view bytes, Diagnostics& diagnostics, const CheckOptions& options = {});
+
+// policy.bpf.o with manifest.json: rows, automata, address, port and endpoint tables, and predicates.
+Proved check_kernel(const Module& module, std::string_view object, std::string_view manifest, Diagnostics& diagnostics,
+                    const CheckOptions& options = {});
+
+// Whether a file of a bundle can be decoded at all: table.json, policy.bpf.o, manifest.json.
+std::optional<Error> decodes(std::string_view name, std::string_view bytes);
+
+}  // namespace kerf::proof

@@ -1,0 +1,496 @@
+// policy.bpf.o and manifest.json against the program. Rows, classes and automata are decoded; a policy is satisfied at a
+// hook iff one of its rows with that result holds, and errs iff one of its error rows does. Both are compared with the
+// policy's condition as functions of the event's classes and of what userspace evaluates.
+#include <fmt/format.h>
+#include <linux/types.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/check/check.h"
+#include "backends/check/event_conditions.h"
+#include "backends/check/read_manifest.h"
+#include "backends/check/read_table.h"
+#include "backends/check/report.h"
+#include "ir/base/check.h"
+#include "runtime/abi/policy_abi.h"
+#include "runtime/kernel/tables.h"
+
+namespace kerf::proof {
+
+namespace {
+
+struct Row {
+  std::uint32_t number, condition;
+  Outcome result;
+  const ManifestRow* active;
+};
+
+// One environment of a governed action and event.
+struct Env {
+  const ManifestEnvironment* manifest;
+  std::vector<std::uint32_t> fields;                 // in kerf_envs
+  bool files = false;
+  std::unique_ptr<Knowledge> knowledge;
+  std::unique_ptr<HookAtoms> atoms;
+  std::vector<Term> predicates;
+  std::vector<CodeSlot> slots;
+  std::vector<std::vector<Row>> rows;                // by policy
+  std::optional<Ranks> ip4, ip6, port;
+  std::optional<Peers> peers;
+  std::optional<Dimension> dimensions[4];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2
+};
+
+class KernelCheck {
+ public:
+  KernelCheck(const Module& module, const ObjectTables& tables, const DecodedManifest& manifest, const CheckOptions& options,
+              Diagnostics& diagnostics)
+      : module_(module), tables_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
+
+  Proved run() {
+    same_policies();
+    if (!same_environments()) return proved_;
+    for (const Policy& policy : module_.policies) conditions_.push_back(terms_.add(policy.body));
+    for (std::size_t i = 0; i < manifest_.environments.size(); ++i) {
+      if (!read(manifest_.environments[i], i)) return proved_;
+    }
+    check_segments();
+    choose_samples();
+    if (!analyse_paths()) return proved_;
+    for (Env& env : envs_) check(env);
+    return proved_;
+  }
+
+ private:
+  bool malformed(const std::string& why) {
+    diagnostics_.report(Code::K7703, {}, "policy.bpf.o with its manifest.json", why);
+    return false;
+  }
+
+  void same_policies() {
+    std::vector<std::pair<std::string, Effect>> expected;
+    for (const Policy& policy : module_.policies) expected.emplace_back(policy.id, policy.effect);
+    if (expected != manifest_.policies) report_.whole("policies", "those of the manifest have other names or effects");
+  }
+
+  // One for each request environment and event of a governed action.
+  bool same_environments() {
+    using Line = std::tuple<RequestEnv, std::string, std::string, std::string, std::vector<ManifestFact>>;
+    std::vector<Line> expected, found;
+    for (const RequestEnv& env : module_.schema.environments()) {
+      const Action& action = *module_.schema.find_action(env.action);
+      const EntityType &principal = *module_.schema.find_type(env.principal), &resource = *module_.schema.find_type(env.resource);
+      if (principal.kernel != KernelKind::process || !resource.kernel) continue;
+      std::vector<ManifestFact> facts;
+      for (const auto& [attribute, binding] : action.bindings) {
+        if (binding.kind != AttrBinding::Kind::fact) continue;
+        facts.push_back({binding.name, attribute, module_.schema.types.text(module_.schema.types[action.context].attrs.at(attribute).type)});
+      }
+      std::sort(facts.begin(), facts.end());
+      for (KernelEventId id : action.events) {
+        const KernelEvent& event = kernel_event(id);
+        if (!can_be_resource(event, *resource.kernel)) continue;
+        expected.emplace_back(env, kerf::to_text(*resource.kernel), event.text, action.refusal_errno.value_or(std::string(event.default_errno)), facts);
+      }
+    }
+    for (const ManifestEnvironment& env : manifest_.environments) {
+      std::vector<ManifestFact> facts = env.facts;
+      std::sort(facts.begin(), facts.end());
+      found.emplace_back(env.request, env.resource_kind, env.event, env.refusal_errno, facts);
+    }
+    std::sort(expected.begin(), expected.end());
+    std::sort(found.begin(), found.end());
+    if (expected == found) return true;
+    report_.whole("environments", "events, refusals or facts of the manifest are not those of the schema's governed actions");
+    return false;
+  }
+
+  bool read(const ManifestEnvironment& manifest, std::size_t number) {
+    if ((number + 1) * KERF_ENV_FIELDS > tables_.envs.size()) return malformed("it has no tables for an environment");
+    Env& env = envs_.emplace_back();
+    env.manifest = &manifest;
+    for (std::size_t i = 0; i < KERF_ENV_FIELDS; ++i) env.fields.push_back(tables_.envs[number * KERF_ENV_FIELDS + i]);
+    env.files = manifest.resource_kind != kerf::to_text(KernelKind::endpoint);
+    const std::uint32_t words = manifest.forbid_words + manifest.permit_words;
+    const char* refusal = ::strerrorname_np(static_cast<int>(env.fields[KERF_ENV_ERRNO]));
+    const bool same = env.fields[KERF_ENV_BLOCKS] == manifest.summary_words && env.fields[KERF_ENV_SUMMARY_WORDS] == manifest.summary_words &&
+                      env.fields[KERF_ENV_FORBID_END] == manifest.forbid_words && env.fields[KERF_ENV_PERMIT_END] == words &&
+                      env.fields[KERF_ENV_ACTIVE] == manifest.active_offset && env.fields[KERF_ENV_VALUES] == manifest.values_offset &&
+                      (env.fields[KERF_ENV_FILES] != 0) == env.files && refusal && manifest.refusal_errno == refusal &&
+                      manifest.row_words <= std::uint64_t{manifest.summary_words} * 64 && manifest.rows == std::uint64_t{manifest.row_words} * 64 &&
+                      words <= manifest.row_words;
+    if (!same) return report_.whole("environments", fmt::format("the object and the manifest disagree about {}", to_text(manifest.request))), false;
+    env.knowledge = std::make_unique<Knowledge>(terms_, module_, manifest.request, Setting::hook);
+    env.atoms = std::make_unique<HookAtoms>(*env.knowledge, paths_);
+    const std::vector<Term>& terms = terms_.add_all(*manifest.body);
+    for (const ManifestExpr& predicate : manifest.predicates) env.predicates.push_back(terms[predicate.node.index]);
+    for (std::size_t i = 0; i < env.predicates.size(); ++i) check_stage(env, manifest.predicates[i], env.predicates[i]);
+    for (const ManifestExpr& slot : manifest.slots) {
+      check_stage(env, slot, terms[slot.node.index]);
+      env.slots.push_back({terms[slot.node.index], slot.type});
+    }
+    for (CodeSlot& slot : env.slots) slot.expression = env.atoms->residual(slot.expression);
+    return read_rows(env) && (env.files || !has_rows(env) || read_net(env));
+  }
+
+  // A predicate over facts has to be evaluated anew when a fact is set.
+  void check_stage(Env& env, const ManifestExpr& predicate, Term t) {
+    const bool reads_facts = mentions(t, Var::context);
+    if (mentions(t, Var::resource) || (reads_facts && predicate.stage != "publish") || (predicate.stage != "publish" && predicate.stage != "bind")) {
+      report_.whole("predicates", fmt::format("`{}` cannot be evaluated at stage {}; for {}", terms_.text(t), predicate.stage, to_text(env.manifest->request)));
+    }
+  }
+  bool mentions(Term t, Var var) const {
+    if (terms_.is_variable(t, var)) return true;
+    return std::any_of(terms_.args(t).begin(), terms_.args(t).end(), [&](Term arg) { return mentions(arg, var); });
+  }
+
+  bool read_rows(Env& env) {
+    env.rows.resize(module_.policies.size());
+    std::vector<bool> seen(env.manifest->rows);
+    for (const ManifestRow& active : env.manifest->active) {
+      const std::uint64_t at = (std::uint64_t{env.fields[KERF_ENV_ROWS]} + active.row) * 2;
+      if (active.row >= env.manifest->rows || seen[active.row] || at + 1 >= tables_.rows.size()) return malformed("a row is out of range, or there twice");
+      seen[active.row] = true;
+      const std::uint32_t policy = tables_.rows[at], word = active.row / 64;
+      if (policy >= module_.policies.size()) return malformed("a row is of no policy");
+      const bool errs = word >= env.fields[KERF_ENV_PERMIT_END];
+      const Effect effect = word < env.fields[KERF_ENV_FORBID_END] ? Effect::forbid : Effect::permit;
+      if (!errs && effect != module_.policies[policy].effect) {
+        report_.whole("rows", fmt::format("one of `{}` has another effect; for {}", module_.policies[policy].id, to_text(env.manifest->request)));
+      }
+      env.rows[policy].push_back({active.row, tables_.rows[at + 1], errs ? Outcome::error : Outcome::true_, &active});
+    }
+    return true;
+  }
+
+  // Nothing is looked up for an environment without rows.
+  static bool has_rows(const Env& env) { return env.fields[KERF_ENV_BLOCKS] != 0; }
+
+  bool read_net(Env& env) {
+    const std::vector<std::uint32_t>& f = env.fields;
+    env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
+    env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
+    env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
+    env.peers = read_peers(tables_, f);
+    if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
+    const std::uint32_t blocks = f[KERF_ENV_BLOCKS];
+    env.dimensions[0] = read_dimension(tables_, blocks, f[KERF_ENV_IP4_BASE], env.ip4->classes);
+    env.dimensions[1] = read_dimension(tables_, blocks, f[KERF_ENV_IP6_BASE], env.ip6->classes);
+    env.dimensions[2] = read_dimension(tables_, blocks, f[KERF_ENV_PORT_BASE], env.port->classes);
+    env.dimensions[3] = read_dimension(tables_, blocks, f[KERF_ENV_PEER_BASE], env.peers->classes);
+    return all_dimensions(env, 4);
+  }
+
+  bool all_dimensions(const Env& env, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!env.dimensions[i]) return malformed("a class of rows leaves its tables");
+    }
+    return true;
+  }
+
+  // Environments that a binding can have at once do not share words of a segment.
+  void check_segments() {
+    using Words = std::pair<std::uint64_t, std::uint64_t>;   // begin, end
+    std::map<std::pair<std::string, std::string>, Words> part_of;   // by event and kind: a binding has one of these at most
+    for (const ManifestEnvironment& env : manifest_.environments) {
+      const std::uint64_t words = std::uint64_t{env.summary_words} + env.row_words;
+      const std::uint64_t end = env.active_offset + words + env.value_count * (sizeof(kerf_value) / 8);
+      if (env.values_offset != env.active_offset + words || end > manifest_.segment_words) {
+        return report_.whole("environments", fmt::format("the words of {} leave a binding's segment", to_text(env.request)));
+      }
+      if (end == env.active_offset) continue;
+      auto [it, fresh] = part_of.try_emplace({env.event, env.resource_kind}, env.active_offset, end);
+      if (!fresh) it->second = {std::min<std::uint64_t>(it->second.first, env.active_offset), std::max(it->second.second, end)};
+    }
+    std::vector<Words> parts;
+    for (const auto& [key, words] : part_of) parts.push_back(words);
+    std::sort(parts.begin(), parts.end());
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      if (parts[i].first < parts[i - 1].second) return report_.whole("environments", "those of two events share words of a segment");
+    }
+  }
+
+  // ---- paths ----
+  template <class Visit>
+  void each_atom(Env& env, Term t, const Visit& visit) {
+    if (!is_structure(*env.knowledge, t)) {
+      if (!env.knowledge->outcome(t)) visit(env.atoms->residual(t));
+      return;
+    }
+    const Op op = terms_.op(t);
+    for (; terms_.op(t) == op && (op == Op::and_ || op == Op::or_); t = terms_.arg(t, 1)) each_atom(env, terms_.arg(t, 0), visit);
+    if (terms_.op(t) != op || (op != Op::and_ && op != Op::or_)) {
+      if (terms_.op(t) != op) return each_atom(env, t, visit);
+      for (std::size_t i = 0; i < terms_.args(t).size(); ++i) each_atom(env, terms_.arg(t, i), visit);
+    }
+  }
+
+  bool analyse_paths() {
+    bool files = false;
+    for (Env& env : envs_) {
+      files = files || env.files;
+      if (env.files && has_rows(env) && tables_.path_starts.empty()) return malformed("it has no path automaton");
+      for (std::size_t i = 0; env.files && i < conditions_.size(); ++i) {
+        if (!env.knowledge->may_apply(conditions_[i])) continue;
+        each_atom(env, conditions_[i], [&](Term atom) {
+          if (env.atoms->kind(atom) == AtomKind::path) env.atoms->path(atom);
+        });
+      }
+    }
+    if (!files) return true;
+    if (auto error = paths_.analyse(tables_)) return malformed(error->message);
+    for (Env& env : envs_) {
+      if (!env.files || !has_rows(env)) continue;
+      for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
+        std::vector<std::uint32_t> classes;
+        for (std::uint32_t match = 0; match < paths_.class_count(a); ++match) {
+          const std::uint64_t at = std::uint64_t{env.fields[KERF_ENV_MATCH_CLASSES + a]} + match;
+          if (at >= tables_.ranks.size()) return malformed("a match class leaves its table");
+          classes.push_back(tables_.ranks[at]);
+        }
+        env.dimensions[a] = read_dimension(tables_, env.fields[KERF_ENV_BLOCKS], env.fields[KERF_ENV_MATCH_BASE + a], classes);
+      }
+      if (!all_dimensions(env, KERF_AUTOMATA)) return false;
+    }
+    return true;
+  }
+
+  // So many for each policy with hook code that many of them do not make a compile slow.
+  void choose_samples() {
+    std::size_t pairs = 0;
+    for (const Env& env : envs_) {
+      for (const auto& rows : env.rows) pairs += std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.condition != 0; });
+    }
+    samples_ = std::clamp(kMaxCodeRuns / std::max<std::size_t>(pairs, 1), kMinCodeSamples, kCodeSamples);
+  }
+
+  // ---- policies ----
+  void check(Env& env) {
+    for (std::uint32_t i = 0; i < module_.policies.size(); ++i) {
+      ++proved_.policies;
+      if (env.rows[i].empty() && !env.knowledge->may_apply(conditions_[i])) continue;
+      compare(env, PolicyId(i));
+    }
+    ++proved_.environments;
+  }
+
+  EventClasses net_classes(Env& env, const std::vector<Row>& rows, Term condition) {
+    std::set<AddressKey> addresses{{false, {}}, {true, {}}};
+    std::set<std::uint32_t> ports{0};
+    std::set<Endpoint> endpoints;
+    for (const Row& row : rows) {
+      for (bool v6 : {false, true}) {
+        const Ranks& ranks = v6 ? *env.ip6 : *env.ip4;
+        for (std::uint32_t rank : env.dimensions[v6 ? 1 : 0]->exceptions[row.number]) {
+          addresses.insert({v6, ranks.starts[rank]});
+          if (rank + 1 < ranks.starts.size()) addresses.insert({v6, ranks.starts[rank + 1]});
+        }
+      }
+      for (std::uint32_t rank : env.dimensions[2]->exceptions[row.number]) {
+        for (std::uint32_t at : {rank, rank + 1}) {
+          if (at < env.port->starts.size() && env.port->starts[at].low <= 0xffff) ports.insert(static_cast<std::uint32_t>(env.port->starts[at].low));
+        }
+      }
+      const bool others = env.dimensions[3]->holds(row.number, 0);
+      for (std::uint32_t point : env.dimensions[3]->exceptions[row.number]) {
+        if (point != 0 && !others) endpoints.insert(env.peers->listed[point - 1]);
+      }
+      if (others) add_unlike_others(env, row.number, endpoints);
+    }
+    each_atom(env, condition, [&](Term atom) {
+      switch (env.atoms->kind(atom)) {
+        case AtomKind::address:
+          for (const auto& [key, outcome] : env.atoms->address(atom)) addresses.insert(key);
+          break;
+        case AtomKind::port:
+          for (const auto& [port, outcome] : env.atoms->port(atom)) ports.insert(port);
+          break;
+        case AtomKind::endpoint:
+          for (const auto& [endpoint, outcome] : env.atoms->endpoint(atom).listed) endpoints.insert(endpoint);
+          break;
+        case AtomKind::userspace:
+        case AtomKind::path:
+        case AtomKind::code:
+        case AtomKind::unknown: break;
+      }
+    });
+    EventClasses classes;
+    classes.addresses.assign(addresses.begin(), addresses.end());
+    classes.ports.assign(ports.begin(), ports.end());
+    classes.endpoints.assign(endpoints.begin(), endpoints.end());
+    return classes;
+  }
+
+  // The row holds for others: listed endpoints for which it does not.
+  static void add_unlike_others(const Env& env, std::uint32_t row, std::set<Endpoint>& endpoints) {
+    const Dimension& peers = *env.dimensions[3];
+    if (peers.base[row]) {
+      for (std::uint32_t point : peers.exceptions[row]) {
+        if (point != 0) endpoints.insert(env.peers->listed[point - 1]);
+      }
+      return;
+    }
+    for (std::uint32_t point = 1; point <= env.peers->listed.size(); ++point) {
+      if (!peers.holds(row, point)) endpoints.insert(env.peers->listed[point - 1]);
+    }
+  }
+
+  EventClasses file_classes(Env& env, const std::vector<Row>& rows, Term condition) {
+    std::set<std::uint32_t> points, matches[2];
+    const PathClasses::Points& all = paths_.points();
+    for (const Row& row : rows) {
+      for (std::uint32_t match : env.dimensions[0]->exceptions[row.number]) {
+        if (auto of = all.of_class.find(match); of != all.of_class.end()) points.insert(of->second.begin(), of->second.end());
+      }
+      for (std::uint32_t a : {0u, 1u}) {
+        for (std::uint32_t match : env.dimensions[a + 1]->exceptions[row.number]) matches[a].insert(match);
+      }
+    }
+    each_atom(env, condition, [&](Term atom) {
+      if (env.atoms->kind(atom) != AtomKind::path) return;
+      const PathOutcomes& outcomes = env.atoms->path(atom);
+      for (auto [test, outcome] : outcomes.tests) points.insert(all.of_test[test].begin(), all.of_test[test].end());
+      if (!outcomes.pattern) return;
+      const PathClasses::DecidedPattern& decided = paths_.pattern(*outcomes.pattern);
+      if (decided.automaton != 0) matches[decided.automaton - 1].insert(decided.classes.begin(), decided.classes.end());
+    });
+    EventClasses classes;
+    classes.points.assign(points.begin(), points.end());
+    classes.others[0] = points.size() < all.classes.size() || points.empty();
+    for (std::uint32_t a : {0u, 1u}) {
+      for (std::uint32_t match : paths_.reached(a + 1)) {
+        if (matches[a].contains(match)) classes.matches[a].push_back(match);   // no path has the others
+      }
+      classes.others[a + 1] = classes.matches[a].size() < paths_.reached(a + 1).size() || classes.matches[a].empty();
+    }
+    return classes;
+  }
+
+  // Whether there is anything that needs instructions.
+  bool add_code_classes(Env& env, const std::vector<Row>& rows, Term condition, EventClasses& classes) {
+    std::set<Term> atoms;
+    std::set<std::uint32_t> conditions;
+    each_atom(env, condition, [&](Term atom) {
+      if (env.atoms->kind(atom) == AtomKind::code) atoms.insert(atom);
+    });
+    for (const Row& row : rows) {
+      if (row.condition != 0) conditions.insert(row.condition - 1);
+    }
+    classes.code_atoms.assign(atoms.begin(), atoms.end());
+    classes.conditions.assign(conditions.begin(), conditions.end());
+    if (atoms.empty() && conditions.empty()) return false;
+    classes.slots = env.slots;
+    classes.code = sample_code(*env.atoms, tables_, env.slots, classes.code_atoms, classes.conditions, samples_);
+    return true;
+  }
+
+  Diagram row_diagram(Env& env, EventConditions& conditions, const Row& row) {
+    using C = EventConditions;
+    const EventClasses& classes = conditions.classes();
+    std::vector<Diagram> parts;
+    auto holds = [&](std::size_t dimension, std::uint32_t point) { return env.dimensions[dimension]->holds(row.number, point); };
+    if (env.files) {
+      const PathClasses::Points& all = paths_.points();
+      parts.push_back(conditions.where(C::literals, [&](std::uint32_t value) {
+        if (value == 0 && classes.others[0]) return bool{env.dimensions[0]->base[row.number]};
+        return holds(0, all.classes[classes.points[value == 0 ? 0 : value - 1]]);
+      }));
+      for (std::uint32_t a : {0u, 1u}) {
+        parts.push_back(conditions.where(C::patterns + a, [&](std::uint32_t value) {
+          if (value == 0 && classes.others[a + 1]) return bool{env.dimensions[a + 1]->base[row.number]};
+          return holds(a + 1, classes.matches[a][value == 0 ? 0 : value - 1]);
+        }));
+      }
+    } else {
+      parts.push_back(conditions.where(C::address, [&](std::uint32_t value) {
+        const AddressKey& key = classes.addresses[value];
+        return holds(key.v6 ? 1 : 0, (key.v6 ? env.ip6 : env.ip4)->of(key.key));
+      }));
+      parts.push_back(conditions.where(C::port, [&](std::uint32_t value) { return holds(2, env.port->of({0, classes.ports[value]})); }));
+      parts.push_back(conditions.where(C::endpoint, [&](std::uint32_t value) {
+        return holds(3, value == 0 ? 0 : env.peers->of(classes.endpoints[value - 1]));
+      }));
+    }
+    if (row.condition != 0) {
+      const auto number = static_cast<std::size_t>(std::lower_bound(classes.conditions.begin(), classes.conditions.end(), row.condition - 1) - classes.conditions.begin());
+      parts.push_back(conditions.where(C::code, [&](std::uint32_t value) { return bool{classes.code.conditions.at(value)[number]}; }));
+    }
+    for (auto [predicate, wanted] : row.active->when) {
+      auto on = [&](Outcome outcome) { return outcome == wanted ? Diagrams::kTrue : Diagrams::kFalse; };
+      parts.push_back(conditions.diagrams.select(conditions.of(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
+    }
+    return conditions.diagrams.fold(parts, true);
+  }
+
+  void compare(Env& env, PolicyId policy) {
+    const std::vector<Row>& rows = env.rows[policy.index];
+    const Term condition = conditions_[policy.index];
+    EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
+    const bool code = add_code_classes(env, rows, condition, classes);
+    if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));
+    const bool could_run = classes.code.could_run;
+    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), options_.max_nodes);
+    Diagrams& d = conditions.diagrams;
+    const Diagram source = conditions.of(condition);
+    if (code || conditions.has_unknown()) not_proved(policy, env, could_run && !conditions.has_unknown());
+    if (!could_run || conditions.has_unknown()) return;
+    std::vector<Diagram> satisfied, errs;
+    for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, row));
+    const Diagram is_true = d.fold(satisfied, false), is_error = d.fold(errs, false);
+    const Diagram differs = d.either(d.difference(is_true, d.select(source, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse)),
+                                     d.difference(is_error, d.select(source, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue)));
+    if (differs == Diagrams::kFalse && !d.overflown()) return;
+    const auto example = d.example(d.both(differs, conditions.possible()));
+    if (d.overflown()) return report_.too_large(policy, env.manifest->request, options_.max_nodes);
+    if (!example) return;
+    const bool holds = d.outcome(is_true, *example) == Outcome::true_, fails = d.outcome(is_error, *example) == Outcome::true_;
+    report_.difference(Code::K7705, policy, env.manifest->request, conditions.text(*example), d.outcome(source, *example),
+                       holds ? Outcome::true_ : fails ? Outcome::error : Outcome::false_);
+  }
+
+  void not_proved(PolicyId policy, const Env& env, bool ran) {
+    const std::string how = ran ? fmt::format("were run on {} events, which is no proof", samples_) : "are not understood";
+    proved_.not_proved.push_back(fmt::format("`{}` for {} {}: its instructions at the hook {}", module_.policies[policy.index].id,
+                                             env.manifest->event, to_text(env.manifest->request), how));
+  }
+
+  const Module& module_;
+  const ObjectTables& tables_;
+  const DecodedManifest& manifest_;
+  const CheckOptions& options_;
+  Report report_;
+  Diagnostics& diagnostics_;
+  Terms terms_;
+  PathClasses paths_;
+  std::vector<Term> conditions_;           // by policy
+  std::vector<Env> envs_;
+  std::size_t samples_ = kCodeSamples;
+  Proved proved_;
+};
+
+}  // namespace
+
+std::optional<Error> decodes(std::string_view name, std::string_view bytes) {
+  auto error_of = [](const auto& read) { return read ? std::nullopt : std::optional(read.error()); };
+  if (name == "table.json") return error_of(read_table(bytes));
+  if (name == "policy.bpf.o") return error_of(read_object(bytes));
+  return error_of(read_manifest(bytes));
+}
+
+Proved check_kernel(const Module& module, std::string_view object, std::string_view manifest, Diagnostics& diagnostics,
+                    const CheckOptions& options) {
+  Result<ObjectTables> tables = read_object(object);
+  if (!tables) {
+    diagnostics.report(Code::K7703, {}, "policy.bpf.o", tables.error().message);
+    return {};
+  }
+  Result<DecodedManifest> decoded = read_manifest(manifest);
+  if (!decoded) {
+    diagnostics.report(Code::K7703, {}, "manifest.json", decoded.error().message);
+    return {};
+  }
+  return KernelCheck(module, *tables, *decoded, options, diagnostics).run();
+}
+
+}  // namespace kerf::proof

@@ -1,0 +1,65 @@
+// Conditions at a hook: atoms over an observable are functions of its classes, all others are atoms as in a table. The
+// classes are those that one policy and its rows tell apart.
+#pragma once
+#include "backends/check/conditions.h"
+#include "backends/check/code_samples.h"
+#include "backends/check/hook_atoms.h"
+
+namespace kerf::proof {
+
+// Values of the variables, in their order; value 0 of an endpoint, a point or a match class stands for all the others.
+struct EventClasses {
+  std::vector<AddressKey> addresses;        // first of each, ascending
+  std::vector<std::uint32_t> ports;         // first of each, ascending
+  std::vector<Endpoint> endpoints;          // values 1, 2, …
+  std::vector<std::uint32_t> points;        // of automaton 0: values 1, 2, …; ascending
+  std::vector<std::uint32_t> matches[2];    // of automata 1 and 2: values 1, 2, …; ascending
+  std::vector<Term> code_atoms;             // ascending
+  std::vector<std::uint32_t> conditions;    // ascending
+  CodeClasses code;                         // of those
+  std::vector<CodeSlot> slots;
+  bool others[3] = {true, true, true};      // of points and matches; false: there are no others, value 0 is as value 1
+};
+
+class EventConditions : public Conditions {
+ public:
+  enum Dimension : std::uint32_t { address = 0, port = 1, endpoint = 2, literals = 0, patterns = 1, code = 3 };   // patterns, patterns + 1
+
+  EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, EventClasses classes, std::size_t max_nodes);
+
+  const EventClasses& classes() const { return classes_; }
+  std::uint32_t values(std::uint32_t dimension) const { return values_[dimension]; }
+  // By value: does it hold?
+  template <class Holds>
+  Diagram where(std::uint32_t dimension, const Holds& holds) {
+    return by_value(dimension, [&](std::uint32_t value) { return holds(value) ? Outcome::true_ : Outcome::false_; });
+  }
+  // What is impossible: that reading an attribute fails where it is there.
+  Diagram possible();
+  std::vector<std::string> text(const std::vector<Choice>& choices) const override;
+  bool has_unknown() const { return has_unknown_; }
+
+ protected:
+  Diagram atom(Term t) override;
+
+ private:
+  template <class Of>
+  Diagram by_value(std::uint32_t dimension, const Of& outcome) {
+    std::vector<Diagrams::Case> cases;
+    const Diagram first = Diagrams::of(outcome(0));
+    for (std::uint32_t value = 1; value < values_[dimension]; ++value) cases.emplace_back(value, Diagrams::of(outcome(value)));
+    return diagrams.branch(dimension, first, cases);
+  }
+  Diagram path_atom(const PathOutcomes& outcomes);
+  bool only_guarded(Term t, std::vector<Term>& guards);
+
+  HookAtoms& hook_;
+  const PathClasses& paths_;
+  bool files_;
+  EventClasses classes_;
+  std::uint32_t values_[4] = {1, 1, 1, 1};
+  std::unordered_map<Term, Diagram> made_;  // by residual term
+  bool has_unknown_ = false;
+};
+
+}  // namespace kerf::proof

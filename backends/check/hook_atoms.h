@@ -1,0 +1,84 @@
+// Atoms at a hook: what each depends on, and its outcome for every class of what it depends on. Classes are read off the
+// atom's constants and the snapshot; outcomes come from evaluating one member of each.
+#pragma once
+#include <unordered_map>
+#include <vector>
+
+#include "backends/check/evaluate.h"
+#include "backends/check/knowledge.h"
+#include "backends/check/paths.h"
+#include "backends/check/row_sets.h"
+
+namespace kerf::proof {
+
+enum class AtomKind { userspace, address, port, endpoint, path, code, unknown };
+
+struct AddressKey {
+  bool v6 = false;
+  Key key;
+  friend auto operator<=>(const AddressKey&, const AddressKey&) = default;
+};
+AddressKey address_key(const IpAddr& address);
+IpAddr address_of(const AddressKey& key);
+
+// From each key on, up to the next; ascending, the first is the least key.
+template <class K>
+using Steps = std::vector<std::pair<K, Outcome>>;
+
+struct EndpointOutcomes {
+  Outcome others = Outcome::false_;
+  std::vector<std::pair<Endpoint, Outcome>> listed;    // ascending; not as the others
+};
+
+// `others`, or the outcome of a test that holds (if several hold, they agree), or of a pattern: true where it holds.
+struct PathOutcomes {
+  Outcome others = Outcome::false_;
+  std::vector<std::pair<std::uint32_t, Outcome>> tests;
+  std::optional<std::uint32_t> pattern;
+};
+
+class HookAtoms {
+ public:
+  // `paths`: tests and patterns are added there.
+  HookAtoms(Knowledge& knowledge, PathClasses& paths);
+
+  // The term with what is known replaced by its value: equal on both sides, whichever side replaced it first.
+  Term residual(Term t);
+  AtomKind kind(Term residual);
+
+  const Steps<AddressKey>& address(Term t);
+  const Steps<std::uint32_t>& port(Term t);
+  const EndpointOutcomes& endpoint(Term t);
+  const PathOutcomes& path(Term t);
+
+  Knowledge& knowledge() { return knowledge_; }
+
+ private:
+  unsigned origins(Term t);
+  unsigned attribute_origins(Term t);
+  bool hides_addresses(Term t);
+  bool asks_path(Term t);
+  bool calls(Term t, std::string_view function) const;
+  PathOutcomes path_outcomes(Term t);
+  PathOutcomes membership(const Value& groups);
+  PathOutcomes identity(Term t);
+  PathOutcomes equal_to(const std::vector<std::string>& texts);
+  std::vector<EntityUid> candidates(Term t);
+  template <class Visit>
+  void literals(Term t, const Visit& visit);
+  Outcome ask(Term t, const EntityUid& resource, const std::unordered_map<Term, EvalResult>& observed);
+  void observe(Term t, std::initializer_list<ObservableId> ids, std::vector<Term>& found);
+
+  Knowledge& knowledge_;
+  Terms& terms_;
+  PathClasses& paths_;
+  std::vector<EntityUid> named_;                       // of the resource's type, by the snapshot
+  std::unordered_map<Term, Term> residual_;
+  std::unordered_map<Term, unsigned> origins_;
+  std::unordered_map<Term, Steps<AddressKey>> address_;
+  std::unordered_map<Term, Steps<std::uint32_t>> port_;
+  std::unordered_map<Term, EndpointOutcomes> endpoint_;
+  std::unordered_map<Term, PathOutcomes> path_;
+};
+
+}  // namespace kerf::proof

@@ -1,0 +1,26 @@
+// policy.bpf.o as it is on disk: the constant tables of its hooks, by symbol (runtime/kernel/tables.h says what they mean).
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/base/result.h"
+
+namespace kerf::proof {
+
+// A table is empty if no instruction refers to it.
+struct ObjectTables {
+  std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts, path_cells, path_starts;
+  std::vector<std::uint64_t> keys128, blocks, words, peer_slots, path_edges;
+  std::string bundle_digest;
+  // Section .text, which holds kerf_code and what it calls: its bytes, where functions begin, and calls by place.
+  std::string text;
+  std::map<std::string, std::uint64_t> functions;
+  std::map<std::uint64_t, std::uint64_t> calls;      // offset of the call -> offset of the function
+};
+
+Result<ObjectTables> read_object(std::string_view bytes);
+
+}  // namespace kerf::proof

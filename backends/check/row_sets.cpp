@@ -1,0 +1,141 @@
+// Tables -> sets of rows, exactly as runtime/kernel/decide.h looks things up. Each distinct block is decoded once, so the
+// work is that of what the tables hold.
+#include "backends/check/row_sets.h"
+
+#include <linux/types.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/kernel/tables.h"
+
+namespace kerf::proof {
+
+namespace {
+
+// Rows of a block, from 0 to 4095, that are not as in the base.
+class Blocks {
+ public:
+  Blocks(const ObjectTables& tables, std::uint32_t base_at) : tables_(tables), base_at_(base_at) {}
+
+  const std::vector<std::uint16_t>* of(std::uint32_t entry, std::uint32_t block) {
+    auto [it, fresh] = known_.try_emplace({entry, block});
+    if (fresh && !decode(entry, block, it->second)) return nullptr;
+    return &it->second;
+  }
+
+ private:
+  bool decode(std::uint32_t entry, std::uint32_t block, std::vector<std::uint16_t>& rows) const {
+    if (std::uint64_t{entry} + KERF_BLOCK_FIELDS > tables_.blocks.size()) return false;
+    const std::uint64_t nonzero = tables_.blocks[entry + KERF_BLOCK_NONZERO], own = tables_.blocks[entry + KERF_BLOCK_OWN];
+    std::uint64_t next = tables_.blocks[entry + KERF_BLOCK_WORDS];
+    for (std::uint32_t w = 0; w < 64; ++w) {
+      const std::uint64_t at = std::uint64_t{base_at_} + block * 64u + w;
+      if (at >= tables_.words.size()) return false;
+      std::uint64_t word = tables_.words[at];
+      if (own >> w & 1) {
+        if (next >= tables_.words.size()) return false;
+        word = tables_.words[next++];
+      }
+      if (!(nonzero >> w & 1)) word = 0;   // the summary rules it out
+      for (std::uint64_t other = word ^ tables_.words[at]; other != 0; other &= other - 1) {
+        rows.push_back(static_cast<std::uint16_t>(w * 64 + static_cast<unsigned>(std::countr_zero(other))));
+      }
+    }
+    return true;
+  }
+
+  const ObjectTables& tables_;
+  std::uint32_t base_at_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::uint16_t>> known_;
+};
+
+}  // namespace
+
+bool Dimension::holds(std::uint32_t row, std::uint32_t point) const {
+  return base[row] != std::binary_search(exceptions[row].begin(), exceptions[row].end(), point);
+}
+
+std::optional<Dimension> read_dimension(const ObjectTables& tables, std::uint32_t blocks, std::uint32_t base_at,
+                                        const std::vector<std::uint32_t>& classes) {
+  Dimension made;
+  const std::size_t rows = std::size_t{blocks} * 4096;
+  if (std::uint64_t{base_at} + rows / 64 > tables.words.size()) return std::nullopt;
+  for (std::size_t row = 0; row < rows; ++row) made.base.push_back(tables.words[base_at + row / 64] >> (row & 63) & 1);
+  made.exceptions.resize(rows);
+  Blocks decoded(tables, base_at);
+  for (std::uint32_t point = 0; point < classes.size(); ++point) {
+    for (std::uint32_t block = 0; block < blocks; ++block) {
+      const std::uint64_t at = std::uint64_t{classes[point]} + block;
+      if (at >= tables.class_blocks.size()) return std::nullopt;
+      const std::vector<std::uint16_t>* others = decoded.of(tables.class_blocks[at], block);
+      if (!others) return std::nullopt;
+      for (std::uint16_t row : *others) made.exceptions[block * 4096u + row].push_back(point);
+    }
+  }
+  return made;
+}
+
+std::uint32_t Ranks::of(const Key& key) const {
+  return static_cast<std::uint32_t>(std::upper_bound(starts.begin(), starts.end(), key) - starts.begin() - 1);
+}
+
+std::optional<Ranks> read_ranks(const ObjectTables& tables, bool wide, std::uint32_t keys, std::uint32_t depth, std::uint32_t ranks) {
+  if (depth > KERF_ADDRESS_DEPTH) return std::nullopt;
+  const std::uint64_t nodes = std::uint64_t{1} << depth;
+  if (std::uint64_t{ranks} + nodes > tables.ranks.size()) return std::nullopt;
+  // A tree without keys has no table either.
+  if (depth > 0 && (wide ? keys + 2 * nodes > tables.keys128.size() : keys + nodes > tables.keys32.size())) return std::nullopt;
+  Ranks made;
+  made.starts.push_back({});
+  made.classes.push_back(tables.ranks[ranks]);
+  for (std::uint64_t rank = 1; rank < nodes; ++rank) {
+    // In order: the node before rank r is that of level depth - 1 - (trailing zeros of r).
+    const int level = static_cast<int>(depth) - 1 - std::countr_zero(rank);
+    const std::uint64_t node = (std::uint64_t{1} << level) + (rank >> (static_cast<int>(depth) - level));
+    const Key key = wide ? Key{tables.keys128[keys + 2 * node], tables.keys128[keys + 2 * node + 1]} : Key{0, tables.keys32[keys + node]};
+    if (key < made.starts.back()) return std::nullopt;
+    if (key == made.starts.back()) {   // no key has the rank before this one
+      made.classes.back() = tables.ranks[ranks + rank];
+    } else {
+      made.starts.push_back(key);
+      made.classes.push_back(tables.ranks[ranks + rank]);
+    }
+  }
+  return made;
+}
+
+std::uint32_t Peers::of(const Endpoint& endpoint) const {
+  auto at = std::lower_bound(listed.begin(), listed.end(), endpoint);
+  return at != listed.end() && *at == endpoint ? static_cast<std::uint32_t>(at - listed.begin() + 1) : 0;
+}
+
+std::optional<Peers> read_peers(const ObjectTables& tables, std::span<const std::uint32_t> env) {
+  std::vector<std::pair<Endpoint, std::uint32_t>> found;
+  const std::uint64_t first = env[KERF_ENV_PEER_SLOTS], count = std::uint64_t{env[KERF_ENV_PEER_SLOT_MASK]} + 1;
+  if (env[KERF_ENV_PEER_COUNT] != 0) {
+    if ((first + count) * KERF_PEER_FIELDS > tables.peer_slots.size()) return std::nullopt;
+    if (std::uint64_t{env[KERF_ENV_PEER_SHIFTS]} + env[KERF_ENV_PEER_SHIFT_MASK] >= tables.peer_shifts.size()) return std::nullopt;
+    for (std::uint64_t slot = 0; slot < count; ++slot) {
+      auto entry = [&](unsigned field) { return tables.peer_slots[(first + slot) * KERF_PEER_FIELDS + field]; };
+      const std::uint64_t tail = entry(KERF_PEER_TAIL);
+      if (!(tail & KERF_PEER_USED) || tail >> 33 || (tail >> 17 & 0x7fff)) continue;   // no event has such a tail
+      const std::uint64_t hash = kerf_peer_hash(env[KERF_ENV_PEER_SEED], entry(KERF_PEER_HIGH), entry(KERF_PEER_LOW), tail);
+      const std::uint32_t shift = tables.peer_shifts[env[KERF_ENV_PEER_SHIFTS] + (hash & env[KERF_ENV_PEER_SHIFT_MASK])];
+      if ((kerf_peer_slot(hash, shift) & env[KERF_ENV_PEER_SLOT_MASK]) != slot) continue;   // no look-up comes here
+      found.push_back({{(tail >> 16 & 1) != 0, {entry(KERF_PEER_HIGH), entry(KERF_PEER_LOW)}, static_cast<std::uint16_t>(tail)},
+                       static_cast<std::uint32_t>(entry(KERF_PEER_CLASS))});
+    }
+  }
+  std::sort(found.begin(), found.end());
+  Peers made;
+  made.classes.push_back(env[KERF_ENV_PEER_OTHERS]);
+  for (const auto& [endpoint, own] : found) {
+    made.listed.push_back(endpoint);
+    made.classes.push_back(own);
+  }
+  return made;
+}
+
+}  // namespace kerf::proof
