@@ -109,6 +109,10 @@ class Scan {
     return !value.get_raw_json_string().get(raw) && text(raw, out);
   }
   bool text(od::raw_json_string raw, std::string_view& out);
+  static bool integer(od::value value, std::int64_t& out) {
+    const bool negative = value.raw_json_token().starts_with('-');
+    return !value.get_int64().get(out) && !(negative && out == 0);   // -0 is none
+  }
   bool uid(od::object object, Uid& out);
   bool context(od::object object);
   bool extension(od::object object, Value& out);
@@ -210,7 +214,7 @@ bool Scan::attribute(od::value value, Workspace::Entry& entry) {
     }
     case od::json_type::number: {
       std::int64_t number;
-      if (value.get_int64().get(number)) return false;
+      if (!integer(value, number)) return false;
       entry.cell = Cell{nullptr, number, 0, kNoData, ValueKind::long_};
       return true;
     }
@@ -286,7 +290,10 @@ bool Scan::any(od::value value, int depth) {
       std::string_view text;
       return string(value, text);
     }
-    case od::json_type::number: return !value.get_int64().error();
+    case od::json_type::number: {
+      std::int64_t number;
+      return integer(value, number);
+    }
     case od::json_type::boolean: return !value.get_bool().error();
     case od::json_type::array: {
       od::array array;

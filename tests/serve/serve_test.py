@@ -171,7 +171,7 @@ def test_wrong_requests(folder):
     with Server(folder, "--max-body", "4096") as server:
         client = server.client()
         for body, code in (("", "not-json"), ("{", "not-json"), (request() + "x", "not-json"), (request(1.5), "not-json"),
-                           ('{"a":1,"a":1}', "not-json"), (b"\xff", "not-json"), ("[]", "not-request"), (request(s={"__extn": 1}), "not-request"),
+                           ('{"a":1,"a":1}', "not-json"), (b"\xff", "not-json"), ("[]", "not-request"), (request(s={"__expr": "1"}), "not-request"),
                            (request().replace('"D"', '"E"'), "no-environment"), ("[" * 300 + "]" * 300, "not-json")):
             status, answer = ask(client, "POST", "/v1/authorize", body)
             assert (status, answer["error"]["code"]) == (400, code) and "decision" not in answer, (body, answer)
