@@ -81,7 +81,7 @@ Json odd_value(Random& random) {
       nullptr, true, 1, "a", "1.0", "U::\"a\"", Json::array(), Json::object(), -1, Json::array({1, "a"}),
       {{"type", "U"}, {"id", "a"}}, {{"__entity", {{"type", "U"}, {"id", "a"}}}}, {{"__entity", {{"type", "U"}}}},
       {{"__entity", {{"type", "not a name"}, {"id", "a"}}}}, {{"__entity", {{"type", "A :: U"}, {"id", "a"}}}},
-      {{"__extn", {{"fn", "ip"}, {"arg", "10.0.0.1"}}}}, {{"__extn", {{"fn", "decimal"}, {"arg", "x"}}}},
+      {{"__extn", {{"fn", "ip"}, {"arg", "10.0.0.1"}}}}, {{"__extn", {{"fn", "decimal"}, {"arg", "x"}}}}, {{"__extn", {{"fn", "nope"}, {"arg", "x"}}}},
       {{"fn", "decimal"}, {"arg", "1.0"}}, {{"__expr", "1"}}, {{"__extn", "ip"}}, {{"__entity", "U"}}, {{"__extn", {{"fn", "ip"}}}},
       {{"__extn", {{"fn", "duration"}, {"args", Json::array({"1h"})}}}}, {{"__extn", {{"fn", "ip"}, {"arg", "1.1.1.1"}}}, {"x", 1}},
       {{"__entity", {{"type", "U"}, {"id", "a"}}}, {"x", 1}}, {{"__extn", {{"fn", "ip"}, {"args", Json::array({"1.1.1.1", "1.1.1.1"})}}}},
