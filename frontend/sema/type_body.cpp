@@ -127,11 +127,18 @@ void BodyTyper::number_capabilities() {
 
 void BodyTyper::type_literals() {
   literal_types_.assign(body_.size(), TypeId());
+  folded_.assign(body_.size(), std::nullopt);
   for (std::size_t i = 0; i < body_.size(); ++i) {
     NodeId id(i);
-    if (body_[id].op != Op::literal) continue;
+    const Op op = body_[id].op;
+    if (op == Op::and_ || op == Op::or_) {   // the official reader makes one literal of two
+      const std::optional<bool> x = folded_[body_.arg(id, 0).index], y = folded_[body_.arg(id, 1).index];
+      if (x && y) folded_[i] = op == Op::and_ ? *x && *y : *x || *y;
+    }
+    if (op != Op::literal) continue;
     const Value& value = body_.literal(id);
     if (const bool* b = value.as_bool()) {
+      folded_[i] = *b;
       literal_types_[i] = singleton(*b);
     } else if (value.as_long() != nullptr) {
       literal_types_[i] = simple(TypeKind::long_);
@@ -279,11 +286,12 @@ BodyTyper::Answer BodyTyper::conditional(NodeId id) {
   return {TypeId(), false, {}};
 }
 
-// The value of a literal, or of `action` in this environment, which the validator knows as well.
+// The value of a literal, or of `action` in this environment, which the validator knows as well; what is no node is put into `action`.
 const Value* BodyTyper::literal_value(NodeId id, Value& action) const {
   if (body_[id].op == Op::literal) return &body_.literal(id);
-  if (body_[id].op != Op::variable || body_.variable(id) != Var::action) return nullptr;
-  action = Value(env_->action);
+  if (folded_[id.index]) action = Value(*folded_[id.index]);
+  else if (body_[id].op == Op::variable && body_.variable(id) == Var::action) action = Value(env_->action);
+  else return nullptr;
   return &action;
 }
 

@@ -137,6 +137,7 @@ class BodyTyper {
   std::vector<std::uint32_t> capability_;   // per node with an attribute or tag; empty: the body has no tests
   std::vector<int> held_;                   // per capability: how many enclosing conditions give it
   std::vector<TypeId> literal_types_;
+  std::vector<std::optional<bool>> folded_;   // of nodes that are one Bool literal to the official reader
   std::vector<TypeId> node_types_;
   const RequestEnv* env_ = nullptr;
   TypeId principal_, action_, resource_, context_;
