@@ -15,8 +15,18 @@ constexpr std::string_view kOrdered = "one of [long, datetime, duration]";
 constexpr std::string_view kSetOrEntity = "one of [set, (entity of type `any_entity_type`)]";
 constexpr std::string_view kRecordOrEntity = "one of [record, (entity of type `any_entity_type`)]";
 
+// As messages of the official engine have it.
+std::string shown(const EntityUid& uid) {
+  std::string text;
+  for (char c : to_text(uid)) {
+    if (c == '\'') text += '\\';
+    text += c;
+  }
+  return text;
+}
+
 EvalError missing_entity(const EntityUid& uid) {
-  return {EvalErrorKind::entity_does_not_exist, fmt::format("entity `{}` does not exist", to_text(uid))};
+  return {EvalErrorKind::entity_does_not_exist, fmt::format("entity `{}` does not exist", shown(uid))};
 }
 
 template <class Compare>
@@ -113,7 +123,7 @@ EvalResult op_get_attr(const Value& a, const std::string& attr, const Entities& 
   auto found = entity->attrs.find(attr);
   if (found != entity->attrs.end()) return found->second;
   return EvalError{EvalErrorKind::attribute_does_not_exist,
-                   fmt::format("`{}` does not have the attribute `{}`", to_text(*uid), attr)};
+                   fmt::format("`{}` does not have the attribute `{}`", shown(*uid), attr)};
 }
 
 EvalResult op_has_attr(const Value& a, const std::string& attr, const Entities& entities) {
@@ -134,7 +144,7 @@ EvalResult op_get_tag(const Value& a, const Value& tag, const Entities& entities
   auto found = entity->tags.find(*name);
   if (found != entity->tags.end()) return found->second;
   return EvalError{EvalErrorKind::tag_does_not_exist,
-                   fmt::format("`{}` does not have the tag `{}`", to_text(*uid), *name)};
+                   fmt::format("`{}` does not have the tag `{}`", shown(*uid), *name)};
 }
 
 EvalResult op_has_tag(const Value& a, const Value& tag, const Entities& entities) {
