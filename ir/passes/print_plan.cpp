@@ -82,6 +82,13 @@ std::string print_plan(const Module& module, const KernelPlan& plan) {
     for (std::size_t i = 0; i < env.code.size(); ++i) {
       text += fmt::format("  code {}: {}\n", i, code_text(module, env.code[i]));
     }
+    for (const ApproximatedPolicy& one : env.approximated) {
+      text += fmt::format("  {} of {}:", to_text(one.kind), module.policies[one.policy.index].id);
+      for (const Unknown& unknown : one.unknowns) {
+        text += fmt::format(" unknown {}{};", print_expr(module.policies[one.policy.index].body, unknown.node), unknown.can_error ? ", an error too" : "");
+      }
+      text.back() = '\n';
+    }
     for (const KernelRow& row : env.rows) text += row_text(module, row);
   }
   return text;

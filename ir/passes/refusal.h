@@ -14,6 +14,9 @@ class Refusals {
   // `leaf` is a condition that is no connective and not expressible.
   void report(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
   void hidden_addresses(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame);
+  // What the same would report; nothing is reported.
+  Diagnostic why(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const;
+  Diagnostic why_hidden(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame) const;
 
  private:
   Diagnostic* add(Code code, const PolicyInEnv& policy, const RequestEnv& env, NodeId node, std::string argument);

@@ -195,7 +195,7 @@ void add_policies(Json& json, const Event& event, const EventSource& source, con
   auto determining = listed(decision.determining, decision.determining_count);
   auto errors = listed(decision.errors, decision.error_count);
   bool complete = decision.determining_count <= KERF_EVENT_POLICIES && decision.error_count <= KERF_EVENT_POLICIES;
-  if (!complete && env != nullptr) {
+  if (!complete && env != nullptr && env->approximated.empty()) {   // Cedar does not say what an approximation decided
     if (auto all = completer.complete(event, *env, source.principal, source.facts)) {
       determining = std::move(all->determining);
       errors = std::move(all->errors);

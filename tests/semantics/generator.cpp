@@ -136,7 +136,25 @@ std::string Generator::code_atom() {
   }
 }
 
+// Few different ones, so that a policy asks the same again.
+std::string Generator::unknown_atom() {
+  switch (pick(11)) {
+    case 0: return fmt::format("context.n < {}", pick(3));
+    case 1: return fmt::format("context.n + {} > 0", small_long());
+    case 2: return fmt::format("context has opt && context.opt == {}", pick(2));
+    case 3: return "context has opt";
+    case 4: return fmt::format("context.s == \"{}\"", pick(2) ? "a" : "b");
+    case 5: return "context.n == context.uid";
+    case 6: return "context.n < principal.level";
+    case 7: return "principal.flags.contains(context.s)";
+    case 8: return fmt::format("[resource.port, context.uid].contains({})", one_of(ports_));
+    case 9: return "resource has weight && resource.weight < context.uid";
+    default: return "resource.ip == (if resource.ip.isLoopback() then Agent::\"a0\" else Agent::\"a1\").home";
+  }
+}
+
 std::string Generator::kernel_atom() {
+  if (unknowns_ && chance(30)) return unknown_atom();
   switch (pick(8)) {
     case 0: case 1: return bind_atom();
     case 2: return publish_atom();
@@ -315,6 +333,10 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   }
   GeneratedProgram program;
   program.schema = kSchema;
+  if (unknowns_) {
+    const std::string last = "@kernel(\"fact.trusted\") trusted?: Bool,\n";
+    program.schema.insert(program.schema.find(last) + last.size(), "  n: Long, s: String, opt?: Long,\n");
+  }
   program.entities = entities_json();
   std::size_t policies = 2 + pick(4);   // with the three below at most KERF_EVENT_POLICIES, so that events name them all
   for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
