@@ -136,9 +136,12 @@ std::string Generator::code_atom() {
   }
 }
 
-// Few different ones, so that a policy asks the same again.
+// Few different ones, so that a policy asks the same again; many that overflow for some values.
 std::string Generator::unknown_atom() {
-  switch (pick(11)) {
+  switch (pick(14)) {
+    case 10: return "context.n + 9223372036854775807 > 0";
+    case 11: return "context.n * 9223372036854775807 != 1";
+    case 12: return "0 - context.n - 9223372036854775807 < context.uid";
     case 0: return fmt::format("context.n < {}", pick(3));
     case 1: return fmt::format("context.n + {} > 0", small_long());
     case 2: return fmt::format("context has opt && context.opt == {}", pick(2));
