@@ -358,7 +358,7 @@ class Binder {
   }
 
   void check_applies_to(const Action& action, const ast::ActionDecl& decl, const KernelEvent& event, Span span) {
-    if (!decl.applies_to) {
+    if (!decl.applies_to || decl.applies_to->principals.empty() || decl.applies_to->resources.empty()) {
       diagnostics_.report(Code::K4016, span, to_text(action.uid))
           .with_help("add `appliesTo` with the principals and resources, or remove `@kernel`");
       return;
