@@ -360,7 +360,9 @@ TEST_CASE("depths of cgroups") {
   std::string deep = "/sys/fs/cgroup";
   for (int i = 0; i < 63; ++i) deep += "/d";
   CHECK(level_bit("/sys/fs/cgroup", deep, true) == 1ull << 63);
-  CHECK(level_bit("/sys/fs/cgroup", deep + "/d", true) == ~0ull);   // no hook looks so deep: the probe of the bind is not refused
+  CHECK(level_bit("/sys/fs/cgroup", deep + "/d", true) == ~0ull);
+  CHECK(cgroup_depth("/sys/fs/cgroup", deep) == kMaxCgroupDepth);
+  CHECK(cgroup_depth("/sys/fs/cgroup", deep + "/d") == kMaxCgroupDepth + 1);
 }
 
 TEST_CASE("the table of programs") {
