@@ -28,18 +28,6 @@ std::string event_list() {
   return join(kernel_events(), [](const KernelEvent& event) { return event.text; });
 }
 
-std::vector<KernelKind> kernel_kinds() {
-  return {
-#define KERNEL_KIND(name, text) KernelKind::name,
-#define KERNEL_EVENT(...)
-#define OBSERVABLE(...)
-#include "ir/kernel_model.def"
-#undef KERNEL_KIND
-#undef KERNEL_EVENT
-#undef OBSERVABLE
-  };
-}
-
 std::string_view type_text(TypeKind kind) {
   switch (kind) {
     case TypeKind::boolean: return "Bool";
