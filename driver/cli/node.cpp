@@ -37,6 +37,7 @@ const char* liveness(const loader::BindingStatus& s) {
 void print_status(const loader::BindingStatus& s) {
   if (s.id == 0) fmt::print("{}  {}\n", s.name, s.mode.empty() ? "no binding" : s.mode);
   else fmt::print("{}/{}  {}  {}  {}\n", s.name, s.id, s.principal, s.mode, liveness(s));
+  if (s.bundle_digest.empty()) return;   // its state says nothing
   fmt::print("  bundle     {} ({}), generation {}\n", s.bundle_dir, s.bundle_digest, s.generation);
   if (!s.cgroup.empty()) fmt::print("  cgroup     {}\n", s.cgroup);
   fmt::print("  decisions  {} ({} refused, {} by guards, {} events lost)\n", s.decisions, s.denials, s.guards, s.events_lost);
@@ -106,8 +107,10 @@ void print_load(const loader::LoadReport& report) {
   fmt::print("{}\n", report.name);
 }
 
-// As far as it goes: what cannot be unloaded is told, and does not keep the rest.
+// As far as it goes: what cannot be unloaded is told, and does not keep the rest. What is dead goes first: of a run that is
+// over only gc knows it.
 void unload_all(Globals& globals, bool force) {
+  static_cast<void>(loader::gc().ok());
   auto rows = loader::status();
   if (!rows) return fail(globals, rows.error(), kFailure);
   std::set<std::string> names;

@@ -58,8 +58,8 @@ struct Bound {
 LoaderResult<Bound> bind_cgroup(const Host& host, State& state, const LoadedBundle& bundle, const BindInput& input);
 LoaderResult<Unit> unbind_cgroup(const Host& host, State& state, std::uint32_t id);
 
-// Every binding on this machine that can be read, as NAME/ID.
-std::vector<std::pair<std::string, BoundState>> all_bindings(const Host& host);
+// Every binding on this machine that can be read, as NAME/ID; of those that another kerf made, what foreign_bindings says.
+LoaderResult<std::vector<std::pair<std::string, BoundState>>> all_bindings(const Host& host);
 
 std::string mode_text(std::uint32_t mode);
 LoaderResult<std::uint32_t> read_mode(const std::string& name);

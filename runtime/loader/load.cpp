@@ -240,18 +240,43 @@ LoaderResult<LoadReport> load(const LoadOptions& options) {
   return report(held->state);
 }
 
+namespace {
+
+// By force also what has no state any more, or one that cannot be read: the name says what is its own.
+LoaderResult<std::string> name_to_unload(const Host& host, const std::string& name, bool force) {
+  std::vector<std::string> names = all_names(host);
+  if (force && std::find(names.begin(), names.end(), name) != names.end()) return name;
+  auto choice = choose(host, name);
+  if (!choice) return choice.error();
+  return choice->name;
+}
+
+// Does a kerf still run or load it?
+LoaderResult<Unit> check_left_alone(const Host& host, const std::string& name) {
+  if (!has_directory(state_directory(host, name))) return Unit{};
+  auto life = lock(host, name, LockKind::life, false);
+  if (!life) return life.error();
+  if (!*life) return fail(Code::K7607, name, "is held by a running kerf");
+  return Unit{};
+}
+
+}  // namespace
+
 LoaderResult<Unit> unload(const std::string& name, bool force) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
   if (auto done = check_not_bound(*host); !done) return done;
-  auto choice = choose(*host, name);
-  if (!choice) return choice.error();
-  auto held = hold(*host, choice->name);
+  auto found = name_to_unload(*host, name, force);
+  if (!found) return found.error();
+  auto held = hold(*host, *found);
   if (!held && !force) return held.error();
-  if (held && held->state.run) return fail(Code::K7607, choice->name, "is held by kerf run");
-  if (held && !held->state.bindings.empty() && !force) return fail(Code::K7607, choice->name, "has bindings");
-  return remove_loaded(*host, choice->name);
+  if (!held) {
+    if (auto done = check_left_alone(*host, *found); !done) return done;
+  }
+  if (held && held->state.run) return fail(Code::K7607, *found, "is held by kerf run");
+  if (held && !held->state.bindings.empty() && !force) return fail(Code::K7607, *found, "has bindings");
+  return remove_loaded(*host, *found);
 }
 
 }  // namespace kerf::loader

@@ -163,6 +163,9 @@ class Probe {
 LoaderResult<Unit> run_probe(const ProbeInput& input, int cgroup) {
   auto targets = make_targets(input.directory, input.outside);
   if (!targets) return targets.error();
+  auto routed = make_routed(cgroup, *targets);
+  if (!routed) return routed.error();
+  targets->routed = std::move(*routed);
   int events = 0;
   auto ring = EventRing::open(input.maps.events.get(), [&](const Event&) { ++events; });
   if (!ring) return ring.error();
