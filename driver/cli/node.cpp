@@ -174,6 +174,15 @@ void add_bind(CLI::App& app, Globals& globals) {
     fmt::print("{}/{}\n", report->name, report->id);
   });
   auto binding = std::make_shared<std::string>();
+  auto noncanonical = std::make_shared<bool>(false);
+  CLI::App* refresh = app.add_subcommand("refresh", "learn the mounts of a binding's tasks anew: files mounted since have names then");
+  refresh->add_option("binding", *binding, "NAME/ID, or NAME if it has one")->required()->type_name("BINDING");
+  refresh->add_flag("--allow-noncanonical", *noncanonical, "accept path literals that match nothing here");
+  refresh->callback([&globals, binding, noncanonical] {
+    auto report = loader::refresh(*binding, *noncanonical);
+    if (!report) return fail(globals, report.error(), kFailure);
+    for (const std::string& note : report->notes) fmt::print(stderr, "kerf: {}\n", note);
+  });
   CLI::App* unbind = app.add_subcommand("unbind", "let the tasks of a binding go");
   unbind->add_option("binding", *binding, "NAME/ID, or NAME if it has one")->required()->type_name("BINDING");
   unbind->callback([&globals, binding] {

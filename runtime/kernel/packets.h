@@ -30,7 +30,7 @@ static __always_inline int is_routed4(struct __sk_buff *skb, __u32 length)
 	__u32 at = IP4_HEADER;
 
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < IP4_OPTIONS; i++) {
+	for (__u32 i = 0; i <= IP4_OPTIONS; i++) {
 		__u8 option[2] = {};
 
 		if (at >= length)

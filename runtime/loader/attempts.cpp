@@ -231,6 +231,9 @@ void remove_targets(const Targets& t) { static_cast<void>(remove_tree(t.director
 const std::vector<Attempt>& attempts() {
   constexpr std::uint32_t reads = KERF_BIT(KERF_EVENT_FILE_READ), writes = KERF_BIT(KERF_EVENT_FILE_WRITE),
                           lists = KERF_BIT(KERF_EVENT_FILE_LIST), executes = KERF_BIT(KERF_EVENT_FILE_EXEC);
+  constexpr std::uint32_t makes = KERF_BIT(KERF_EVENT_FILE_CREATE) | KERF_BIT(KERF_EVENT_FILE_WRITE),
+                          renames = makes | KERF_BIT(KERF_EVENT_FILE_DELETE) | KERF_BIT(KERF_EVENT_FILE_RENAME),
+                          links = makes | KERF_BIT(KERF_EVENT_FILE_LINK);
   constexpr std::uint32_t all = KERF_ALL_EVENTS, files = KERF_FILE_EVENTS, net = KERF_NET_EVENTS;
   static const std::vector<Attempt> list = {
       {"kerf_connect4", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(AF_INET, t.tcp4); }},
@@ -255,8 +258,8 @@ const std::vector<Attempt>& attempts() {
       {"kerf_path_truncate", files, true, 0, [](const Targets& t) { return result_of(::truncate(t.file.c_str(), 1)); }},
       {"kerf_path_chmod", files, true, 0, [](const Targets& t) { return result_of(::chmod(t.file.c_str(), 0700)); }},
       {"kerf_path_chown", files, true, 0, [](const Targets& t) { return result_of(::chown(t.file.c_str(), 0, 0)); }},
-      {"kerf_path_rename", files, true, 0, [](const Targets& t) { return result_of(::rename(t.other.c_str(), t.fresh.c_str())); }},
-      {"kerf_path_link", files, true, 0, [](const Targets& t) { return result_of(::link(t.file.c_str(), t.fresh.c_str())); }},
+      {"kerf_path_rename", files, true, 0, [](const Targets& t) { return result_of(::rename(t.other.c_str(), t.fresh.c_str())); }, renames},
+      {"kerf_path_link", files, true, 0, [](const Targets& t) { return result_of(::link(t.file.c_str(), t.fresh.c_str())); }, links},
       {"kerf_inode_getattr", files, true, 0, [](const Targets& t) {
          struct stat about {};
          return result_of(::stat(t.file.c_str(), &about)); }},

@@ -46,6 +46,7 @@ struct Attempt {
   bool tagged;                      // judged by the task's tag, not by the cgroup's programs
   int expected;                     // errno; 0: any
   int (*run)(const Targets&);
+  std::uint32_t unguarded = ~0u;    // with the guard on names waived, tried only if one of these is governed
 };
 const std::vector<Attempt>& attempts();
 

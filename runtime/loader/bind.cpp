@@ -258,11 +258,47 @@ LoaderResult<BindReport> bind(const BindOptions& options) {
   return BindReport{choice->name, bound->id, input.cgroup, held->state.find(bound->id)->anchors, std::move(bound->notes)};
 }
 
+LoaderResult<BindReport> refresh(const std::string& binding, bool allow_noncanonical) {
+  if (auto done = check_privileges(); !done) return done.error();
+  auto host = find_host();
+  if (!host) return host.error();
+  if (auto done = check_not_bound(*host); !done) return done.error();
+  auto choice = choose(*host, binding);
+  if (!choice) return choice.error();
+  auto held = hold(*host, choice->name);
+  if (!held) return held.error();
+  auto bound = pick(held->state, *choice);
+  if (!bound) return bound.error();
+  BoundState& row = **bound;
+  std::string name = fmt::format("{}/{}", choice->name, row.id);
+  if (!row.ready) return fail(Code::K7607, name, "was interrupted on its way, and `kerf gc` ends it");
+  if (!has_program(held->state, "kerf_anchor_probe")) return fail(Code::K7607, name, "has no hook on files");
+  // whose mounts are looked at is bound, and what it could mount it could name
+  const std::vector<std::string>& enforced = held->state.enforced;
+  if (std::find(enforced.begin(), enforced.end(), "guard-mount") == enforced.end()) {
+    return fail(Code::K7607, name, "may mount, since guard-mount is not enforced; what it made of its mounts names no files");
+  }
+  std::string pins = pin_directory(*host, choice->name, held->state.generation);
+  auto maps = open_pinned(pins);
+  if (!maps) return maps.error();
+  BindInput input;
+  input.cgroup = row.cgroup;
+  input.view = default_view(row.cgroup);
+  input.allow_noncanonical = allow_noncanonical;
+  Plan plan{Fd(), {}, {}, {}};
+  if (auto done = plan_files(held->bundle, input, *maps, pins, plan); !done) return done.error();
+  if (auto done = replace_anchors(*maps, row.id, plan.anchors); !done) return done.error();
+  row.anchors.clear();
+  for (const Anchor& anchor : plan.anchors) row.anchors.push_back(escape_bytes(anchor.path));
+  if (auto done = write_state(*host, held->state); !done) return done.error();
+  return BindReport{choice->name, row.id, row.cgroup, row.anchors, std::move(plan.notes)};
+}
+
 LoaderResult<Unit> unbind(const std::string& binding) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
-  if (auto done = check_not_bound(*host); !done) return done;
+  if (auto done = check_not_bound(*host, Step::ends); !done) return done;
   auto choice = choose(*host, binding);
   if (!choice) return choice.error();
   auto held = hold(*host, choice->name);

@@ -18,8 +18,10 @@ struct Prepared {
 };
 LoaderResult<Prepared> prepare_bundle(const std::string& directory, const std::vector<std::string>& accepted);
 
-// This process must belong to no binding: a task keeps its principal for life, and may not make others.
-LoaderResult<Unit> check_not_bound(const Host& host);
+// This process must belong to no binding: a task keeps its principal for life, and may not make others. What only ends
+// something is done also where bindings cannot be read.
+enum class Step { begins, ends };
+LoaderResult<Unit> check_not_bound(const Host& host, Step step = Step::begins);
 
 struct InstallInput {
   std::string name, bundle_dir;

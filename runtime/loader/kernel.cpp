@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string_view>
@@ -47,9 +48,10 @@ constexpr NamedMap kMaps[] = {
     {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), false, true},
     {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), false, false}};
 
-// A pin may be another map than the one that this kerf made: user space would copy its sizes into memory of ours.
+// A pin may be another map than the one that this kerf made: user space would copy its sizes into memory of ours. The
+// kernel keeps as much of the name as there is room for.
 bool fits(const NamedMap& row, const bpf_map_info& info) {
-  return info.type == row.type && (row.key_size == 0 || info.key_size == row.key_size) &&
+  return std::strncmp(info.name, row.name, sizeof info.name - 1) == 0 && info.type == row.type && (row.key_size == 0 || info.key_size == row.key_size) &&
          (row.value_size == 0 || info.value_size == row.value_size);
 }
 
@@ -283,7 +285,7 @@ LoaderResult<Maps> open_pinned(const std::string& pins) {
     bpf_map_info info{};
     std::uint32_t size = sizeof info;
     bool right = ::bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && fits(row, info);
-    if (!right) return fail(Code::K7603, fmt::format("`{}` is another kind of map, or of another size", path));
+    if (!right) return fail(Code::K7603, fmt::format("`{}` is another map, or of another size", path));
     maps.*row.fd = std::move(fd);
   }
   return maps;

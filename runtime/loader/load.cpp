@@ -59,7 +59,8 @@ LoaderResult<Unit> probe_generation(const Host& host, const State& state, const 
   std::string cgroup = probe_cgroup(host, state.name);
   if (auto done = remove_cgroup(cgroup); !done) return done;
   std::uint64_t ours = cgroup_levels(host, {BoundState{.id = kProbeBinding, .principal = {}, .cgroup = cgroup, .mode = {}, .anchors = {}, .facts = {}}});
-  auto done = probe({maps, pins, state.programs, prepared.bundle.manifest.governed, cgroup, host.cgroups, directory, levels | ours});
+  auto done = probe({maps, pins, state.programs, prepared.bundle.manifest.governed, cgroup, host.cgroups, directory,
+                     prepared.plan.waived_guards, levels | ours});
   static_cast<void>(remove_tree(directory));
   return done;
 }
@@ -247,8 +248,9 @@ LoaderResult<std::string> name_to_unload(const Host& host, const std::string& na
   std::vector<std::string> names = all_names(host);
   if (force && std::find(names.begin(), names.end(), name) != names.end()) return name;
   auto choice = choose(host, name);
-  if (!choice) return choice.error();
-  return choice->name;
+  if (choice) return choice->name;
+  if (std::find(names.begin(), names.end(), name) == names.end()) return choice.error();
+  return with_help(fail(Code::K7603, fmt::format("{} has no readable state.json", name)), fmt::format("`kerf unload --force {}` ends what it enforces", name));
 }
 
 // Does a kerf still run or load it?
@@ -266,7 +268,7 @@ LoaderResult<Unit> unload(const std::string& name, bool force) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
-  if (auto done = check_not_bound(*host); !done) return done;
+  if (auto done = check_not_bound(*host, Step::ends); !done) return done;
   auto found = name_to_unload(*host, name, force);
   if (!found) return found.error();
   auto held = hold(*host, *found);

@@ -216,7 +216,7 @@ TEST_CASE("built packets: what names a way of its own is dropped, and what canno
   bpf_program* program = bpf_object__find_program_by_name(loaded.object.get(), "kerf_egress");
   REQUIRE(program != nullptr);
   for (const Built& one : built()) {
-    INFO(one.what);
+    INFO(std::string(one.what));
     CHECK(answer_to(bpf_program__fd(program), one.packet) == (one.goes ? 1 : 0));
   }
 }
@@ -234,6 +234,7 @@ TEST_CASE("real packets by a way of their own: they arrive outside, and not from
     if (network.send_in(cgroup, how) == 0) known.push_back(how);
   }
   int arrived = network.arrived();
+  for (Sent how : known) MESSAGE(static_cast<int>(how));
   MESSAGE("of 5 kinds of ways this kernel sends " << known.size() << ", and " << arrived << " arrived");
   if (known.empty()) return;
   CHECK(arrived > 0);

@@ -140,7 +140,7 @@ struct Attached {
   loader::LoaderResult<Unit> attach(int fd) { return loader::attach_cgroup(pins, programs, kBinding, fd); }
   loader::LoaderResult<Unit> probe(const std::vector<std::string>& claimed) {
     TempDir dir;
-    return loader::probe({loaded.maps, pins, claimed, governed, path + "-probe", outside, dir.path(), ~std::uint64_t{0}});
+    return loader::probe({loaded.maps, pins, claimed, governed, path + "-probe", outside, dir.path(), 0, ~std::uint64_t{0}});
   }
   std::vector<int> call(const std::vector<std::string>& calls) {
     TempDir dir;

@@ -69,9 +69,13 @@ void set_up() {
   ::symlink("nowhere", (pins + "/link").c_str());
 }
 
-void check_refused(Stage& here, const Way& way) {
-  Scene(here, set_up).refuses_after(way.steps, way.error, {{"guard", "", way.guard}});
+// Sockets are refused at an event's hook, so that their record names it.
+Told told(const std::string& guard) {
+  bool socket = guard.ends_with("-socket");
+  return socket ? Told{"net.connect", "", "guard"} : Told{"guard", "", guard};
 }
+
+void check_refused(Stage& here, const Way& way) { Scene(here, set_up).refuses_after(way.steps, way.error, {told(way.guard)}); }
 
 // The guard's own ways are open, and one of each other guard is not.
 void check_waived(const std::string& guard) {
@@ -130,6 +134,22 @@ TEST_CASE("guards: names, refused and waived") {
     Scene(stage("without-rename"), put_secret).allows(steps);
   }
   Scene(stage("without-rename"), put_secret).refuses("bpf", EPERM, {{"guard", "", "bpf"}});
+}
+
+TEST_CASE("guards: mounts are learned anew only where bound tasks cannot mount") {
+  for (const char* bundle : {"small", "waived"}) {
+    Stage& here = stage(bundle);
+    put("/zone/secret/f");
+    here.events();
+    CHECK(here.bound().perform("open /zone/secret/f r") == Outcome{1, ENOENT});
+    std::vector<kerf::Json> events = here.events();
+    REQUIRE(events.size() == 1);
+    Ran ran = run_kerf({"refresh", events[0]["binding"].get<std::string>()});
+    bool waived = std::string(bundle) == "waived";
+    CHECK_MESSAGE(ran.status == (waived ? 1 : 0), ran.output);
+    CHECK_MESSAGE((ran.output.find("guard-mount") != std::string::npos) == waived, ran.output);
+    CHECK(here.bound().perform("open /zone/secret/f r") == Outcome{1, ENOENT});
+  }
 }
 
 TEST_CASE("a kernel that hides the lock of renames: nothing is loaded, and it is said why") {

@@ -144,13 +144,13 @@ Outcome Actor::answer() {
 
 std::string Actor::errors() const { return slurp(errors_file_); }
 
-Stage::Stage(const std::string& bundle, Governed governed) : governed_(governed) {
+Stage::Stage(const std::string& bundle, const std::string& principal, Governed governed) : governed_(governed) {
   std::string own = "/tmp/stage-" + std::to_string(std::hash<std::string>()(bundle));
   events_file_ = own + ".events";
   put(kFence);
   free_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".free");
   if (!free_->ready()) status_ = "the free actor does not start: " + free_->errors();
-  bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--privileged", "--bundle", bundle, "--principal", "Agent::\"a\"",
+  bound_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/kerf", "run", "--privileged", "--bundle", bundle, "--principal", principal,
                                                             "--events", events_file_, "--log-allows", "--", "/guest/actor", "serve"},
                                    own + ".bound");
   if (!bound_->ready()) status_ = "kerf run: " + bound_->errors() + slurp(events_file_);
@@ -182,7 +182,7 @@ std::vector<Json> Stage::events() {
 Stage& stage(const std::string& bundle, Governed governed) {
   static std::map<std::string, std::unique_ptr<Stage>> stages;
   std::unique_ptr<Stage>& one = stages[bundle];
-  if (!one) one = std::make_unique<Stage>("/guest/bundles/" + bundle, governed);
+  if (!one) one = std::make_unique<Stage>("/guest/bundles/" + bundle, "Agent::\"a\"", governed);
   REQUIRE_MESSAGE(one->status().empty(), one->status());
   return *one;
 }

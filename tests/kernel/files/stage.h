@@ -59,7 +59,7 @@ enum class Governed { files, net };
 
 class Stage {
  public:
-  explicit Stage(const std::string& bundle_directory, Governed governed = Governed::files);
+  explicit Stage(const std::string& bundle_directory, const std::string& principal = "Agent::\"a\"", Governed governed = Governed::files);
   Actor& bound() { return *bound_; }
   Actor& free() { return *free_; }
   // Events since the last call; everything that the bound actor did before is among them.
