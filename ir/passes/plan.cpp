@@ -7,19 +7,35 @@
 #include <map>
 
 #include "ir/expr_json.h"
+#include "ir/passes/cases.h"
 #include "ir/passes/plan_policy.h"
 
 namespace kerf {
 
 namespace {
 
+constexpr int kMaxCaseSteps = 16;   // expressions of one condition that are split
+
+void split_by_cases(EnvPlanner& planner, KernelEnv& env, PolicyId policy, CaseSplitter& splitter, Analysis& analysis) {
+  for (int step = 0; step < kMaxCaseSteps; ++step) {
+    const Body& body = env.body(planner.module, policy);
+    Cases cases = splitter.split(body, analysis);
+    if (cases.too_many) planner.refusals.too_many_values({policy, &body, &analysis}, planner.request, *cases.too_many);
+    if (!cases.body) return;
+    env.rewritten[policy] = std::make_shared<const Body>(std::move(*cases.body));
+    analysis = analyse(planner.module, *env.rewritten[policy], planner.request);
+  }
+}
+
 // All policies in one environment; false if a limit stops it.
 bool plan_environment(const Module& module, KernelEnv& env, EnvPlanner& planner, Diagnostics& diagnostics) {
   const RequestEnv& request = planner.request;
+  CaseSplitter cases(module, request);
   for (std::size_t i = 0; i < module.policies.size(); ++i) {
     const Policy& policy = module.policies[i];
-    const Analysis analysis = analyse(module, policy.body, request);
-    const PolicyInEnv in_env{PolicyId(i), &policy.body, &analysis};
+    Analysis analysis = analyse(module, policy.body, request);
+    split_by_cases(planner, env, PolicyId(i), cases, analysis);
+    const PolicyInEnv in_env{PolicyId(i), &env.body(module, PolicyId(i)), &analysis};
     switch (plan_policy(planner, in_env)) {
       case PolicyPlan::planned:
       case PolicyPlan::refused:
@@ -108,12 +124,17 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
   return plan;
 }
 
+const Body& KernelEnv::body(const Module& module, PolicyId policy) const {
+  auto made = rewritten.find(policy);
+  return made == rewritten.end() ? module.policies.at(policy.index).body : *made->second;
+}
+
 bool EndpointSet::holds(const EndpointKey& key) const {
   return std::binary_search(listed.begin(), listed.end(), key) != others;
 }
 
 Json userspace_expr(const Module& module, const KernelEnv& env, PolicyId policy, NodeId node) {
-  const Body& body = module.policies.at(policy.index).body;
+  const Body& body = env.body(module, policy);
   const Folded folded = fold(module, body, module.environments.at(env.environment), FoldWith::kernel);
   const Body known = rewrite(body, node, folded, [](NodeId, Body&) -> std::optional<NodeId> { return std::nullopt; });
   return expr_to_json(known, known.root);

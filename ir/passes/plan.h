@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,7 +59,7 @@ struct PathTest {
 // A Bool expression that userspace evaluates with all of Cedar when a binding is made or a fact is set.
 struct Predicate {
   PolicyId policy;
-  NodeId node;          // in that policy's body
+  NodeId node;          // in KernelEnv::body of that policy
   Stage stage;          // bind or publish
 };
 
@@ -94,6 +95,8 @@ struct KernelRow {
 };
 
 struct KernelEnv {
+  // The policy's body that nodes of this plan are of: rewritten by cases (cases.h) where that was needed.
+  const Body& body(const Module& module, PolicyId policy) const;
   std::size_t environment;                 // index into Module::environments
   KernelEventId event;
   KernelKind resource;                     // of the environment: endpoint, file or directory
@@ -103,6 +106,7 @@ struct KernelEnv {
   std::vector<ValueSlot> slots;
   std::vector<CodePredicate> code;
   std::vector<KernelRow> rows;             // by policy, then order of discovery
+  std::map<PolicyId, std::shared_ptr<const Body>> rewritten = {};
 };
 
 struct KernelPlan {

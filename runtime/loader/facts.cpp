@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -68,6 +69,13 @@ std::optional<Value> read_literal(std::string_view text, const std::string& type
   return uid && uid->type == type ? std::optional(Value(*uid)) : std::nullopt;
 }
 
+std::optional<Value> read_fact(std::string_view text, const FactRow& fact) {
+  auto value = read_literal(text, fact.type);
+  if (!value || !fact.ids) return value;
+  const EntityUid* uid = value->as_entity();
+  return uid && std::find(fact.ids->begin(), fact.ids->end(), uid->id) != fact.ids->end() ? value : std::nullopt;
+}
+
 std::set<std::string> fact_names(const Manifest& manifest) {
   std::set<std::string> names;
   for (const Environment& env : manifest.environments) {
@@ -76,7 +84,9 @@ std::set<std::string> fact_names(const Manifest& manifest) {
   return names;
 }
 
-std::string example_of(const std::string& type) {
+std::string example_of(const FactRow& fact) {
+  const std::string& type = fact.type;
+  if (fact.ids && !fact.ids->empty()) return fmt::format("'{}'", to_text(EntityUid{type, fact.ids->front()}));
   if (type == "Long") return "3";
   if (type == "Bool") return "true";
   if (type == "String") return "'\"text\"'";
@@ -102,10 +112,10 @@ LoaderResult<Value> parse_fact(const Manifest& manifest, const std::string& name
   for (const Environment& env : manifest.environments) {
     for (const FactRow& fact : env.facts) {
       if (fact.name != name) continue;
-      value = find_invalid_utf8(text) == std::string::npos ? read_literal(text, fact.type) : std::nullopt;
+      value = find_invalid_utf8(text) == std::string::npos ? read_fact(text, fact) : std::nullopt;
       if (value) continue;
       return with_help(fail(Code::K7305, escape_bytes(text), name, fact.type),
-                       fmt::format("for example: {}={}", name, example_of(fact.type)));
+                       fmt::format("for example: {}={}", name, example_of(fact)));
     }
   }
   check(value.has_value(), "a known fact has a type");

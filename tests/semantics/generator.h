@@ -38,6 +38,7 @@ class Generator {
   std::string address_atom();
   std::string port_atom();
   std::string endpoint_atom();
+  std::string mixed_atom();
   std::string code_atom();
   std::string gateway_atom();
   std::string error_prone(bool kernel);
