@@ -70,8 +70,11 @@ Term Cases::expand_atom(Term atom) {
 
 Term Cases::split(Term atom) {
   if (Term made = by_elements(atom); made != atom) return made;
+  if (Term made = by_fields(atom); made != atom) return made;
+  if (field_of(atom)) return by_field(atom, atom);
   const std::vector<Term> operands = strict_operands(atom);
   for (Term operand : operands) {
+    if (field_of(operand)) return by_field(atom, operand);
     if (terms_.op(operand) != Op::if_ || atoms_.only_user(operand) || atoms_.only_identity(operand)) continue;
     if (!fits_number(operand) || atoms_.asks_resource(operand)) return by_branches(atom, operand);
   }
@@ -147,9 +150,8 @@ std::vector<Term> Cases::strict_operands(Term atom) {
 std::optional<std::vector<Value>> Cases::values_of(Term operand, bool of_resource) {
   const RequestEnv& env = knowledge_.env();
   const std::string& type = of_resource ? env.resource : env.principal;
-  std::set<EntityUid> uids{{type, "none"}};
+  std::set<EntityUid> uids;
   if (of_resource) uids = atoms_.resources_named(operand);
-  else uids.clear();
   for (const Entity& entity : knowledge_.module().entities.all()) {
     if (entity.uid.type == type) uids.insert(entity.uid);
   }
@@ -234,19 +236,74 @@ Term Cases::by_elements(Term atom) {
     }
   }
   made_ += elements.size();
-  return evaluated_first(atom, result);
+  return evaluated_first(parts_of(atom), result);
 }
 
-// Every operand is evaluated before the atom is, so an error of any is an error of the whole.
-Term Cases::evaluated_first(Term atom, Term result) {
-  const std::vector<Term> operands(terms_.args(atom).begin(), terms_.args(atom).end());
-  for (Term operand : operands) {
-    std::vector<Term> parts{operand};
-    if (terms_.op(operand) == Op::set) parts.assign(terms_.args(operand).begin(), terms_.args(operand).end());
-    for (Term part : parts) {
-      if (!knowledge_.can_fail(part)) continue;
-      result = terms_.add_node(Op::if_, {terms_.add_node(Op::eq, {part, part}), result, truth(false)});
-    }
+// The field that is read of a record which the atom makes.
+std::optional<Term> Cases::field_of(Term t) const {
+  if (terms_.op(t) != Op::get_attr || terms_.op(terms_.arg(t, 0)) != Op::record) return std::nullopt;
+  return field(terms_.arg(t, 0), terms_.name(t));
+}
+
+std::optional<Term> Cases::field(Term record, const std::string& name) const {
+  for (std::size_t i = 0; i < terms_.args(record).size(); ++i) {
+    if (terms_.field(record, i) == name) return terms_.arg(record, i);
+  }
+  return std::nullopt;
+}
+
+Term Cases::by_field(Term atom, Term read) {
+  ++made_;
+  const Term record = terms_.arg(read, 0), own = *field_of(read);
+  std::vector<Term> others;
+  for (Term field : terms_.args(record)) {
+    if (field != own) others.push_back(field);
+  }
+  return evaluated_first(others, replaced(atom, read, own));
+}
+
+// A record is another if their fields are.
+Term Cases::by_fields(Term atom) {
+  if (terms_.op(atom) != Op::eq) return atom;
+  Term made = terms_.arg(atom, 0), other = terms_.arg(atom, 1);
+  if (terms_.op(made) != Op::record) std::swap(made, other);
+  const bool constant = terms_.op(other) == Op::literal && terms_.literal(other).as_record();
+  if (terms_.op(made) != Op::record || (!constant && terms_.op(other) != Op::record)) return atom;
+  const ValueRecord values = constant ? *terms_.literal(other).as_record() : ValueRecord{};
+  const std::size_t count = terms_.args(made).size();
+  bool comparable = count == (constant ? values.size() : terms_.args(other).size());
+  std::vector<std::pair<Term, Term>> pairs;
+  for (std::size_t i = 0; i < count && comparable; ++i) {
+    const std::string name = terms_.field(made, i);
+    std::optional<Term> wanted;
+    if (!constant) wanted = field(other, name);
+    else if (auto value = values.find(name); value != values.end()) wanted = terms_.add_literal(value->second);
+    comparable = wanted.has_value();
+    if (comparable) pairs.emplace_back(terms_.arg(made, i), *wanted);
+  }
+  made_ += count;
+  Term result = truth(comparable);
+  for (auto pair = pairs.rbegin(); comparable && pair != pairs.rend(); ++pair) {
+    result = terms_.add_node(Op::and_, {terms_.add_node(Op::eq, {pair->first, pair->second}), result});
+  }
+  return evaluated_first(parts_of(atom), result);
+}
+
+std::vector<Term> Cases::parts_of(Term atom) const {
+  std::vector<Term> parts;
+  for (Term operand : terms_.args(atom)) {
+    const bool made = terms_.op(operand) == Op::set || terms_.op(operand) == Op::record;
+    if (made) parts.insert(parts.end(), terms_.args(operand).begin(), terms_.args(operand).end());
+    else parts.push_back(operand);
+  }
+  return parts;
+}
+
+// These are evaluated before the atom is, so an error of any is an error of the whole.
+Term Cases::evaluated_first(const std::vector<Term>& parts, Term result) {
+  for (Term part : parts) {
+    if (!knowledge_.can_fail(part)) continue;
+    result = terms_.add_node(Op::if_, {terms_.add_node(Op::eq, {part, part}), result, truth(false)});
   }
   return result;
 }

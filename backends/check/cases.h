@@ -24,7 +24,12 @@ class Cases {
   Term by_elements(Term atom);
   Term by_branches(Term atom, Term choice);
   Term by_values(Term atom, Term operand, const std::vector<Value>& values);
-  Term evaluated_first(Term atom, Term result);
+  Term by_field(Term atom, Term read);
+  Term by_fields(Term atom);
+  std::optional<Term> field_of(Term t) const;
+  std::optional<Term> field(Term record, const std::string& name) const;
+  std::vector<Term> parts_of(Term atom) const;
+  Term evaluated_first(const std::vector<Term>& parts, Term result);
   Term replaced(Term t, Term operand, Term by);
   std::vector<Term> strict_operands(Term atom);
   std::optional<std::vector<Value>> values_of(Term operand, bool of_resource);

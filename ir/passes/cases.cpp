@@ -62,9 +62,9 @@ class Step {
   }
 
  private:
-  // How a condition is split: by the elements of sets that it makes, by the branches of an `if`, by values.
+  // How a condition is split: by the parts of sets and records that it makes, by the branches of an `if`, by values.
   struct Form {
-    enum class Kind { elements, branches, values } kind;
+    enum class Kind { elements, fields, field, branches, values } kind;
     NodeId target = {};
     std::vector<Value> values = {};
   };
@@ -92,8 +92,11 @@ class Step {
   std::optional<Form> choose(NodeId id) {
     if (!mixed(id)) return std::nullopt;
     if (makes_set(id)) return Form{Form::Kind::elements};
+    if (compares_fields(id)) return Form{Form::Kind::fields};
+    if (field_of(id)) return Form{Form::Kind::field, id};
     const std::vector<NodeId> operands = strict_operands(id);
     for (NodeId operand : operands) {
+      if (field_of(operand)) return Form{Form::Kind::field, operand};
       if (lifts(operand)) return Form{Form::Kind::branches, operand};
     }
     too_many_here_ = std::nullopt;
@@ -154,7 +157,7 @@ class Step {
     std::for_each(named.begin(), named.end(), ask);
     sort_unique(values);
     if (values.size() > kMaxCases) {
-      too_many_here_ = target;
+      if (!too_many_here_) too_many_here_ = target;   // the outermost
       return std::nullopt;
     }
     return Form{Form::Kind::values, target, std::move(values)};
@@ -211,21 +214,88 @@ class Step {
     for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
       result = part == parts.rbegin() ? *part : to.add(all ? Op::and_ : Op::or_, {*part, result}, span);
     }
-    return evaluated_first(id, result, to);
+    return evaluated_first(parts_of_operands(id), result, to);
   }
 
-  // All operands are evaluated before the condition is: an error of one must not hide behind an earlier answer.
-  NodeId evaluated_first(NodeId id, NodeId result, Body& to) const {
-    const Span span = body_[id].span;
+  std::vector<NodeId> parts_of_operands(NodeId id) const {
+    std::vector<NodeId> parts;
     for (NodeId arg : body_.args(id)) {
-      std::vector<NodeId> parts = is_set(arg) ? std::vector(body_.args(arg).begin(), body_.args(arg).end()) : std::vector{arg};
-      for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-        if (!analysis_.can_error[part->index]) continue;
-        const NodeId same = to.add(Op::eq, {copy(*part, to), copy(*part, to)}, span);
-        result = to.add(Op::if_, {same, result, to.add_literal(Value(false), span)}, span);
-      }
+      const bool made = is_set(arg) || is_record(arg);
+      if (made) parts.insert(parts.end(), body_.args(arg).begin(), body_.args(arg).end());
+      else parts.push_back(arg);
+    }
+    return parts;
+  }
+
+  // These are evaluated whenever the condition is: an error of one must not hide behind an earlier answer.
+  NodeId evaluated_first(const std::vector<NodeId>& parts, NodeId result, Body& to) const {
+    for (NodeId part : parts) {
+      if (!analysis_.can_error[part.index]) continue;
+      const Span span = body_[part].span;
+      const NodeId same = to.add(Op::eq, {copy(part, to), copy(part, to)}, span);
+      result = to.add(Op::if_, {same, result, to.add_literal(Value(false), span)}, span);
     }
     return result;
+  }
+
+  // ---- records that the condition makes ----
+  bool is_record(NodeId id) const { return body_[id].op == Op::record && !analysis_.folded.known(id); }
+
+  // `{a: x, …}.a` is `x`, once the others are evaluated.
+  std::optional<std::size_t> field_of(NodeId id) const {
+    if (body_[id].op != Op::get_attr || !is_record(body_.arg(id, 0))) return std::nullopt;
+    return index_of(body_.arg(id, 0), body_.name(id));
+  }
+  std::optional<std::size_t> index_of(NodeId record, const std::string& name) const {
+    for (std::size_t i = 0; i < body_.args(record).size(); ++i) {
+      if (body_.field(record, i) == name) return i;
+    }
+    return std::nullopt;
+  }
+
+  NodeId build_field(NodeId id, NodeId target, Body& to) const {
+    std::vector<NodeId> fields(body_.args(body_.arg(target, 0)).begin(), body_.args(body_.arg(target, 0)).end());
+    const std::size_t own = *field_of(target);
+    const NodeId result = copy(id, to, target, copy(fields[own], to));
+    fields.erase(fields.begin() + static_cast<std::ptrdiff_t>(own));
+    return evaluated_first(fields, result, to);
+  }
+
+  // `{a: x, b: y} == {a: 1, b: 2}` is `x == 1 && y == 2`.
+  bool compares_fields(NodeId id) const {
+    if (body_[id].op != Op::eq) return false;
+    const NodeId a = body_.arg(id, 0), b = body_.arg(id, 1);
+    return (is_record(a) && fields_of(b)) || (is_record(b) && fields_of(a));
+  }
+  bool fields_of(NodeId id) const {
+    const Value* value = analysis_.folded.value(id);
+    return is_record(id) || (value && value->as_record());
+  }
+  std::optional<NodeId> field(NodeId record, const std::string& name, Body& to) const {
+    if (is_record(record)) {
+      auto index = index_of(record, name);
+      return index ? std::optional(copy(body_.arg(record, *index), to)) : std::nullopt;
+    }
+    const ValueRecord& fields = *analysis_.folded.value(record)->as_record();
+    auto value = fields.find(name);
+    return value == fields.end() ? std::nullopt : std::optional(to.add_literal(value->second, body_[record].span));
+  }
+  std::size_t field_count(NodeId record) const {
+    return is_record(record) ? body_.args(record).size() : analysis_.folded.value(record)->as_record()->size();
+  }
+
+  NodeId build_fields(NodeId id, Body& to) const {
+    const Span span = body_[id].span;
+    NodeId made = body_.arg(id, 0), other = body_.arg(id, 1);
+    if (!is_record(made)) std::swap(made, other);
+    NodeId result = to.add_literal(Value(field_count(made) == field_count(other)), span);
+    for (std::size_t i = body_.args(made).size(); i-- > 0;) {
+      const auto wanted = field(other, body_.field(made, i), to);
+      if (!wanted) return evaluated_first(parts_of_operands(id), to.add_literal(Value(false), span), to);
+      const NodeId same = to.add(Op::eq, {copy(body_.arg(made, i), to), *wanted}, span);
+      result = to.add(Op::and_, {same, result}, span);
+    }
+    return evaluated_first(parts_of_operands(id), result, to);
   }
 
   // ---- the rewritten condition ----
@@ -241,6 +311,8 @@ class Step {
     const Span span = body_[id].span;
     switch (form.kind) {
       case Form::Kind::elements: return build_elements(id, to);
+      case Form::Kind::fields: return build_fields(id, to);
+      case Form::Kind::field: return build_field(id, form.target, to);
       case Form::Kind::branches: {
         const NodeId condition = copy(body_.arg(form.target, 0), to);
         const NodeId first = copy(id, to, form.target, copy(body_.arg(form.target, 1), to));

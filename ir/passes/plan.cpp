@@ -16,15 +16,20 @@ namespace {
 
 constexpr int kMaxCaseSteps = 16;   // expressions of one condition that are split
 
-void split_by_cases(EnvPlanner& planner, KernelEnv& env, PolicyId policy, CaseSplitter& splitter, Analysis& analysis) {
+// False if an expression has too many values, which is reported.
+bool split_by_cases(EnvPlanner& planner, KernelEnv& env, PolicyId policy, CaseSplitter& splitter, Analysis& analysis) {
   for (int step = 0; step < kMaxCaseSteps; ++step) {
     const Body& body = env.body(planner.module, policy);
     Cases cases = splitter.split(body, analysis);
-    if (cases.too_many) planner.refusals.too_many_values({policy, &body, &analysis}, planner.request, *cases.too_many);
-    if (!cases.body) return;
+    if (cases.too_many) {
+      planner.refusals.too_many_values({policy, &body, &analysis}, planner.request, *cases.too_many);
+      return false;
+    }
+    if (!cases.body) return true;
     env.rewritten[policy] = std::make_shared<const Body>(std::move(*cases.body));
     analysis = analyse(planner.module, *env.rewritten[policy], planner.request);
   }
+  return true;
 }
 
 // All policies in one environment; false if a limit stops it.
@@ -34,7 +39,7 @@ bool plan_environment(const Module& module, KernelEnv& env, EnvPlanner& planner,
   for (std::size_t i = 0; i < module.policies.size(); ++i) {
     const Policy& policy = module.policies[i];
     Analysis analysis = analyse(module, policy.body, request);
-    split_by_cases(planner, env, PolicyId(i), cases, analysis);
+    if (!split_by_cases(planner, env, PolicyId(i), cases, analysis)) continue;
     const PolicyInEnv in_env{PolicyId(i), &env.body(module, PolicyId(i)), &analysis};
     switch (plan_policy(planner, in_env)) {
       case PolicyPlan::planned:

@@ -22,7 +22,7 @@ entity Endpoint in [DestSet, Tier] {
   @kernel("endpoint.ip") ip: ipaddr,
   @kernel("endpoint.port") port: Long,
   zone?: String, weight?: Long,
-};
+} tags Long;
 entity ToolSet;
 entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
 
@@ -145,7 +145,13 @@ std::string Generator::code_atom() {
 
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
-  switch (pick(19)) {
+  switch (pick(25)) {
+    case 18: return fmt::format("{{n: resource.port, u: context.uid}} == {{n: {}, u: {}}}", one_of(ports_), small_long());
+    case 19: return fmt::format("{{n: resource.port, u: context.uid + {}}}.n < principal.level", small_long());
+    case 20: return fmt::format("[context.uid, resource.port].containsAny([principal.level, {}])", small_long());
+    case 21: return "[resource.port, context.uid].isEmpty()";
+    case 22: return "resource.hasTag(principal.zone) && resource.getTag(principal.zone) < context.uid";
+    case 23: return "resource has zone && principal.name like \"a*\" && [resource.zone, principal.zone].contains(\"eu\")";
     case 0: return "principal.ports.contains(resource.port)";
     case 1: return "resource has zone && resource.zone == principal.zone";
     case 2: return "resource has zone && [principal.zone, \"eu\"].contains(resource.zone)";
@@ -286,7 +292,9 @@ std::string Generator::entities_json() {
     Json parents = Json::array();
     for (const std::string& s : kSets) if (s != "empty" && chance(40)) parents.push_back(uid("DestSet", s));
     if (chance(30)) parents.push_back(uid("Tier", "gold"));
-    add("Endpoint", id, std::move(attrs), std::move(parents));
+    Json& endpoint = add("Endpoint", id, std::move(attrs), std::move(parents));
+    endpoint["tags"] = Json::object();
+    if (chance(50)) endpoint["tags"][one_of(kZones)] = pick(90);
   }
   for (const char* id : {"t0", "t1", "t2"}) {
     Json attrs = {{"cost", pick(5)}, {"owner", uid("Agent", chance(80) ? one_of(kAgents) : "gone")}};
