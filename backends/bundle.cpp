@@ -74,7 +74,10 @@ Json facts_json(const Schema& schema, const Action& action) {
   for (const auto& [attribute, binding] : action.bindings) {
     if (binding.kind != AttrBinding::Kind::fact) continue;
     const AttrType& type = schema.types[action.context].attrs.at(attribute);
-    list.push_back({{"name", binding.name}, {"attribute", attribute}, {"type", schema.types.text(type.type)}});
+    Json& row = list.emplace_back(Json{{"name", binding.name}, {"attribute", attribute}, {"type", schema.types.text(type.type)}});
+    const Type& declared = schema.types[type.type];
+    if (declared.kind != TypeKind::entity) continue;
+    if (const auto& ids = schema.entity_types.at(declared.entity_types.front()).enum_ids) row["ids"] = *ids;
   }
   return list;
 }

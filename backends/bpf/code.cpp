@@ -71,7 +71,7 @@ std::optional<CodeOp> code_operator(Op op) {
 class Lowering {
  public:
   Lowering(const Module& module, const KernelEnv& env, const CodePredicate& predicate)
-      : module_(module), env_(env), predicate_(predicate), body_(module.policies.at(predicate.policy.index).body) {}
+      : module_(module), env_(env), predicate_(predicate), body_(env.body(module, predicate.policy)) {}
 
   Result<CodeExpr> run() {
     std::optional<std::uint32_t> root = lower(predicate_.node);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/check/cases.h"
 #include "backends/check/check.h"
 #include "backends/check/event_conditions.h"
 #include "backends/check/read_manifest.h"
@@ -33,6 +34,7 @@ struct Env {
   bool files = false;
   std::unique_ptr<Knowledge> knowledge;
   std::unique_ptr<HookAtoms> atoms;
+  std::unique_ptr<Cases> cases;
   std::vector<Term> predicates;
   std::vector<CodeSlot> slots;
   std::vector<std::vector<Row>> rows;                // by policy
@@ -85,7 +87,8 @@ class KernelCheck {
       std::vector<ManifestFact> facts;
       for (const auto& [attribute, binding] : action.bindings) {
         if (binding.kind != AttrBinding::Kind::fact) continue;
-        facts.push_back({binding.name, attribute, module_.schema.types.text(module_.schema.types[action.context].attrs.at(attribute).type)});
+        const TypeId type = module_.schema.types[action.context].attrs.at(attribute).type;
+        facts.push_back({binding.name, attribute, module_.schema.types.text(type), enumerated_ids(type)});
       }
       std::sort(facts.begin(), facts.end());
       for (KernelEventId id : action.events) {
@@ -106,6 +109,13 @@ class KernelCheck {
     return false;
   }
 
+  std::vector<std::string> enumerated_ids(TypeId id) const {
+    const Type& type = module_.schema.types[id];
+    if (type.kind != TypeKind::entity) return {};
+    const EntityType* declared = module_.schema.find_type(type.entity_types.front());
+    return declared && declared->enum_ids ? *declared->enum_ids : std::vector<std::string>{};
+  }
+
   bool read(const ManifestEnvironment& manifest, std::size_t number) {
     if ((number + 1) * KERF_ENV_FIELDS > tables_.envs.size()) return malformed("it has no tables for an environment");
     Env& env = envs_.emplace_back();
@@ -123,6 +133,7 @@ class KernelCheck {
     if (!same) return report_.whole("environments", fmt::format("the object and the manifest disagree about {}", to_text(manifest.request))), false;
     env.knowledge = std::make_unique<Knowledge>(terms_, module_, manifest.request, Setting::hook);
     env.atoms = std::make_unique<HookAtoms>(*env.knowledge, paths_);
+    env.cases = std::make_unique<Cases>(*env.atoms);
     const std::vector<Term>& terms = terms_.add_all(*manifest.body);
     for (const ManifestExpr& predicate : manifest.predicates) env.predicates.push_back(terms[predicate.node.index]);
     for (std::size_t i = 0; i < env.predicates.size(); ++i) check_stage(env, manifest.predicates[i], env.predicates[i]);
@@ -234,7 +245,7 @@ class KernelCheck {
       if (env.files && has_rows(env) && tables_.path_starts.empty()) return malformed("it has no path automaton");
       for (std::size_t i = 0; env.files && i < conditions_.size(); ++i) {
         if (!env.knowledge->may_apply(conditions_[i])) continue;
-        each_atom(env, conditions_[i], [&](Term atom) {
+        each_atom(env, env.cases->expand(conditions_[i]), [&](Term atom) {
           if (env.atoms->kind(atom) == AtomKind::path) env.atoms->path(atom);
         });
       }
@@ -457,7 +468,7 @@ class KernelCheck {
 
   void compare(Env& env, PolicyId policy) {
     const std::vector<Row>& rows = env.rows[policy.index];
-    const Term condition = conditions_[policy.index];
+    const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
     const bool code = add_code_classes(env, rows, policy, classes);
     if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));

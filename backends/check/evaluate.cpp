@@ -100,8 +100,10 @@ class Evaluator {
 
 }  // namespace
 
+EvalResult evaluate_value(const Terms& terms, Term t, const Given& given) { return Evaluator(terms, given).run(t); }
+
 Outcome evaluate(const Terms& terms, Term t, const Given& given) {
-  EvalResult result = Evaluator(terms, given).run(t);
+  EvalResult result = evaluate_value(terms, t, given);
   if (!result.ok() || !result->as_bool()) return Outcome::error;
   return *result->as_bool() ? Outcome::true_ : Outcome::false_;
 }

@@ -18,6 +18,7 @@ struct Given {
   const std::unordered_map<Term, EvalResult>& observed;
 };
 
+EvalResult evaluate_value(const Terms& terms, Term t, const Given& given);
 // false, true, or error: also for values that are no Bool.
 Outcome evaluate(const Terms& terms, Term t, const Given& given);
 

@@ -159,6 +159,26 @@ unsigned HookAtoms::origins(Term t) {
   return all;
 }
 
+template <class Visit>
+void HookAtoms::literals(Term t, const Visit& visit) {
+  if (terms_.op(t) == Op::literal) return visit_values(Value(terms_.literal(t)), visit);
+  for (std::size_t i = 0; i < terms_.args(t).size(); ++i) literals(terms_.arg(t, i), visit);
+}
+
+bool HookAtoms::only_user(Term t) { return has(origins(t), kUser); }
+bool HookAtoms::only_identity(Term t) { return has(origins(t), kIdentity); }
+bool HookAtoms::asks_resource(Term t) { return (origins(t) & (kIdentity | kPath)) != 0; }
+
+std::set<EntityUid> HookAtoms::resources_named(Term t) {
+  const std::string& type = knowledge_.env().resource;
+  std::set<EntityUid> found(named_.begin(), named_.end());
+  found.insert({type, "none"});
+  literals(t, [&](const Value& value) {
+    if (value.as_entity() && value.as_entity()->type == type) found.insert(*value.as_entity());
+  });
+  return found;
+}
+
 AtomKind HookAtoms::kind(Term t) {
   const unsigned from = origins(t);
   if (has(from, kUser)) return AtomKind::userspace;
@@ -185,12 +205,6 @@ bool HookAtoms::asks_path(Term t) {
     case Op::contains: return constant(0) && terms_.literal(terms_.arg(t, 0)).as_set() && read(1);
     default: return false;
   }
-}
-
-template <class Visit>
-void HookAtoms::literals(Term t, const Visit& visit) {
-  if (terms_.op(t) == Op::literal) return visit_values(Value(terms_.literal(t)), visit);
-  for (std::size_t i = 0; i < terms_.args(t).size(); ++i) literals(terms_.arg(t, i), visit);
 }
 
 // Addresses that no literal shows: made from texts, or read from entities.

@@ -1,6 +1,7 @@
 // Atoms at a hook: what each depends on, and its outcome for every class of what it depends on. Classes are read off the
 // atom's constants and the snapshot; outcomes come from evaluating one member of each.
 #pragma once
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -51,6 +52,13 @@ class HookAtoms {
   const Steps<std::uint32_t>& port(Term t);
   const EndpointOutcomes& endpoint(Term t);
   const PathOutcomes& path(Term t);
+
+  // What a term depends on: userspace alone, which resource it is alone, the resource or its path among others.
+  bool only_user(Term t);
+  bool only_identity(Term t);
+  bool asks_resource(Term t);
+  // By the snapshot or the term, and one that neither names.
+  std::set<EntityUid> resources_named(Term t);
 
   Knowledge& knowledge() { return knowledge_; }
 

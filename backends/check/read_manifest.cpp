@@ -91,7 +91,14 @@ class ManifestReader {
     const Json* list = part(json, "facts", Json::value_t::array);
     return list && std::all_of(list->begin(), list->end(), [&](const Json& j) {
       ManifestFact& fact = env.facts.emplace_back();
-      return text(j, "name", fact.name) && text(j, "attribute", fact.attribute) && text(j, "type", fact.type);
+      if (!text(j, "name", fact.name) || !text(j, "attribute", fact.attribute) || !text(j, "type", fact.type)) return false;
+      if (!j.contains("ids")) return true;
+      const Json* ids = part(j, "ids", Json::value_t::array);
+      return ids && std::all_of(ids->begin(), ids->end(), [&](const Json& id) {
+        if (!id.is_string()) return fail("an id of a fact's type is no text");
+        fact.ids.push_back(id.get<std::string>());
+        return true;
+      });
     });
   }
 

@@ -15,6 +15,7 @@ namespace kerf::proof {
 
 struct ManifestFact {
   std::string name, attribute, type;
+  std::vector<std::string> ids;   // of an enumerated entity type
   friend auto operator<=>(const ManifestFact&, const ManifestFact&) = default;
 };
 

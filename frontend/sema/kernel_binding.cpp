@@ -302,24 +302,35 @@ class Binder {
     }
     const TypeKind kind = declared_kind(action.context, attr);
     if (kind == TypeKind::never) return;
-    if (kind != TypeKind::boolean && kind != TypeKind::long_) {
+    const TypeId type = schema_.types[action.context].attrs.at(attr.name.name).type;
+    if (!can_be_fact(type)) {
       diagnostics_.report(Code::K4012, file_[attr.type].span, name, type_text(kind))
-          .with_help("publish a Bool or a Long, for example the answer to the question that the policy asks");
+          .with_help(kind == TypeKind::entity ? "a hook observes entities of this type; publish what tells them apart"
+                                              : "publish several facts, or the answer to the question that the policy asks as a Bool");
       return;
     }
     if (attr.required) {
       report_required(attr, Code::K4010, "a fact is absent until someone publishes it, and after its deadline");
     }
     action.bindings.insert_or_assign(attr.name.name, AttrBinding{AttrBinding::Kind::fact, name, place(annotation)});
-    facts_[name].push_back({kind, place(annotation)});
+    facts_[name].push_back({schema_.types.text(type), place(annotation)});
+  }
+
+  // One value; of an entity, one that a fact can name and no event can be about.
+  bool can_be_fact(TypeId id) const {
+    const Type& type = schema_.types[id];
+    if (type.kind == TypeKind::set || type.kind == TypeKind::record) return false;
+    if (type.kind != TypeKind::entity) return true;
+    const std::optional<KernelKind>& kind = schema_.entity_types.at(type.entity_types.front()).kernel;
+    return !kind || *kind == KernelKind::process;
   }
 
   // The loader keeps one record of facts for a binding, whatever the action.
   void check_fact_types() {
     for (const auto& [name, uses] : facts_) {
       for (const FactUse& use : uses) {
-        if (use.kind == uses.front().kind) continue;
-        diagnostics_.report(Code::K4013, use.span, name, type_text(use.kind), type_text(uses.front().kind))
+        if (use.type == uses.front().type) continue;
+        diagnostics_.report(Code::K4013, use.span, name, use.type, uses.front().type)
             .with_related(uses.front().span, "used with the other type here");
       }
     }
@@ -475,7 +486,7 @@ class Binder {
   }
 
   struct FactUse {
-    TypeKind kind;
+    std::string type;
     Span span;
   };
 

@@ -58,16 +58,25 @@ bool has_kind(const Value& value, TypeKind type) {
   internal_error("type kind");
 }
 
-// The type that the schema gives a published fact, or nothing.
-std::optional<TypeKind> fact_type(const Schema& schema, const std::string& name) {
+// The type that the schema gives a published fact, or nullptr.
+const Type* fact_type(const Schema& schema, const std::string& name) {
   for (const auto& [uid, action] : schema.actions) {
     if (action.events.empty()) continue;
     for (const auto& [attr, binding] : action.bindings) {
       if (binding.kind != AttrBinding::Kind::fact || binding.name != name) continue;
-      return schema.types[schema.types[action.context].attrs.at(attr).type].kind;
+      return &schema.types[schema.types[action.context].attrs.at(attr).type];
     }
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+bool is_value_of(const Schema& schema, const Value& value, const Type& type) {
+  if (!has_kind(value, type.kind)) return false;
+  const EntityUid* uid = value.as_entity();
+  if (!uid) return true;
+  const EntityType* declared = schema.find_type(uid->type);
+  if (!declared || std::find(type.entity_types.begin(), type.entity_types.end(), uid->type) == type.entity_types.end()) return false;
+  return !declared->enum_ids || std::find(declared->enum_ids->begin(), declared->enum_ids->end(), uid->id) != declared->enum_ids->end();
 }
 
 Status read_observed(const Json& json, KernelEventData& event) {
@@ -93,11 +102,11 @@ Status read_observed(const Json& json, KernelEventData& event) {
 
 Status read_facts(const Schema& schema, const Json& json, KernelEventData& event) {
   for (const auto& [name, value] : json.items()) {
-    auto type = fact_type(schema, name);
+    const Type* type = fact_type(schema, name);
     if (!type) return Error{fmt::format("no governed action has a fact `{}`", name)};
-    Result<Value> read = value_of_type(value, *type);
+    Result<Value> read = value_of_type(value, type->kind);
     if (!read) return Error{fmt::format("fact `{}`: {}", name, read.error().message)};
-    if (!has_kind(*read, *type)) return Error{fmt::format("fact `{}` has the wrong type", name)};
+    if (!is_value_of(schema, *read, *type)) return Error{fmt::format("fact `{}` has the wrong type", name)};
     event.facts.insert_or_assign(name, *read);
   }
   return Unit{};

@@ -8,19 +8,40 @@
 #include <set>
 
 #include "ir/expr_json.h"
+#include "ir/passes/cases.h"
 #include "ir/passes/plan_policy.h"
 
 namespace kerf {
 
 namespace {
 
+constexpr int kMaxCaseSteps = 16;   // expressions of one condition that are split
+
+// False if an expression has too many values, which is reported.
+bool split_by_cases(EnvPlanner& planner, KernelEnv& env, PolicyId policy, CaseSplitter& splitter, Analysis& analysis) {
+  for (int step = 0; step < kMaxCaseSteps; ++step) {
+    const Body& body = env.body(planner.module, policy);
+    Cases cases = splitter.split(body, analysis);
+    if (cases.too_many) {
+      planner.refusals.too_many_values({policy, &body, &analysis}, planner.request, *cases.too_many);
+      return false;
+    }
+    if (!cases.body) return true;
+    env.rewritten[policy] = std::make_shared<const Body>(std::move(*cases.body));
+    analysis = analyse(planner.module, *env.rewritten[policy], planner.request);
+  }
+  return true;
+}
+
 // All policies in one environment; false if a limit stops it.
 bool plan_environment(const Module& module, KernelEnv& env, EnvPlanner& planner, Diagnostics& diagnostics) {
   const RequestEnv& request = planner.request;
+  CaseSplitter cases(module, request);
   for (std::size_t i = 0; i < module.policies.size(); ++i) {
     const Policy& policy = module.policies[i];
-    const Analysis analysis = analyse(module, policy.body, request);
-    const PolicyInEnv in_env{PolicyId(i), &policy.body, &analysis};
+    Analysis analysis = analyse(module, policy.body, request);
+    if (!split_by_cases(planner, env, PolicyId(i), cases, analysis)) continue;
+    const PolicyInEnv in_env{PolicyId(i), &env.body(module, PolicyId(i)), &analysis};
     switch (plan_policy(planner, in_env)) {
       case PolicyPlan::planned:
       case PolicyPlan::refused:
@@ -137,12 +158,17 @@ const ApproximatedPolicy* KernelEnv::approximation(PolicyId policy) const {
   return nullptr;
 }
 
+const Body& KernelEnv::body(const Module& module, PolicyId policy) const {
+  auto made = rewritten.find(policy);
+  return made == rewritten.end() ? module.policies.at(policy.index).body : *made->second;
+}
+
 bool EndpointSet::holds(const EndpointKey& key) const {
   return std::binary_search(listed.begin(), listed.end(), key) != others;
 }
 
 Json userspace_expr(const Module& module, const KernelEnv& env, PolicyId policy, NodeId node) {
-  const Body& body = module.policies.at(policy.index).body;
+  const Body& body = env.body(module, policy);
   const Folded folded = fold(module, body, module.environments.at(env.environment), FoldWith::kernel);
   const Body known = rewrite(body, node, folded, [](NodeId, Body&) -> std::optional<NodeId> { return std::nullopt; });
   return expr_to_json(known, known.root);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,7 +60,7 @@ struct PathTest {
 // A Bool expression that userspace evaluates with all of Cedar when a binding is made or a fact is set.
 struct Predicate {
   PolicyId policy;
-  NodeId node;          // in that policy's body
+  NodeId node;          // in KernelEnv::body of that policy
   Stage stage;          // bind or publish
 };
 
@@ -96,7 +97,8 @@ struct KernelRow {
 
 // A condition that the kernel cannot know: any outcome is possible, an error too unless `can_error` is false.
 struct Unknown {
-  NodeId node;          // in the policy's body
+  NodeId node;          // in the body that was planned
+  std::string text;     // the condition as Cedar
   Span span;            // of the narrowest part that is the obstacle
   Code code;            // why: the error that it would be without an approximation
   std::string why;      // … and that error's message
@@ -112,6 +114,8 @@ struct ApproximatedPolicy {
 };
 
 struct KernelEnv {
+  // The policy's body that nodes of this plan are of: rewritten by cases (cases.h) where that was needed.
+  const Body& body(const Module& module, PolicyId policy) const;
   std::size_t environment;                 // index into Module::environments
   KernelEventId event;
   KernelKind resource;                     // of the environment: endpoint, file or directory
@@ -123,6 +127,7 @@ struct KernelEnv {
   std::vector<KernelRow> rows;             // by policy, then order of discovery
   std::vector<ApproximatedPolicy> approximated = {};   // by policy; all of one kind, also over environments of an action
   const ApproximatedPolicy* approximation(PolicyId policy) const;
+  std::map<PolicyId, std::shared_ptr<const Body>> rewritten = {};
 };
 
 struct KernelPlan {

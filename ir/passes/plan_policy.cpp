@@ -402,7 +402,7 @@ class PolicyPlanner {
     std::size_t number = 0;
     auto same = [&](const Unknown& other) { return other.can_error == can_error && same_tree(body_, other.node, body_, id); };
     while (number < unknowns_.size() && !same(unknowns_[number])) ++number;
-    if (number == unknowns_.size()) unknowns_.push_back({id, why.span, why.code, why.message, can_error});
+    if (number == unknowns_.size()) unknowns_.push_back({id, print_expr(body_, id), why.span, why.code, why.message, can_error});
     return residuals_.atom(kUnknownAtoms + static_cast<std::uint32_t>(number), can_error);
   }
 

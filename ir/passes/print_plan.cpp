@@ -54,8 +54,7 @@ std::string row_text(const Module& module, const KernelRow& row) {
   return text + '\n';
 }
 
-std::string code_text(const Module& module, const CodePredicate& code) {
-  const Body& body = module.policies[code.policy.index].body;
+std::string code_text(const Body& body, const CodePredicate& code) {
   std::string text = print_expr(body, code.node);
   for (auto [node, slot] : code.slots) text += fmt::format("; slot {} is {}", slot, print_expr(body, node));
   return text;
@@ -72,20 +71,20 @@ std::string print_plan(const Module& module, const KernelPlan& plan) {
     for (std::size_t i = 0; i < env.predicates.size(); ++i) {
       const Predicate& predicate = env.predicates[i];
       text += fmt::format("  predicate {} at {}: {}\n", i, to_text(predicate.stage),
-                          print_expr(module.policies[predicate.policy.index].body, predicate.node));
+                          print_expr(env.body(module, predicate.policy), predicate.node));
     }
     for (std::size_t i = 0; i < env.slots.size(); ++i) {
       const ValueSlot& slot = env.slots[i];
       text += fmt::format("  slot {} at {}: {}\n", i, to_text(slot.stage),
-                          print_expr(module.policies[slot.policy.index].body, slot.node));
+                          print_expr(env.body(module, slot.policy), slot.node));
     }
     for (std::size_t i = 0; i < env.code.size(); ++i) {
-      text += fmt::format("  code {}: {}\n", i, code_text(module, env.code[i]));
+      text += fmt::format("  code {}: {}\n", i, code_text(env.body(module, env.code[i].policy), env.code[i]));
     }
     for (const ApproximatedPolicy& one : env.approximated) {
       text += fmt::format("  {} of {}:", to_text(one.kind), module.policies[one.policy.index].id);
       for (const Unknown& unknown : one.unknowns) {
-        text += fmt::format(" unknown {}{};", print_expr(module.policies[one.policy.index].body, unknown.node), unknown.can_error ? ", an error too" : "");
+        text += fmt::format(" unknown {}{};", unknown.text, unknown.can_error ? ", an error too" : "");
       }
       text.back() = '\n';
     }

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "ir/base/check.h"
+#include "ir/passes/cases.h"
 
 namespace kerf {
 
@@ -177,6 +178,13 @@ void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId le
                         ? "compare the type of a file system with `==`, or `contains` of constant Strings"
                         : "use comparisons and arithmetic of Longs, `contains` of constant Longs, `==` or `isInRange` of the address");
   }
+}
+
+void Refusals::too_many_values(const PolicyInEnv& policy, const RequestEnv& env, NodeId expression) {
+  if (!reported_.insert({policy.policy, expression, Code::K8054}).second) return;
+  const Policy& owner = module_.policies[policy.policy.index];
+  diagnostics_.report(Code::K8054, (*policy.body)[expression].span, excerpt(*policy.body, expression), kMaxCases)
+      .with_note(fmt::format("policy `{}`, for {}", owner.id, environment_text(env)));
 }
 
 bool Refusals::reads_fs_type(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const {

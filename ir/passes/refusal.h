@@ -13,6 +13,7 @@ class Refusals {
   Refusals(const Module& module, Diagnostics& diagnostics) : module_(module), diagnostics_(diagnostics) {}
   // `leaf` is a condition that is no connective and not expressible.
   void report(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
+  void too_many_values(const PolicyInEnv& policy, const RequestEnv& env, NodeId expression);
   void hidden_addresses(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame);
   // What the same would report; nothing is reported.
   Diagnostic why(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const;

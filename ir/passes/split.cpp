@@ -157,7 +157,7 @@ Json approximation_to_json(const Module& module, const Sources& sources, const A
   for (const Unknown& unknown : approximated.unknowns) {
     Json outcomes = {"false", "true"};
     if (unknown.can_error) outcomes.push_back("error");
-    unknowns.push_back({{"text", print_expr(policy.body, unknown.node)}, {"source", span_to_json(sources, unknown.span)},
+    unknowns.push_back({{"text", unknown.text}, {"source", span_to_json(sources, unknown.span)},
                         {"code", std::string(catalogue_row(unknown.code).name)}, {"reason", unknown.why}, {"outcomes", std::move(outcomes)}});
   }
   return {{"kind", std::string(to_text(approximated.kind))},

@@ -85,7 +85,7 @@ class Graph {
     edges_ += fmt::format("  p{} -> e{};\n", entry.policy.index, number);
     std::set<std::string> unknown;   // told by edges of their own
     for (std::size_t i = 0; entry.approximation && i < entry.approximation->unknowns.size(); ++i) {
-      unknown.insert(print_expr(policy.body, entry.approximation->unknowns[i].node));
+      unknown.insert(entry.approximation->unknowns[i].text);
     }
     for (const StagedExpr& expr : entry.exprs) {
       if (expr.stage != Stage::compile && !unknown.contains(expr.text)) edges_ += fmt::format("  e{} -> x{};\n", number, expression(expr.stage, expr.text, expr.reason));
@@ -93,7 +93,7 @@ class Graph {
     if (!entry.approximation) return;
     for (const Unknown& unknown : entry.approximation->unknowns) {
       edges_ += fmt::format("  e{} -> x{} [style=dashed, color=red, label=\"unknown\"];\n", number,
-                            expression(Stage::gateway, print_expr(policy.body, unknown.node), unknown.why));
+                            expression(Stage::gateway, unknown.text, unknown.why));
     }
   }
 

@@ -149,12 +149,11 @@ void draw_exprs(Picture& picture, const SplitEntry& entry) {
 std::string unknown_outcomes(const Unknown& unknown) { return unknown.can_error ? "true, false or an error" : "true or false"; }
 
 // What an approximation takes as unknown, and what it makes of it.
-void draw_unknowns(Picture& picture, const Module& module, const SplitEntry& entry) {
+void draw_unknowns(Picture& picture, const SplitEntry& entry) {
   if (!entry.approximation) return;
-  const Policy& policy = module.policies[entry.policy.index];
   for (const Unknown& unknown : entry.approximation->unknowns) {
     std::string label = "unknown";
-    for (const std::string& line : wrap(print_expr(policy.body, unknown.node), kWidth - 18)) {
+    for (const std::string& line : wrap(unknown.text, kWidth - 18)) {
       picture.line(fmt::format("  {:<9} {}", label, line), "31");
       label.clear();
     }
@@ -178,7 +177,7 @@ void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry)
     picture.line(fmt::format("            {}", line));
   }
   draw_exprs(picture, entry);
-  draw_unknowns(picture, module, entry);
+  draw_unknowns(picture, entry);
 }
 
 }  // namespace
@@ -196,7 +195,7 @@ std::string split_to_table(const Module& module, const Sources& sources, const S
     }
     if (!entry.approximation) continue;
     for (const Unknown& unknown : entry.approximation->unknowns) {
-      text += trimmed(fmt::format("    unknown  {} {}", fit(print_expr(policy.body, unknown.node), 56), fit(place(sources, unknown.span), 28)));
+      text += trimmed(fmt::format("    unknown  {} {}", fit(unknown.text, 56), fit(place(sources, unknown.span), 28)));
     }
   }
   return text;

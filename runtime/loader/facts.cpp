@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -68,6 +69,28 @@ std::optional<Value> read_literal(std::string_view text, const std::string& type
   return uid && uid->type == type ? std::optional(Value(*uid)) : std::nullopt;
 }
 
+std::string type_of(const Value& value) {
+  switch (value.kind()) {
+    case ValueKind::boolean: return "Bool";
+    case ValueKind::long_: return "Long";
+    case ValueKind::string: return "String";
+    case ValueKind::ip: return "ipaddr";
+    case ValueKind::decimal: return "decimal";
+    case ValueKind::datetime: return "datetime";
+    case ValueKind::duration: return "duration";
+    case ValueKind::entity: return value.as_entity()->type;
+    case ValueKind::set:
+    case ValueKind::record: return "";
+  }
+  return "";
+}
+
+bool fits(const Value& value, const FactRow& fact) {
+  if (type_of(value) != fact.type) return false;
+  const EntityUid* uid = value.as_entity();
+  return !fact.ids || (uid && std::find(fact.ids->begin(), fact.ids->end(), uid->id) != fact.ids->end());
+}
+
 std::set<std::string> fact_names(const Manifest& manifest) {
   std::set<std::string> names;
   for (const Environment& env : manifest.environments) {
@@ -76,12 +99,18 @@ std::set<std::string> fact_names(const Manifest& manifest) {
   return names;
 }
 
-std::string example_of(const std::string& type) {
+std::string example_of(const FactRow& fact) {
+  const std::string& type = fact.type;
+  if (fact.ids && !fact.ids->empty()) return fmt::format("'{}'", to_text(EntityUid{type, fact.ids->front()}));
   if (type == "Long") return "3";
   if (type == "Bool") return "true";
   if (type == "String") return "'\"text\"'";
   if (type == "ipaddr") return "'ip(\"10.0.0.1\")'";
   return type + " as a Cedar literal";
+}
+
+Failure wrong_value(const FactRow& fact, const std::string& text) {
+  return with_help(fail(Code::K7305, escape_bytes(text), fact.name, fact.type), fmt::format("for example: {}={}", fact.name, example_of(fact)));
 }
 
 }  // namespace
@@ -103,9 +132,7 @@ LoaderResult<Value> parse_fact(const Manifest& manifest, const std::string& name
     for (const FactRow& fact : env.facts) {
       if (fact.name != name) continue;
       value = find_invalid_utf8(text) == std::string::npos ? read_literal(text, fact.type) : std::nullopt;
-      if (value) continue;
-      return with_help(fail(Code::K7305, escape_bytes(text), name, fact.type),
-                       fmt::format("for example: {}={}", name, example_of(fact.type)));
+      if (!value || !fits(*value, fact)) return wrong_value(fact, text);
     }
   }
   check(value.has_value(), "a known fact has a type");
@@ -113,11 +140,11 @@ LoaderResult<Value> parse_fact(const Manifest& manifest, const std::string& name
 }
 
 LoaderResult<Unit> check_facts(const Manifest& manifest, const Facts& facts) {
-  std::set<std::string> names = fact_names(manifest);
-  for (const auto& [name, fact] : facts) {
-    if (!names.contains(name)) continue;   // kept by name, read by nobody
-    auto value = parse_fact(manifest, name, to_text(fact.value));
-    if (!value) return value.error();
+  for (const Environment& env : manifest.environments) {
+    for (const FactRow& row : env.facts) {
+      auto fact = facts.find(row.name);   // others are kept by name, and read by nobody
+      if (fact != facts.end() && !fits(fact->second.value, row)) return wrong_value(row, to_text(fact->second.value));
+    }
   }
   return Unit{};
 }

@@ -215,8 +215,10 @@ std::optional<ActiveRow> read_active(Reader& in, const Json& json, const std::st
 }
 
 std::optional<FactRow> read_fact(Reader& in, const Json& json, const std::string& where) {
-  in.keys(json, where, {"name", "attribute", "type"});
-  return FactRow{in.text(json, "name", where), in.text(json, "attribute", where), in.text(json, "type", where)};
+  in.keys(json, where, {"name", "attribute", "type"}, {"ids"});
+  FactRow row{in.text(json, "name", where), in.text(json, "attribute", where), in.text(json, "type", where), {}};
+  if (json.contains("ids")) row.ids = in.names(json, "ids", where);
+  return row;
 }
 
 std::optional<ObservedRow> read_observed(Reader& in, const Json& json, const std::string& where) {

@@ -27,6 +27,7 @@ struct PolicyRow {
 
 struct FactRow {
   std::string name, attribute, type;
+  std::optional<std::vector<std::string>> ids;   // of an enumerated entity type
 };
 
 enum class UserStage { bind, publish };

@@ -8,7 +8,8 @@ namespace kerf::test {
 namespace {
 
 const char* const kSchema = R"(entity Class in [Class];
-@kernel("process") entity Agent in [Class] { level: Long, admin: Bool, quota?: Long, boss?: Agent };
+@kernel("process") entity Agent in [Class] {
+  level: Long, admin: Bool, quota?: Long, boss?: Agent, home: String, dir: Dir, sets: Set<FileSet>, kind: String, fs: String };
 entity Label { secret: Bool };
 entity FileSet in [FileSet];
 @kernel("directory") entity Dir in [Dir, FileSet] { @kernel("directory.path") path: String, weight?: Long };
@@ -114,6 +115,23 @@ std::string FileGenerator::code_atom() {
   }
 }
 
+// Observed, stored and bound values that meet in one operator.
+std::string FileGenerator::mixed_atom(bool file_only) {
+  switch (pick(file_only ? 11 : 6)) {
+    case 0: return "resource.path == principal.home";
+    case 1: return "resource in principal.dir";
+    case 2: return "resource in principal.sets";
+    case 3: return fmt::format("resource in [principal.dir, {}]", entity("Dir", path()));
+    case 4: return fmt::format("(if context.uid == 0 then resource.path else principal.home) == {}", quote(path()));
+    case 5: return fmt::format("[resource.path, principal.home].contains({})", quote(path()));
+    case 6: return "resource has kind && resource.kind == principal.kind";
+    case 7: return "resource has weight && resource.weight < principal.level";
+    case 8: return "resource has weight && resource has links && resource.weight == resource.links";
+    case 9: return "resource has fs && resource.fs == principal.fs";
+    default: return fmt::format("resource has fs && [\"{}\", principal.fs].containsAny([resource.fs])", one_of(kTypes));
+  }
+}
+
 std::string FileGenerator::bind_atom() {
   switch (pick(5)) {
     case 0: return fmt::format("principal.level < {}", pick(5));
@@ -135,7 +153,8 @@ std::string FileGenerator::error_prone(bool file_only) {
 }
 
 std::string FileGenerator::atom(bool file_only) {
-  switch (pick(9)) {
+  switch (pick(11)) {
+    case 9: case 10: return mixed_atom(file_only);
     case 0: return bind_atom();
     case 1: case 2: case 3: return set_atom();
     case 4: case 5: return pattern_atom();
@@ -182,6 +201,11 @@ std::string FileGenerator::entities_json() {
   add("Class", "analyst", Json::object(), Json::array({uid("Class", "all")}));
   for (const std::string& id : kAgents) {
     Json attrs = {{"level", static_cast<int>(pick(5)) - 1}, {"admin", chance(50)}};
+    attrs["home"] = path();
+    attrs["dir"] = uid("Dir", path());
+    attrs["sets"] = Json::array({uid("FileSet", one_of(kSets))});
+    attrs["kind"] = chance(50) ? "text" : "socket";
+    attrs["fs"] = one_of(kTypes);
     if (chance(50)) attrs["quota"] = pick(5);
     if (chance(50)) attrs["boss"] = uid("Agent", chance(50) ? one_of(kAgents) : "gone");
     add("Agent", id, std::move(attrs), chance(60) ? Json::array({uid("Class", one_of(kClasses))}) : Json::array());

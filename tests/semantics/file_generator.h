@@ -22,6 +22,7 @@ class FileGenerator {
   std::string set_atom();
   std::string pattern_atom();
   std::string stored_atom();
+  std::string mixed_atom(bool file_only);
   std::string code_atom();
   std::string bind_atom();
   std::string error_prone(bool file_only);

@@ -9,18 +9,20 @@ namespace kerf::test {
 namespace {
 
 const char* const kSchema = R"(entity Class in [Class];
+entity Tier enum ["gold", "silver"];
 @kernel("process")
 entity Agent in [Class] {
   level: Long, name: String, admin: Bool, flags: Set<String>, home: ipaddr, rate: decimal,
   quota?: Long, limits: { max_port: Long, since: datetime }, boss?: Agent,
+  ports: Set<Long>, nets: Set<ipaddr>, zone: String, group: DestSet, best?: Endpoint,
 } tags Long;
 entity DestSet in [DestSet];
 @kernel("endpoint")
-entity Endpoint in [DestSet] {
+entity Endpoint in [DestSet, Tier] {
   @kernel("endpoint.ip") ip: ipaddr,
   @kernel("endpoint.port") port: Long,
   zone?: String, weight?: Long,
-};
+} tags Long;
 entity ToolSet;
 entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
 
@@ -30,6 +32,8 @@ action connect appliesTo { principal: [Agent], resource: [Endpoint], context: {
   @kernel("net.protocol") protocol: Long,
   @kernel("fact.depth") depth?: Long,
   @kernel("fact.trusted") trusted?: Bool,
+  @kernel("fact.region") region?: String,
+  @kernel("fact.tier") tier?: Tier,
 } };
 action anything;
 action invoke, list in [anything] appliesTo { principal: [Agent], resource: [Tool], context: {
@@ -79,7 +83,10 @@ std::string Generator::bind_atom() {
 }
 
 std::string Generator::publish_atom() {
-  switch (pick(6)) {
+  switch (pick(9)) {
+    case 6: return fmt::format("context has region && context.region like \"{}*\"", chance(50) ? "eu" : "u");
+    case 7: return fmt::format("context has tier && context.tier == Tier::\"{}\"", chance(50) ? "gold" : "silver");
+    case 8: return "context has region && [principal.zone, \"us\"].contains(context.region)";
     case 0: return fmt::format("context has depth && context.depth <= {}", pick(4));
     case 1: return "context has trusted && context.trusted";
     case 2: return fmt::format("context has depth && context.depth + {} > 0", small_long());
@@ -156,9 +163,41 @@ std::string Generator::unknown_atom() {
   }
 }
 
+// Observed, stored, bound and published values that meet in one operator.
+std::string Generator::mixed_atom() {
+  switch (pick(25)) {
+    case 18: return fmt::format("{{n: resource.port, u: context.uid}} == {{n: {}, u: {}}}", one_of(ports_), small_long());
+    case 19: return fmt::format("{{n: resource.port, u: context.uid + {}}}.n < principal.level", small_long());
+    case 20: return fmt::format("[context.uid, resource.port].containsAny([principal.level, {}])", small_long());
+    case 21: return "[resource.port, context.uid].isEmpty()";
+    case 22: return "resource.hasTag(principal.zone) && resource.getTag(principal.zone) < context.uid";
+    case 23: return "resource has zone && principal.name like \"a*\" && [resource.zone, principal.zone].contains(\"eu\")";
+    case 0: return "principal.ports.contains(resource.port)";
+    case 1: return "resource has zone && resource.zone == principal.zone";
+    case 2: return "resource has zone && [principal.zone, \"eu\"].contains(resource.zone)";
+    case 3: return "resource in principal.group";
+    case 4: return "principal has best && principal.best == resource";
+    case 5: return "resource has weight && resource.weight < principal.level";
+    case 6: return "resource has weight && resource.weight * 1000 < resource.port";
+    case 7: return fmt::format("resource has weight && resource.weight + {} <= context.uid", small_long());
+    case 8: return "context has region && resource has zone && resource.zone == context.region";
+    case 9: return fmt::format("[context.uid, resource.port].contains({})", one_of(ports_));
+    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid])";
+    case 11: return fmt::format("[context.uid, resource.port, {}].containsAll([{}])", one_of(ports_), one_of(ports_));
+    case 12: return fmt::format("(if context.uid == 0 then resource.ip else principal.home) == ip(\"{}\")", any_cidr());
+    case 13: return "principal.nets.contains(resource.ip)";
+    case 14: return fmt::format("(if resource has weight then resource.weight else context.uid) < {}", small_long());
+    case 15: return "context has tier && resource in context.tier";
+    case 16: return fmt::format("resource in [principal.group, DestSet::\"{}\"]", one_of(kSets));
+    case 17: return fmt::format("[context.uid + {}, principal.level].contains(resource.port)", small_long());
+    default: return fmt::format("{{n: resource.port, u: context.uid}}.n == {}", one_of(ports_));
+  }
+}
+
 std::string Generator::kernel_atom() {
   if (unknowns_ && chance(30)) return unknown_atom();
-  switch (pick(8)) {
+  switch (pick(10)) {
+    case 8: case 9: return mixed_atom();
     case 0: case 1: return bind_atom();
     case 2: return publish_atom();
     case 3: case 4: return address_atom();
@@ -193,7 +232,8 @@ std::string Generator::error_prone(bool kernel) {
   static const std::vector<std::string> everywhere = {"principal.level * 9223372036854775807 != 7",
                                                       "principal.level - 9223372036854775807 < 0 - principal.level"};
   static const std::vector<std::string> at_hook = {"resource.port * 9223372036854775807 != 1", "context.uid + 9223372036854775807 > 0",
-                                                   "0 - resource.port * 9000000000000000000 < context.uid"};
+                                                   "0 - resource.port * 9000000000000000000 < context.uid",
+                                                   "[80, context.uid + 9223372036854775807].contains(resource.port)"};
   static const std::vector<std::string> at_gateway = {"context.n * 9223372036854775807 != 1", "resource.owner.level < 100",
                                                       "context.n + 9223372036854775806 > 0"};
   return chance(25) ? one_of(everywhere) : one_of(kernel ? at_hook : at_gateway);
@@ -249,6 +289,12 @@ std::string Generator::entities_json() {
                   {"home", any_cidr()}, {"rate", fmt::format("{}.25", pick(4))},
                   {"limits", {{"max_port", one_of(ports_)}, {"since", fmt::format("2024-0{}-15", 1 + pick(6))}}}};
     if (chance(50)) attrs["quota"] = pick(5);
+    attrs["zone"] = one_of(kZones);
+    attrs["group"] = uid("DestSet", one_of(kSets));
+    attrs["nets"] = Json::array({any_cidr(), any_cidr()});
+    attrs["ports"] = Json::array();
+    for (std::size_t i = pick(3); i > 0; --i) attrs["ports"].push_back(one_of(ports_));
+    if (chance(50)) attrs["best"] = uid("Endpoint", any_endpoint());
     if (chance(30)) attrs["boss"] = uid("Agent", chance(70) ? one_of(kAgents) : "gone");
     Json parents = Json::array();
     for (const std::string& c : kClasses) if (chance(35)) parents.push_back(uid("Class", c));
@@ -266,7 +312,10 @@ std::string Generator::entities_json() {
     if (chance(50)) attrs["weight"] = pick(5);
     Json parents = Json::array();
     for (const std::string& s : kSets) if (s != "empty" && chance(40)) parents.push_back(uid("DestSet", s));
-    add("Endpoint", id, std::move(attrs), std::move(parents));
+    if (chance(30)) parents.push_back(uid("Tier", "gold"));
+    Json& endpoint = add("Endpoint", id, std::move(attrs), std::move(parents));
+    endpoint["tags"] = Json::object();
+    if (chance(50)) endpoint["tags"][one_of(kZones)] = pick(90);
   }
   for (const char* id : {"t0", "t1", "t2"}) {
     Json attrs = {{"cost", pick(5)}, {"owner", uid("Agent", chance(80) ? one_of(kAgents) : "gone")}};
@@ -303,6 +352,8 @@ KernelEventData Generator::event() {
                    {"process.pid", Value(std::int64_t{4242})}, {"net.protocol", Value(std::int64_t{chance(60) ? 6 : 17})}};
   if (chance(60)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
   if (chance(50)) data.facts.emplace("trusted", Value(chance(50)));
+  if (chance(50)) data.facts.emplace("region", Value(chance(70) ? one_of(kZones) : std::string("asia")));
+  if (chance(50)) data.facts.emplace("tier", Value(EntityUid{"Tier", chance(50) ? "gold" : "silver"}));
   return data;
 }
 

@@ -39,6 +39,7 @@ class Generator {
   std::string address_atom();
   std::string port_atom();
   std::string endpoint_atom();
+  std::string mixed_atom();
   std::string code_atom();
   std::string gateway_atom();
   std::string unknown_atom();

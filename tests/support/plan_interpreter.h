@@ -40,7 +40,7 @@ class PlanInterpreter {
     }
     for (const gateway::Expr& expr : slots_) state.slots.push_back(expr.evaluate(known, module_.entities));
     for (const CodePredicate& code : env_.code) {
-      state.code.push_back(outcome(run(code, module_.policies[code.policy.index].body, code.node, state)));
+      state.code.push_back(outcome(run(code, env_.body(module_, code.policy), code.node, state)));
     }
     Result result{std::vector<Outcome>(module_.policies.size(), Outcome::false_), true};
     std::vector<bool> held(module_.policies.size());

@@ -197,6 +197,34 @@ TEST_CASE("facts that another bundle published") {
   CHECK(check_facts(bundle.manifest, {{"delegation_depth", {Value(true), kNoDeadline}}}).error().code == "K7305");
 }
 
+TEST_CASE("facts of an enumerated entity type, and of types whose text is no literal") {
+  auto with_type = [](const char* type, Json ids) {
+    Json manifest = sample_manifest();
+    manifest["environments"][0]["facts"][0]["type"] = type;
+    if (!ids.is_null()) manifest["environments"][0]["facts"][0]["ids"] = std::move(ids);
+    return read_manifest(seal(manifest));
+  };
+  auto tier = with_type("Tier", {"gold", "silver"});
+  REQUIRE(tier.ok());
+  CHECK(*parse_fact(*tier, "delegation_depth", "Tier::\"gold\"") == Value(EntityUid{"Tier", "gold"}));
+  auto lead = parse_fact(*tier, "delegation_depth", "Tier::\"lead\"");
+  REQUIRE(!lead.ok());
+  CHECK(lead.error().code == "K7305");
+  CHECK(lead.error().help.back() == "for example: delegation_depth='Tier::\"gold\"'");
+  auto published = [](const Manifest& manifest, Value value) {
+    return check_facts(manifest, {{"delegation_depth", {std::move(value), kNoDeadline}}}).ok();
+  };
+  CHECK(published(*tier, Value(EntityUid{"Tier", "silver"})));
+  CHECK(!published(*tier, Value(EntityUid{"Tier", "lead"})));
+  CHECK(!published(*tier, Value(EntityUid{"Other", "gold"})));
+  auto since = with_type("datetime", nullptr);
+  REQUIRE(since.ok());
+  CHECK(published(*since, Value(Datetime{12345})));
+  CHECK(!published(*since, Value(Duration{12345})));
+  CHECK(!with_type("Tier", "gold").ok());
+  CHECK(!with_type("Tier", {1}).ok());
+}
+
 TEST_CASE("principals") {
   LoadedBundle bundle = sample_bundle();
   CHECK(find_principal(bundle, "Agent::\"a1\"").ok());
