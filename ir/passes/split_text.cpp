@@ -149,7 +149,7 @@ void draw_exprs(Picture& picture, const SplitEntry& entry) {
 std::string unknown_outcomes(const Unknown& unknown) { return unknown.can_error ? "true, false or an error" : "true or false"; }
 
 // What an approximation takes as unknown, and what it makes of it.
-void draw_unknowns(Picture& picture, const SplitEntry& entry) {
+void draw_unknowns(Picture& picture, const Module& module, const SplitEntry& entry) {
   if (!entry.approximation) return;
   for (const Unknown& unknown : entry.approximation->unknowns) {
     std::string label = "unknown";
@@ -161,7 +161,7 @@ void draw_unknowns(Picture& picture, const SplitEntry& entry) {
       picture.line(fmt::format("  {:<9}   {}", "", line), "2");
     }
   }
-  picture.line(fmt::format("  {:<9} {}", mode_text(entry), approximation_text(policy.effect, entry.approximation->kind)), "31");
+  picture.line(fmt::format("  {:<9} {}", mode_text(entry), approximation_text(module.policies[entry.policy.index].effect, entry.approximation->kind)), "31");
 }
 
 void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry) {
@@ -177,7 +177,7 @@ void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry)
     picture.line(fmt::format("            {}", line));
   }
   draw_exprs(picture, entry);
-  draw_unknowns(picture, entry);
+  draw_unknowns(picture, module, entry);
 }
 
 }  // namespace
