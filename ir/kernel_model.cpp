@@ -2,6 +2,7 @@
 #include "ir/kernel_model.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "ir/base/check.h"
 
@@ -32,8 +33,8 @@ std::optional<KernelKind> kind_or(std::string_view none, std::string_view name) 
 const std::vector<KernelEvent>& kernel_events() {
   static const std::vector<KernelEvent> rows = {
 #define KERNEL_KIND(...)
-#define KERNEL_EVENT(id, text, resource, default_errno, errnos, hooks, kernel) \
-  {KernelEventId::id, text, KernelKind::resource, default_errno, words(errnos), words(hooks), kernel},
+#define KERNEL_EVENT(id, text, resource, default_errno, errnos, hooks, kernel, what) \
+  {KernelEventId::id, text, KernelKind::resource, default_errno, words(errnos), words(hooks), kernel, what},
 #define OBSERVABLE(...)
 #include "ir/kernel_model.def"
 #undef KERNEL_KIND
@@ -77,30 +78,47 @@ const Observable* find_observable(std::string_view text) {
   return nullptr;
 }
 
-std::string_view to_text(KernelKind kind) {
-  switch (kind) {
-#define KERNEL_KIND(name, text) \
-  case KernelKind::name: return text;
+namespace {
+
+struct KindRow {
+  KernelKind kind;
+  std::string_view text, what;
+};
+constexpr KindRow kKinds[] = {
+#define KERNEL_KIND(name, text, what) {KernelKind::name, text, what},
 #define KERNEL_EVENT(...)
 #define OBSERVABLE(...)
 #include "ir/kernel_model.def"
 #undef KERNEL_KIND
 #undef KERNEL_EVENT
 #undef OBSERVABLE
-  }
-  internal_error("unknown kernel kind");
+};
+
+const KindRow& kind_row(KernelKind kind) {
+  const auto at = static_cast<std::size_t>(kind);
+  check(at < std::size(kKinds), "a kernel kind has a row");
+  return kKinds[at];
 }
 
+}  // namespace
+
+std::string_view to_text(KernelKind kind) { return kind_row(kind).text; }
+std::string_view what_is(KernelKind kind) { return kind_row(kind).what; }
+
 std::optional<KernelKind> find_kernel_kind(std::string_view text) {
-#define KERNEL_KIND(name, kind_text) \
-  if (text == kind_text) return KernelKind::name;
-#define KERNEL_EVENT(...)
-#define OBSERVABLE(...)
-#include "ir/kernel_model.def"
-#undef KERNEL_KIND
-#undef KERNEL_EVENT
-#undef OBSERVABLE
+  for (const KindRow& row : kKinds) {
+    if (row.text == text) return row.kind;
+  }
   return std::nullopt;
+}
+
+const std::vector<KernelKind>& kernel_kinds() {
+  static const std::vector<KernelKind> kinds = [] {
+    std::vector<KernelKind> all;
+    for (const KindRow& row : kKinds) all.push_back(row.kind);
+    return all;
+  }();
+  return kinds;
 }
 
 }  // namespace kerf

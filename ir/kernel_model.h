@@ -10,7 +10,7 @@
 namespace kerf {
 
 enum class KernelKind {
-#define KERNEL_KIND(name, text) name,
+#define KERNEL_KIND(name, text, what) name,
 #define KERNEL_EVENT(...)
 #define OBSERVABLE(...)
 #include "ir/kernel_model.def"
@@ -45,7 +45,7 @@ struct KernelEvent {
   KernelKind resource;
   std::string_view default_errno;
   std::vector<std::string_view> errnos, hooks;
-  std::string_view minimum_kernel;
+  std::string_view minimum_kernel, what;
 };
 
 struct Observable {
@@ -68,6 +68,8 @@ inline bool can_be_resource(const KernelEvent& event, KernelKind kind) {
 }
 const Observable* find_observable(std::string_view text);
 std::string_view to_text(KernelKind kind);
+std::string_view what_is(KernelKind kind);
+const std::vector<KernelKind>& kernel_kinds();
 std::optional<KernelKind> find_kernel_kind(std::string_view text);
 
 }  // namespace kerf

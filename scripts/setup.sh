@@ -9,11 +9,11 @@ packages=(
   clang-19 llvm-19-dev libzstd-dev zlib1g-dev libelf-dev
   antlr4 libantlr4-runtime-dev libbpf-dev linux-libc-dev
   libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libbenchmark-dev libsimdjson-dev libboost-dev
-  perl-base tar gzip time hyperfine wrk
+  perl-base python3 tar gzip time hyperfine wrk
 )
 [ "${1:-}" != fuzz ] || packages+=(libclang-rt-19-dev)
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.
-guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs python3)
+guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs)
 # For the tests of Debian packages, completions and manual pages. Go for examples/embed/go is left out: it is 450 MB
 # (apt-get install golang-go), and its test is skipped without it.
 install_packages=(dpkg-dev zsh fish mandoc)

@@ -28,18 +28,6 @@ std::string event_list() {
   return join(kernel_events(), [](const KernelEvent& event) { return event.text; });
 }
 
-std::vector<KernelKind> kernel_kinds() {
-  return {
-#define KERNEL_KIND(name, text) KernelKind::name,
-#define KERNEL_EVENT(...)
-#define OBSERVABLE(...)
-#include "ir/kernel_model.def"
-#undef KERNEL_KIND
-#undef KERNEL_EVENT
-#undef OBSERVABLE
-  };
-}
-
 std::string_view type_text(TypeKind kind) {
   switch (kind) {
     case TypeKind::boolean: return "Bool";
@@ -381,7 +369,7 @@ class Binder {
   }
 
   void check_applies_to(const Action& action, const ast::ActionDecl& decl, const KernelEvent& event, Span span) {
-    if (!decl.applies_to) {
+    if (!decl.applies_to || decl.applies_to->principals.empty() || decl.applies_to->resources.empty()) {
       diagnostics_.report(Code::K4016, span, to_text(action.uid))
           .with_help("add `appliesTo` with the principals and resources, or remove `@kernel`");
       return;

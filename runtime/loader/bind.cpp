@@ -95,6 +95,9 @@ LoaderResult<Plan> plan_binding(const Host& host, const State& state, const Load
   auto cgroup = open_free_cgroup(host, input.cgroup);
   if (!cgroup) return cgroup.error();
   Plan plan{std::move(*cgroup), {}, {}, {}};
+  if (cgroup_depth(cgroup_mount(host), input.cgroup) > kMaxCgroupDepth) {
+    return fail(Code::K7414, escape_bytes(input.cgroup), fmt::format("it lies deeper than {} levels, where hooks look for no bound cgroup", kMaxCgroupDepth));
+  }
   if (state.bindings.size() + 1 >= KERF_MAX_BINDINGS) return fail(Code::K7414, escape_bytes(input.cgroup), fmt::format("{} bindings are all there can be", KERF_MAX_BINDINGS - 1));
   auto record = build_record(bundle, {input.principal, input.facts, state.generation, input.mode, boot_time_ns()});
   if (!record) return record.error();

@@ -75,12 +75,16 @@ LoaderResult<Unit> set_cgroup_levels(const Maps& maps, std::uint64_t levels) {
   return Unit{};
 }
 
+std::size_t cgroup_depth(std::string_view mount_point, std::string_view cgroup) {
+  if (cgroup.starts_with(mount_point)) cgroup.remove_prefix(mount_point.size());
+  return static_cast<std::size_t>(std::count(cgroup.begin(), cgroup.end(), '/'));
+}
+
 std::uint64_t level_bit(std::string_view mount_point, std::string_view cgroup, bool whole_hierarchy) {
   constexpr std::uint64_t all = ~std::uint64_t{0};
   if (!whole_hierarchy || !cgroup.starts_with(mount_point)) return all;
-  cgroup.remove_prefix(mount_point.size());
-  auto depth = std::count(cgroup.begin(), cgroup.end(), '/');
-  return depth < 64 ? std::uint64_t{1} << depth : all;
+  const std::size_t depth = cgroup_depth(mount_point, cgroup);
+  return depth <= kMaxCgroupDepth ? std::uint64_t{1} << depth : all;
 }
 
 }  // namespace kerf::loader

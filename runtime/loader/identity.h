@@ -1,6 +1,8 @@
 // Which tasks belong to which binding, as the kernel's maps say.
 #pragma once
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "runtime/loader/kernel.h"
 #include "runtime/loader/state.h"
@@ -14,6 +16,9 @@ LoaderResult<Unit> untag(const Maps& maps, std::uint64_t cgroup_id, std::uint32_
 
 // Tells the hooks at which depths bound cgroups lie (kerf_state.cgroup_levels).
 LoaderResult<Unit> set_cgroup_levels(const Maps& maps, std::uint64_t levels);
+// How far the cgroup lies below the root that we see. No hook looks deeper than kMaxCgroupDepth.
+inline constexpr std::size_t kMaxCgroupDepth = 63;
+std::size_t cgroup_depth(std::string_view mount_point, std::string_view cgroup);
 // The bit of one cgroup's depth; all bits where our view of the hierarchy is not the kernel's.
 std::uint64_t level_bit(std::string_view mount_point, std::string_view cgroup, bool whole_hierarchy);
 

@@ -137,6 +137,16 @@ TEST_CASE("sources that make no sense") {
   kerf_result_free(result);
 }
 
+TEST_CASE("a text of 256 MiB is taken, one byte more is refused") {
+  std::string text((std::size_t{256} << 20) + 1, ' ');
+  kerf_sources* made = nullptr;
+  REQUIRE(kerf_sources_new(&made) == KERF_OK);
+  SourcesPtr from(made);
+  CHECK(kerf_sources_add(from.get(), KERF_POLICIES, 0, t("p.cedar"), t(text)) == KERF_BAD_ARGUMENT);
+  text.pop_back();
+  CHECK(kerf_sources_add(from.get(), KERF_POLICIES, 0, t("p.cedar"), t(text)) == KERF_OK);
+}
+
 TEST_CASE("eight threads at once") {
   GatewayPtr table = gateway();
   SourcesPtr from = sources(kPolicies, kSchema, kEntities);

@@ -76,6 +76,7 @@ void collect(Json& at, std::vector<Json*>& out) {
   for (Json& child : at) collect(child, out);
 }
 
+// What no reader looks at is an empty array: in such a place the engine passes over numbers that kerf refuses (docs/cedar.md).
 Json odd_value(Random& random) {
   static const std::vector<Json> kOdd = {
       nullptr, true, 1, "a", "1.0", "U::\"a\"", Json::array(), Json::object(), -1, Json::array({1, "a"}),
@@ -83,10 +84,10 @@ Json odd_value(Random& random) {
       {{"__entity", {{"type", "not a name"}, {"id", "a"}}}}, {{"__entity", {{"type", "A :: U"}, {"id", "a"}}}},
       {{"__extn", {{"fn", "ip"}, {"arg", "10.0.0.1"}}}}, {{"__extn", {{"fn", "decimal"}, {"arg", "x"}}}}, {{"__extn", {{"fn", "nope"}, {"arg", "x"}}}},
       {{"fn", "decimal"}, {"arg", "1.0"}}, {{"__expr", "1"}}, {{"__extn", "ip"}}, {{"__entity", "U"}}, {{"__extn", {{"fn", "ip"}}}},
-      {{"__extn", {{"fn", "duration"}, {"args", Json::array({"1h"})}}}}, {{"__extn", {{"fn", "ip"}, {"arg", "1.1.1.1"}}}, {"x", 1}},
-      {{"__entity", {{"type", "U"}, {"id", "a"}}}, {"x", 1}}, {{"__extn", {{"fn", "ip"}, {"args", Json::array({"1.1.1.1", "1.1.1.1"})}}}},
+      {{"__extn", {{"fn", "duration"}, {"args", Json::array({"1h"})}}}}, {{"__extn", {{"fn", "ip"}, {"arg", "1.1.1.1"}}}, {"x", Json::array()}},
+      {{"__entity", {{"type", "U"}, {"id", "a"}}}, {"x", Json::array()}}, {{"__extn", {{"fn", "ip"}, {"args", Json::array({"1.1.1.1", "1.1.1.1"})}}}},
       {{"__extn", {{"fn", "isIpv4"}, {"arg", {{"__extn", {{"fn", "ip"}, {"arg", "1.1.1.1"}}}}}}}}, {{"type", "Action"}, {"id", "read"}},
-      {{"fn", "ip"}, {"arg", "::1"}, {"y", 2}}, {{"__extn", {{"fn", "datetime"}, {"arg", 1}}}}, {{"type", "U"}, {"id", "a"}, {"z", 1}}};
+      {{"fn", "ip"}, {"arg", "::1"}, {"y", Json::array()}}, {{"__extn", {{"fn", "datetime"}, {"arg", 1}}}}, {{"type", "U"}, {"id", "a"}, {"z", Json::array()}}};
   return random.of(kOdd);
 }
 

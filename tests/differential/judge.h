@@ -1,10 +1,10 @@
 // The official engine as a child process that is asked in batches (judge.mjs).
 #pragma once
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "ir/values/json.h"
+#include "tests/support/engine_process.h"
 
 namespace kerf::test {
 
@@ -16,8 +16,6 @@ struct Call {
 class Judge {
  public:
   Judge();   // running() says whether that worked
-  ~Judge();
-  Judge(const Judge&) = delete;
   bool running() const { return why_.empty(); }
   const std::string& why() const { return why_; }
   void send(const std::vector<Call>& calls);
@@ -25,10 +23,8 @@ class Judge {
   std::vector<Json> receive(std::size_t count);
 
  private:
+  EngineProcess engine_;
   std::string why_;
-  int pid_ = -1;
-  FILE* to_ = nullptr;
-  FILE* from_ = nullptr;
 };
 
 }  // namespace kerf::test

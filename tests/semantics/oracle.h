@@ -5,6 +5,7 @@
 
 #include "ir/module.h"
 #include "ir/values/entities.h"
+#include "tests/support/engine_process.h"
 
 namespace kerf::test {
 
@@ -25,18 +26,14 @@ std::vector<Entity> entities_without_actions(const Module& module, const Entitie
 class Oracle {
  public:
   Oracle();   // starts node; running() says whether that worked
-  ~Oracle();
-  Oracle(const Oracle&) = delete;
   bool running() const { return why_.empty(); }
   const std::string& why() const { return why_; }
   // Fails if the engine refuses the program (also by strict validation) or any request.
   Result<std::vector<Answer>> ask(const std::string& policies, const std::string& schema, const std::vector<Question>& questions);
 
  private:
-  std::string why_ = "not started";
-  int pid_ = -1;
-  FILE* to_ = nullptr;
-  FILE* from_ = nullptr;
+  EngineProcess engine_;
+  std::string why_;
 };
 
 }  // namespace kerf::test

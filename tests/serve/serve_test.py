@@ -291,6 +291,37 @@ def test_slow_clients(folder):
         server.stop()
 
 
+def test_limits(folder):
+    """The last that fits, and one more (docs/limits.md)."""
+    plain(folder)
+    with Server(folder, "--max-body", "4096") as server:
+        client = server.client()
+        fits = request() + " " * (4096 - len(request()))
+        assert ask(client, "POST", "/v1/authorize", fits)[1]["decision"] == "allow"
+        client = server.client()
+        assert ask(client, "POST", "/v1/authorize", fits + " ")[0] == 413
+
+        def header(size):   # of all that follows the first line
+            return raw(server, b"GET /healthz HTTP/1.0\r\nA: " + b"x" * (size - 7) + b"\r\n\r\n").split(b"\r\n")[0]
+        assert b" 200 " in header(8192), header(8192)
+        assert b" 431 " in header(8193), header(8193)
+        server.stop()
+    with Server(folder, "--max-body", "4000000") as server:
+        status, answers = ask(server.client(), "POST", "/v1/authorize/batch", "[" + ",".join([request()] * 10000) + "]")
+        assert status == 200 and len(answers) == 10000
+        status, answer = ask(server.client(), "POST", "/v1/authorize/batch", "[" + ",".join([request()] * 10001) + "]")
+        assert status == 413 and answer["error"]["code"] == "too-large"
+        server.stop()
+    # 10,000 answers of 51 bytes and an id: a little less than 64 MiB, and a little more
+    for letters, expected in ((6658, 200), (6659, 413)):
+        policy = '@id("%s") permit (principal, action, resource);' % ("x" * letters)
+        write(folder, compile_table(folder, policy), ENTITIES)
+        with Server(folder, "--max-body", "4000000") as server:
+            status, answers = ask(server.client(), "POST", "/v1/authorize/batch", "[" + ",".join([request()] * 10000) + "]")
+            assert status == expected and (status == 413 or len(answers) == 10000), (letters, status)
+            server.stop()
+
+
 def test_too_many(folder):
     plain(folder)
     with Server(folder, "--max-connections", "4") as server:

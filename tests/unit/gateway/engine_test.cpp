@@ -315,3 +315,27 @@ TEST_CASE("one engine, many threads") {
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == 0);
 }
+
+TEST_CASE("pairs of entity and ancestor: up to the bound, and not one more") {
+  auto table = std::make_shared<const Table>(*Table::read(R"({"format":"kerf-table","version":1,"policies":[],"actions":[],"environments":[]})"));
+  // A chain of n entities has n (n - 1) / 2 pairs.
+  auto chains = [&](std::initializer_list<int> lengths) {
+    std::vector<Entity> entities;
+    int chain = 0;
+    for (int length : lengths) {
+      auto uid = [&](int i) { return EntityUid{"G", number(static_cast<std::size_t>(chain)) + "." + number(static_cast<std::size_t>(i))}; };
+      for (int i = 0; i < length; ++i) {
+        Entity entity;
+        entity.uid = uid(i);
+        if (i > 0) entity.parents.push_back(uid(i - 1));
+        entities.push_back(std::move(entity));
+      }
+      ++chain;
+    }
+    auto engine = Engine::build(table, *Entities::build(std::move(entities)));
+    return engine.ok() ? std::string() : engine.error().message;
+  };
+  static_assert(5793LL * 5792 / 2 + 37 * 36 / 2 + 7 * 6 / 2 + 1 == 1 << 24);
+  CHECK(chains({5793, 37, 7, 2}) == "");
+  CHECK(chains({5793, 37, 7, 2, 2}) == "the hierarchy has more than 16777216 pairs of entity and ancestor");
+}

@@ -103,11 +103,19 @@ TEST_CASE("files that are not what the manifest says") {
     REQUIRE(::mkdir((dir / "split.json").c_str(), 0700) == 0);
     CHECK(code_of(dir.path()) == "K7102");
   }
-  SUBCASE("a huge file, sparse") {
-    int fd = ::open((dir / "policy.bpf.o").c_str(), O_WRONLY | O_CLOEXEC);
-    REQUIRE(::ftruncate(fd, std::int64_t{65} << 20) == 0);
-    ::close(fd);
-    CHECK(code_of(dir.path()) == "K7103");
+  SUBCASE("huge files, sparse: an object of 64 MiB is looked at, one byte more of any is not") {
+    auto code_with = [](const char* name, std::int64_t size) {
+      TempDir other;
+      write_sample(other.path(), sample_manifest());
+      int fd = ::open((other / name).c_str(), O_WRONLY | O_CLOEXEC);
+      REQUIRE(::ftruncate(fd, size) == 0);
+      ::close(fd);
+      return code_of(other.path());
+    };
+    CHECK(code_with("policy.bpf.o", std::int64_t{64} << 20) == "K7106");   // read, and not what the manifest says
+    CHECK(code_with("policy.bpf.o", (std::int64_t{64} << 20) + 1) == "K7103");
+    CHECK(code_with("manifest.json", (std::int64_t{256} << 20) + 1) == "K7103");
+    for (const char* name : {"table.json", "split.json", "entities.json"}) CHECK(code_with(name, (std::int64_t{512} << 20) + 1) == "K7103");
   }
   SUBCASE("a link to the directory is fine: it names a bundle") {
     TempDir other;

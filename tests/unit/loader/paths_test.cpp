@@ -1,6 +1,7 @@
 // Mounts become anchors and aliases; paths of policies are looked at in a view.
 #include <doctest/doctest.h>
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -192,6 +193,27 @@ struct World {
 
 }  // namespace
 
+TEST_CASE("1,024 anchors, and not one more") {
+  auto map = [](bpf_map_type type, std::uint32_t key, std::uint32_t value) {
+    return Fd(::bpf_map_create(type, nullptr, key, value, KERF_MAX_ANCHORS, nullptr));
+  };
+  Maps maps;
+  maps.anchors = map(BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4);
+  maps.anchor_paths = map(BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path));
+  if (!maps.anchors.ok() || !maps.anchor_paths.ok()) {
+    MESSAGE("skipped: no maps can be made here");
+    return;
+  }
+  std::vector<Anchor> anchors;
+  for (std::uint64_t i = 0; i < KERF_MAX_ANCHORS - 1; ++i) anchors.push_back({"/" + std::to_string(i), {i + 1, 1, 0, 0, 0}});
+  CHECK(add_anchors(maps, 1, anchors).ok());
+  CHECK(add_anchors(maps, 2, {{"/a", {1, 2, 0, 0, 0}}, {"/b", {2, 2, 0, 0, 0}}}).error().code == "K7413");
+  CHECK(add_anchors(maps, 2, {{"/a", {1, 2, 0, 0, 0}}}).ok());
+  CHECK(add_anchors(maps, 3, {{"/c", {3, 2, 0, 0, 0}}}).error().code == "K7413");
+  CHECK(remove_anchors(maps, 1).ok());
+  CHECK(add_anchors(maps, 3, {{"/c", {3, 2, 0, 0, 0}}}).ok());
+}
+
 TEST_CASE("resolution stays inside the view") {
   World w;
   CHECK(*resolve_in(w.root.get(), "/") == "/");
@@ -335,6 +357,12 @@ TEST_CASE("depths of cgroups") {
   CHECK(level_bit("/sys/fs/cgroup", "/sys/fs/cgroup/a/b", true) == 4);
   CHECK(level_bit("/sys/fs/cgroup", "/sys/fs/cgroup/a/b", false) == ~0ull);
   CHECK(level_bit("/sys/fs/cgroup", "/elsewhere/a", true) == ~0ull);
+  std::string deep = "/sys/fs/cgroup";
+  for (int i = 0; i < 63; ++i) deep += "/d";
+  CHECK(level_bit("/sys/fs/cgroup", deep, true) == 1ull << 63);
+  CHECK(level_bit("/sys/fs/cgroup", deep + "/d", true) == ~0ull);
+  CHECK(cgroup_depth("/sys/fs/cgroup", deep) == kMaxCgroupDepth);
+  CHECK(cgroup_depth("/sys/fs/cgroup", deep + "/d") == kMaxCgroupDepth + 1);
 }
 
 TEST_CASE("the table of programs") {

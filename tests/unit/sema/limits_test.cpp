@@ -111,6 +111,24 @@ TEST_CASE("an expression nests to the bound when it is written out, and no furth
   CHECK(policy_codes(schema, sums(100'000)) == Codes{"K8001"});
 }
 
+TEST_CASE("nodes of a policy: up to the bound, and not one more") {
+  const std::string schema = "entity U { r?: R }; type R = { a?: R1 }; type R1 = { b?: Bool }; action view appliesTo { principal: U, resource: U };";
+  // `e has r.a.b` is written out with e three times: so many nodes in a few words. A list adds one for each number.
+  auto policy = [](int doublings, std::size_t numbers) {
+    return "permit(principal, action, resource) when { " + repeat("(if ", static_cast<std::size_t>(doublings)) + "principal has r.a" +
+           repeat(" then principal else resource) has r.a.b", static_cast<std::size_t>(doublings)) + " || [1" + repeat(", 1", numbers) + "].isEmpty() };";
+  };
+  auto nodes = [&](int doublings, std::size_t numbers) {
+    test::Checked out = test::lower(schema, {policy(doublings, numbers)});
+    return out.module.policies.empty() || out.diagnostics.has_errors() ? 0 : out.module.policies[0].body.size();
+  };
+  int doublings = 1;
+  while (nodes(doublings + 1, 0) != 0) ++doublings;
+  const std::size_t room = kMaxPolicyNodes - nodes(doublings, 0);
+  CHECK(nodes(doublings, room) == kMaxPolicyNodes);
+  CHECK(test::codes(test::lower(schema, {policy(doublings, room + 1)}).diagnostics) == Codes{"K8020"});
+}
+
 TEST_CASE("long chains and large sets are no nesting") {
   const std::string schema = "entity U { n: Long }; action view appliesTo { principal: U, resource: U };";
   CHECK(policy_codes(schema, "principal.n == 0" + repeat(" || principal.n == 1", 20'000)) == Codes{});
