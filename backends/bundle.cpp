@@ -20,6 +20,7 @@
 
 #include "backends/features.h"
 #include "ir/kernel_model.h"
+#include "ir/passes/split.h"
 #include "runtime/abi/policy_abi.h"
 
 namespace kerf {
@@ -96,7 +97,7 @@ Json observed_json(const Schema& schema, const RequestEnv& request, const Action
   return list;
 }
 
-Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layout) {
+Json env_json(const Module& module, const Sources& sources, const KernelEnv& env, const EnvLayout& layout) {
   const RequestEnv& request = module.environments.at(env.environment);
   const Action& action = module.schema.actions.at(request.action);
   Json predicates = Json::array();
@@ -114,7 +115,7 @@ Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layou
   std::sort(order.begin(), order.end());
   Json active = Json::array();
   for (auto [number, row] : order) active.push_back({{"row", number}, {"when", when_json(env.rows[row].bind)}});
-  return {{"principal", request.principal}, {"action", uid_to_json(request.action)}, {"resource", request.resource},
+  Json json = {{"principal", request.principal}, {"action", uid_to_json(request.action)}, {"resource", request.resource},
           {"resource_kind", std::string(to_text(env.resource))},
           {"event", std::string(kernel_event(env.event).text)}, {"errno", env.refusal_errno},
           {"rows", layout.rows}, {"row_words", layout.row_words}, {"summary_words", layout.summary_words},
@@ -123,6 +124,12 @@ Json env_json(const Module& module, const KernelEnv& env, const EnvLayout& layou
           {"value_count", layout.value_count}, {"facts", facts_json(module.schema, action)},
           {"observed", observed_json(module.schema, request, action)},
           {"predicates", std::move(predicates)}, {"slots", std::move(slots)}, {"active", std::move(active)}};
+  for (const ApproximatedPolicy& approximated : env.approximated) {
+    Json one = approximation_to_json(module, sources, approximated);
+    one["policy"] = approximated.policy.index;
+    json["approximated"].push_back(std::move(one));
+  }
+  return json;
 }
 
 // The programs of a feature that this object has.
@@ -304,7 +311,7 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
                         {"source", span_json(sources, policy.span)}});
   }
   Json environments = Json::array();
-  for (const EnvLayout& env : layout.envs) environments.push_back(env_json(module, plan.envs.at(env.plan_env), env));
+  for (const EnvLayout& env : layout.envs) environments.push_back(env_json(module, sources, plan.envs.at(env.plan_env), env));
   auto digest = inputs_digest(inputs);
   const std::uint32_t governed = governed_events(module.schema);
   Json manifest = {

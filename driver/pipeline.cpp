@@ -13,6 +13,7 @@
 #include "driver/verify.h"
 #include "frontend/sema/data.h"
 #include "frontend/sema/schema.h"
+#include "ir/passes/lint.h"
 
 namespace kerf {
 namespace {
@@ -76,9 +77,10 @@ void check_policies(Program& program, const std::vector<ast::PolicyFile>& files,
   if (options.mode != ValidationMode::strict) return;
   check_kernel_literals(program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
-  program.plan = plan_kernel(program.module, program.diagnostics);
+  program.plan = plan_kernel(program.module, program.diagnostics, program.plan_options);
   if (program.diagnostics.has_errors()) return;
   if (std::vector<Pattern> left = patterns_past_limits(program.plan); !left.empty()) report_patterns(program, left);
+  if (!program.diagnostics.has_errors()) lint_split(program.module, program.plan, program.diagnostics);
 }
 
 std::vector<NamedBytes> input_bytes(const ProgramText& text) {
@@ -92,8 +94,9 @@ std::vector<NamedBytes> input_bytes(const ProgramText& text) {
 
 }  // namespace
 
-Program check_program(const ProgramText& text, const ValidationOptions& options) {
+Program check_program(const ProgramText& text, const ValidationOptions& options, const PlanOptions& plan) {
   Program program;
+  program.plan_options = plan;
   std::vector<ast::PolicyFile> files = parse_all(program, text, options.jobs);
   bool parsed = !program.diagnostics.has_errors();
   if (resolve(program, text)) {

@@ -26,12 +26,13 @@ struct Program {
   SourceId schema_source, entities_source;
   Module module;
   KernelPlan plan;
+  PlanOptions plan_options;
   Diagnostics diagnostics;              // sorted
 };
 
 // parse -> resolve -> read entities -> lower -> verify -> type-check -> plan the kernel.
 // With other than strict validation nothing is planned: only strict programs can be compiled.
-Program check_program(const ProgramText& text, const ValidationOptions& options = {});
+Program check_program(const ProgramText& text, const ValidationOptions& options = {}, const PlanOptions& plan = {});
 
 // check_program's result to artefacts. Reports K79xx into `program.diagnostics`.
 struct Artefacts {
@@ -45,7 +46,7 @@ struct CompileOptions {
 std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CompileOptions& options);
 // What a gateway needs of a program without errors: entities.json and table.json.
 std::vector<NamedBytes> gateway_files(const Program& program);
-// The split as JSON (split.json, version 2): what decides each policy, and which guards hold.
+// The split as JSON (split.json, docs/split.schema.json): what decides each policy, and which guards hold.
 Json split_report(const Program& program, const std::vector<std::string>& waived);
 
 // Printable intermediate forms: "ast", "ir", "plan", "split", "table"; nothing for an unknown name.

@@ -72,7 +72,8 @@ Verified prove(Program& program, const std::vector<NamedBytes>& files) {
   const NamedBytes *table = find(files, "table.json"), *object = find(files, "policy.bpf.o"), *manifest = find(files, "manifest.json");
   check(table && object && manifest, "a bundle has its files");
   verified.table = proof::check_table(program.module, table->bytes, program.diagnostics);
-  verified.kernel = proof::check_kernel(program.module, object->bytes, manifest->bytes, program.diagnostics);
+  verified.kernel = proof::check_kernel(program.module, object->bytes, manifest->bytes, program.diagnostics,
+                                        {.residual = program.plan_options.residual});
   return verified;
 }
 

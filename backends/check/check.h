@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/check/diagram.h"
+#include "ir/approximation.h"
 #include "ir/base/diagnostic.h"
 #include "ir/module.h"
 
@@ -17,10 +18,12 @@ struct Proved {
   std::size_t policies = 0;        // pairs of policy and environment that were compared, those included that cannot apply
   std::size_t environments = 0;
   std::vector<std::string> not_proved;   // by name, with why
+  std::vector<std::string> approximated; // by name: of these the direction was proved
 };
 
 struct CheckOptions {
   std::size_t max_nodes = kMaxDiagramNodes;
+  std::optional<Approximation> residual = {};   // what policies without `@residual` may be in the object
 };
 
 // table.json. Differences are K77xx errors.

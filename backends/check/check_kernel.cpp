@@ -57,6 +57,7 @@ class KernelCheck {
       if (!read(manifest_.environments[i], i)) return proved_;
     }
     check_segments();
+    check_approximations();
     choose_samples();
     if (!analyse_paths()) return proved_;
     for (Env& env : envs_) check(env);
@@ -378,12 +379,43 @@ class KernelCheck {
     return classes;
   }
 
+  // The approximations are those that the policies ask for, and of one kind for an action.
+  void check_approximations() {
+    std::map<EntityUid, Approximation> kinds;
+    for (const Env& env : envs_) {
+      for (auto [policy, kind] : env.manifest->approximated) {
+        const Policy& p = module_.policies[policy];
+        if (approximation_of(p, options_.residual) != kind) {
+          report_.whole("approximations", fmt::format("the bundle has a {} of `{}`, which asks for none; for {}", kerf::to_text(kind), p.id, to_text(env.manifest->request)));
+        }
+        if (kinds.try_emplace(env.manifest->request.action, kind).first->second != kind) {
+          report_.whole("approximations", fmt::format("{} has floors and ceilings", kerf::to_text(env.manifest->request.action)));
+        }
+      }
+    }
+  }
+
+  static std::optional<Approximation> approximation(const Env& env, PolicyId policy) {
+    auto found = env.manifest->approximated.find(policy.index);
+    return found == env.manifest->approximated.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  // Whether every value that the atom needs of userspace is handed to the hook.
+  bool has_slots(Env& env, Term t) const {
+    if (terms_.op(t) == Op::literal || env.atoms->kind(t) != AtomKind::userspace) {
+      const auto args = terms_.args(t);
+      return std::all_of(args.begin(), args.end(), [&](Term arg) { return has_slots(env, arg); });
+    }
+    return std::any_of(env.slots.begin(), env.slots.end(), [&](const CodeSlot& slot) { return slot.expression == t; });
+  }
+
   // Whether there is anything that needs instructions.
-  bool add_code_classes(Env& env, const std::vector<Row>& rows, Term condition, EventClasses& classes) {
+  bool add_code_classes(Env& env, const std::vector<Row>& rows, PolicyId policy, EventClasses& classes) {
     std::set<Term> atoms;
     std::set<std::uint32_t> conditions;
-    each_atom(env, condition, [&](Term atom) {
-      if (env.atoms->kind(atom) == AtomKind::code) atoms.insert(atom);
+    const bool approximated = approximation(env, policy).has_value();   // then what the hook was not handed is unknown
+    each_atom(env, conditions_[policy.index], [&](Term atom) {
+      if (env.atoms->kind(atom) == AtomKind::code && !(approximated && !has_slots(env, atom))) atoms.insert(atom);
     });
     for (const Row& row : rows) {
       if (row.condition != 0) conditions.insert(row.condition - 1);
@@ -438,19 +470,26 @@ class KernelCheck {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
-    const bool code = add_code_classes(env, rows, condition, classes);
+    const bool code = add_code_classes(env, rows, policy, classes);
     if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));
     const bool could_run = classes.code.could_run;
     EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
-    if (code || conditions.has_unknown()) not_proved(policy, env, could_run && !conditions.has_unknown());
-    if (!could_run || conditions.has_unknown()) return;
+    const std::optional<Approximation> kind = approximation(env, policy);
+    const bool understood = could_run && !conditions.has_undecided() && (kind || !conditions.has_unknown());
+    if (code || !understood) not_proved(policy, env, understood);
+    if (kind) proved_.approximated.push_back(fmt::format("`{}` for {} {}: a {}", module_.policies[policy.index].id, env.manifest->event,
+                                                         to_text(env.manifest->request), kerf::to_text(*kind)));
+    if (!understood) return;
     std::vector<Diagram> satisfied, errs;
     for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, row));
     const Diagram is_true = d.fold(satisfied, false), is_error = d.fold(errs, false);
-    const Diagram differs = d.either(d.difference(is_true, d.select(source, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse)),
-                                     d.difference(is_error, d.select(source, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue)));
+    const Diagram source_true = d.select(source, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse);
+    const Diagram source_error = d.select(source, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
+    const Diagram differs = kind ? d.either(beyond(d, module_.policies[policy.index].effect, *kind, is_true, source_true),
+                                            d.both(is_error, d.negation(source_error)))
+                                 : d.either(d.difference(is_true, source_true), d.difference(is_error, source_error));
     if (differs == Diagrams::kFalse && !d.overflown()) return;
     const auto example = d.example(d.both(differs, conditions.possible()));
     if (d.overflown()) return report_.too_large(policy, env.manifest->request, options_.max_nodes);
@@ -458,6 +497,13 @@ class KernelCheck {
     const bool holds = d.outcome(is_true, *example) == Outcome::true_, fails = d.outcome(is_error, *example) == Outcome::true_;
     report_.difference(Code::K7705, policy, env.manifest->request, conditions.text(*example), d.outcome(source, *example),
                        holds ? Outcome::true_ : fails ? Outcome::error : Outcome::false_);
+  }
+
+  // Where the rows leave the side that they have to stay on. What is unknown is a variable that no row asks, so this is
+  // false only if they stay there whatever it is.
+  static Diagram beyond(Diagrams& d, Effect effect, Approximation kind, Diagram rows, Diagram source) {
+    const bool within = (kind == Approximation::floor) == (effect == Effect::permit);   // the rows, of what the policy says
+    return within ? d.both(rows, d.negation(source)) : d.both(source, d.negation(rows));
   }
 
   void not_proved(PolicyId policy, const Env& env, bool ran) {

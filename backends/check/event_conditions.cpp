@@ -74,7 +74,9 @@ Diagram EventConditions::atom(Term t) {
         const auto number = static_cast<std::size_t>(place - classes_.code_atoms.begin());
         return by_value(code, [&](std::uint32_t value) { return classes_.code.atoms[value][number]; });
       }
-      case AtomKind::unknown: break;
+      case AtomKind::unknown:
+        if (hook_.is_unobserved(t)) return add_atom(t);   // no row can ask it, so it is a variable like any other
+        break;
     }
     has_unknown_ = true;
     return add_atom(t);
@@ -87,7 +89,7 @@ Diagram EventConditions::atom(Term t) {
 Diagram EventConditions::path_atom(const PathOutcomes& outcomes) {
   if (outcomes.pattern) {
     const PathClasses::DecidedPattern& decided = paths_.pattern(*outcomes.pattern);
-    if (decided.automaton == 0) return has_unknown_ = true, Diagrams::kFalse;
+    if (decided.automaton == 0) return has_undecided_ = true, Diagrams::kFalse;
     const std::uint32_t a = decided.automaton - 1;
     return where(patterns + a, [&](std::uint32_t value) {
       if (value == 0 && classes_.others[patterns + a]) return false;

@@ -37,7 +37,8 @@ class EventConditions : public Conditions {
   // What is impossible: that reading an attribute fails where it is there.
   Diagram possible();
   std::vector<std::string> text(const std::vector<Choice>& choices) const override;
-  bool has_unknown() const { return has_unknown_; }
+  bool has_unknown() const { return has_unknown_; }         // an atom whose classes cannot be told: a variable in its place
+  bool has_undecided() const { return has_undecided_; }     // its outcomes could not be found: the diagram is meaningless
 
  protected:
   Diagram atom(Term t) override;
@@ -59,7 +60,7 @@ class EventConditions : public Conditions {
   EventClasses classes_;
   std::uint32_t values_[4] = {1, 1, 1, 1};
   std::unordered_map<Term, Diagram> made_;  // by residual term
-  bool has_unknown_ = false;
+  bool has_unknown_ = false, has_undecided_ = false;
 };
 
 }  // namespace kerf::proof

@@ -192,6 +192,8 @@ AtomKind HookAtoms::kind(Term t) {
   return from & (kUnknown | kIdentity | kPath) ? AtomKind::unknown : AtomKind::code;
 }
 
+bool HookAtoms::is_unobserved(Term t) { return (origins(t) & kUnknown) != 0; }
+
 // The forms that path_outcomes() knows.
 bool HookAtoms::asks_path(Term t) {
   auto constant = [&](std::size_t i) { return terms_.op(terms_.arg(t, i)) == Op::literal; };

@@ -46,6 +46,7 @@ class HookAtoms {
   // The term with what is known replaced by its value: equal on both sides, whichever side replaced it first.
   Term residual(Term t);
   AtomKind kind(Term residual);
+  bool is_unobserved(Term residual);   // reads what only the gateway sees
 
   const Steps<AddressKey>& address(Term t);
   const Steps<std::uint32_t>& port(Term t);

@@ -71,7 +71,20 @@ class ManifestReader {
                          number(json, "values_offset", env.values_offset) && number(json, "value_count", env.value_count);
     env.body = std::make_unique<Body>();
     return numbers && facts(json, env) && exprs(json, "predicates", env, env.predicates) && exprs(json, "slots", env, env.slots) &&
-           rows(json, env);
+           rows(json, env) && approximated(json, env);
+  }
+
+  bool approximated(const Json& json, ManifestEnvironment& env) {
+    if (!json.contains("approximated")) return true;
+    const Json* list = part(json, "approximated", Json::value_t::array);
+    return list && std::all_of(list->begin(), list->end(), [&](const Json& j) {
+      std::string kind;
+      std::uint32_t policy = 0;
+      if (!number(j, "policy", policy) || !text(j, "kind", kind)) return false;
+      const auto known = find_approximation(kind);
+      if (!known || policy >= made_.policies.size()) return fail("an approximation is of no kind, or of no policy");
+      return env.approximated.emplace(policy, *known).second || fail("a policy is approximated twice");
+    });
   }
 
   bool facts(const Json& json, ManifestEnvironment& env) {

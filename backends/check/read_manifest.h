@@ -1,10 +1,12 @@
 // manifest.json as it is on disk (docs/bundle-format.md): what the loader does with the object's rows.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ir/approximation.h"
 #include "ir/eval.h"
 #include "ir/module.h"
 #include "ir/values/json.h"
@@ -36,6 +38,7 @@ struct ManifestEnvironment {
   std::unique_ptr<Body> body;  // of all predicates and slots
   std::vector<ManifestExpr> predicates, slots;
   std::vector<ManifestRow> active;
+  std::map<std::uint32_t, Approximation> approximated;   // by policy
 };
 
 struct DecodedManifest {

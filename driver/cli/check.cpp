@@ -1,6 +1,9 @@
 // check, compile, split, explain: the compiler's own commands.
 #include <fmt/core.h>
 
+#include <csignal>
+#include <cstdio>
+
 #include "backends/features.h"
 #include "driver/cli/commands.h"
 
@@ -53,6 +56,18 @@ void compile(Globals& globals, const ProgramOptions& options, const std::string&
   }
 }
 
+// Gives the graph to Graphviz, which writes to standard output.
+bool draw(const std::string& graph) {
+  std::fflush(stdout);
+  FILE* dot = ::popen("dot -Tsvg 2>/dev/null", "w");
+  if (dot == nullptr) return false;
+  auto before = std::signal(SIGPIPE, SIG_IGN);   // a missing program closes its end
+  const bool written = std::fwrite(graph.data(), 1, graph.size(), dot) == graph.size();
+  const bool ended = ::pclose(dot) == 0;
+  std::signal(SIGPIPE, before);
+  return written && ended;
+}
+
 void print_split(Globals& globals, const ProgramOptions& options, const std::string& format,
                  const std::vector<std::string>& waived) {
   std::unique_ptr<Loaded> loaded = load_program(globals, options);
@@ -71,6 +86,16 @@ void print_split(Globals& globals, const ProgramOptions& options, const std::str
     return;
   }
   Split report = split(program.module, program.plan);
+  if (format == "dot") {
+    fmt::print("{}", split_to_dot(program.module, report));
+    return;
+  }
+  if (format == "svg") {
+    if (draw(split_to_dot(program.module, report))) return;
+    fmt::print(stderr, "error: `dot` of Graphviz cannot be run; --format dot prints the graph for it\n");
+    globals.exit = kFailure;
+    return;
+  }
   if (format == "table") {
     fmt::print("{}", split_to_table(program.module, program.sources, report));
   } else {
@@ -106,6 +131,8 @@ void add_check(CLI::App& app, Globals& globals) {
   options->declare_policies(*check, false);
   options->declare_schema(*check, true);
   options->declare_entities(*check);
+  options->declare_residual(*check);
+  options->declare_required(*check);
   auto validation = std::make_shared<CheckOptions>();
   check->add_option("--validation-mode", validation->mode, "strict, or permissive: values of different types may meet")
       ->check(CLI::IsMember({"strict", "permissive"}))->type_name("strict|permissive");
@@ -115,6 +142,7 @@ void add_check(CLI::App& app, Globals& globals) {
   check->add_flag("--deny-warnings", validation->deny_warnings, "warnings fail too");
   check->callback([&globals, options, validation] {
     if (options->policies.empty()) options->policies.push_back("-");
+    if (validation->mode != "strict" && !options->required.empty()) throw CLI::ValidationError("--require", "only strict programs have a split");
     check_policies(globals, *options, *validation);
   });
 
@@ -122,6 +150,8 @@ void add_check(CLI::App& app, Globals& globals) {
   auto stage = std::make_shared<std::string>();
   CLI::App* compile_command = app.add_subcommand("compile", "compile a policy set to a bundle: eBPF object, decision table, split");
   options->declare(*compile_command, true);
+  options->declare_residual(*compile_command);
+  options->declare_required(*compile_command);
   auto* out = compile_command->add_option("-o,--output", *directory, "directory of the bundle, written whole or not at all")->type_name("DIR");
   auto* print = compile_command->add_option("--print", *stage, "print an intermediate form instead of writing a bundle")
                     ->check(CLI::IsMember({"ast", "ir", "plan", "split", "table"}))->type_name("ast|ir|plan|split|table");
@@ -136,7 +166,9 @@ void add_check(CLI::App& app, Globals& globals) {
   auto format = std::make_shared<std::string>("picture");
   CLI::App* split_command = app.add_subcommand("split", "show which layer decides which policy, and at which stage");
   options->declare(*split_command, true);
-  split_command->add_option("--format", *format)->check(CLI::IsMember({"picture", "table", "json"}))->type_name("picture|table|json");
+  options->declare_residual(*split_command);
+  options->declare_required(*split_command);
+  split_command->add_option("--format", *format, "boxes for a terminal, lines for logs, JSON, or a graph for Graphviz; svg runs its `dot`")->check(CLI::IsMember({"picture", "table", "json", "dot", "svg"}))->type_name("picture|table|json|dot|svg");
   auto given_up = std::make_shared<std::vector<std::string>>();
   declare_waived(*split_command, *given_up);
   split_command->callback([&globals, options, format, given_up] { print_split(globals, *options, *format, *given_up); });

@@ -42,6 +42,10 @@ struct ProgramOptions {
   void declare_schema(CLI::App& command, bool required);
   void declare_entities(CLI::App& command);
   void declare(CLI::App& command, bool policies_required);
+  std::string residual;                       // "floor", "ceiling" or nothing
+  void declare_residual(CLI::App& command);
+  std::vector<std::string> required;          // check_required()
+  void declare_required(CLI::App& command);
 };
 
 // -l, -a, -r, -c, --request-json, --request-validation.

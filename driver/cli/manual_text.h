@@ -39,6 +39,8 @@ inline constexpr ManualText kManual[] = {
              "process.", "kerf load --bundle bundle --name web"},
     {"bind", "From now on the tasks of the cgroup, and all that come to be in it, are held to the policies of the bundle as this principal.",
      "kerf bind --name web --principal 'Agent::\"a1\"' --cgroup /sys/fs/cgroup/web"},
+    {"refresh", "File systems that were mounted after the bind have no names, and files there are refused. This learns the mounts anew.",
+     "kerf refresh web/1"},
     {"unload", "Ends enforcement. While something is bound it wants --force. With --all it does so for all that is loaded on this machine, "
                "which is what removing the package does first.", "kerf unload --all --force"},
     {"events", "Follows decisions of the kernel. What is lost is counted and told.", "kerf events --name web"},

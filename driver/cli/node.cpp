@@ -37,6 +37,7 @@ const char* liveness(const loader::BindingStatus& s) {
 void print_status(const loader::BindingStatus& s) {
   if (s.id == 0) fmt::print("{}  {}\n", s.name, s.mode.empty() ? "no binding" : s.mode);
   else fmt::print("{}/{}  {}  {}  {}\n", s.name, s.id, s.principal, s.mode, liveness(s));
+  if (s.bundle_digest.empty()) return;   // its state says nothing
   fmt::print("  bundle     {} ({}), generation {}\n", s.bundle_dir, s.bundle_digest, s.generation);
   if (!s.cgroup.empty()) fmt::print("  cgroup     {}\n", s.cgroup);
   fmt::print("  decisions  {} ({} refused, {} by guards, {} events lost)\n", s.decisions, s.denials, s.guards, s.events_lost);
@@ -106,8 +107,10 @@ void print_load(const loader::LoadReport& report) {
   fmt::print("{}\n", report.name);
 }
 
-// As far as it goes: what cannot be unloaded is told, and does not keep the rest.
+// As far as it goes: what cannot be unloaded is told, and does not keep the rest. What is dead goes first: of a run that is
+// over only gc knows it.
 void unload_all(Globals& globals, bool force) {
+  static_cast<void>(loader::gc().ok());
   auto rows = loader::status();
   if (!rows) return fail(globals, rows.error(), kFailure);
   std::set<std::string> names;
@@ -171,6 +174,15 @@ void add_bind(CLI::App& app, Globals& globals) {
     fmt::print("{}/{}\n", report->name, report->id);
   });
   auto binding = std::make_shared<std::string>();
+  auto noncanonical = std::make_shared<bool>(false);
+  CLI::App* refresh = app.add_subcommand("refresh", "learn the mounts of a binding's tasks anew: files mounted since have names then");
+  refresh->add_option("binding", *binding, "NAME/ID, or NAME if it has one")->required()->type_name("BINDING");
+  refresh->add_flag("--allow-noncanonical", *noncanonical, "accept path literals that match nothing here");
+  refresh->callback([&globals, binding, noncanonical] {
+    auto report = loader::refresh(*binding, *noncanonical);
+    if (!report) return fail(globals, report.error(), kFailure);
+    for (const std::string& note : report->notes) fmt::print(stderr, "kerf: {}\n", note);
+  });
   CLI::App* unbind = app.add_subcommand("unbind", "let the tasks of a binding go");
   unbind->add_option("binding", *binding, "NAME/ID, or NAME if it has one")->required()->type_name("BINDING");
   unbind->callback([&globals, binding] {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "driver/cli/commands.h"
+#include "driver/gate.h"
 #include "driver/sarif.h"
 
 namespace kerf::cli {
@@ -65,6 +66,16 @@ void ProgramOptions::declare_entities(CLI::App& command) {
   command.add_option("--entities", entities, "entities in Cedar's JSON form")->type_name("FILE");
   command.add_option("-j,--jobs", jobs, "threads for parsing and validation; default: one a processor, at most 8")
       ->check(CLI::Range(1, 256))->type_name("N");
+}
+
+void ProgramOptions::declare_residual(CLI::App& command) {
+  command.add_option("--residual", residual, "what the kernel enforces of policies that it cannot decide exactly and that have no @residual")
+      ->check(CLI::IsMember({"floor", "ceiling"}))->type_name("floor|ceiling");
+}
+
+void ProgramOptions::declare_required(CLI::App& command) {
+  command.add_option("--require", required, "exact, or kernel=POLICY: exit 4 if a policy is approximated, or if the kernel alone does not decide POLICY")
+      ->type_name("WHAT");
 }
 
 void print_diagnostics(Globals& globals, const Sources& sources, const Diagnostics& diagnostics) {
@@ -131,12 +142,14 @@ std::unique_ptr<Loaded> load_program(Globals& globals, const ProgramOptions& opt
   auto begin = std::chrono::steady_clock::now();
   {
     Progress words = globals.progress("checking");
-    loaded->program = check_program(loaded->text, with_jobs);
+    loaded->program = check_program(loaded->text, with_jobs, {.residual = find_approximation(options.residual)});
   }
+  const bool valid = !loaded->program.diagnostics.has_errors();
+  if (valid) check_required(loaded->program, options.required);
   globals.log("debug", fmt::format("checked in {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count()));
   print_diagnostics(globals, loaded->program.sources, loaded->program.diagnostics);
   if (!loaded->program.diagnostics.has_errors()) return loaded;
-  globals.exit = exit_for(loaded->program.diagnostics);
+  globals.exit = valid || fails_required(loaded->program, options.required) ? kGate : exit_for(loaded->program.diagnostics);
   return nullptr;
 }
 

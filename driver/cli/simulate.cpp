@@ -40,6 +40,15 @@ void simulate(Globals& globals, const ProgramOptions& options, const std::string
   if (!event) return fail(globals, fmt::format("{}: {}", file->name, event.error().message));
   Result<Materialised> materialised = materialise(module, *event);
   if (!materialised) return fail(globals, materialised.error().message);
+  for (const KernelEnv& env : loaded->program.plan.envs) {
+    const RequestEnv& request = module.environments[env.environment];
+    const bool decides = env.event == event->event && request.principal == materialised->request.principal.type && request.resource == materialised->request.resource.type;
+    if (decides && !env.approximated.empty()) {
+      const ApproximatedPolicy& first = env.approximated.front();
+      return fail(globals, fmt::format("for {} the kernel enforces a {} of policy `{}`, which Cedar's decision does not show", to_text(request.action),
+                                       to_text(first.kind), module.policies[first.policy.index].id));
+    }
+  }
   Result<gateway::Table> table = gateway::Table::read(emit_table(module, loaded->program.sources));
   if (!table) internal_error("the emitted table cannot be read back: " + table.error().message);
   Result<gateway::Decision> decision = table->decide(materialised->request, materialised->entities);
@@ -68,6 +77,7 @@ void add_simulate(CLI::App& app, Globals& globals) {
   auto event = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("simulate", "show what a kernel event means in Cedar, and the decision on it");
   options->declare(*command, true);
+  options->declare_residual(*command);
   command->add_option("event", *event, "JSON file with the event; - is standard input")->required()->type_name("EVENT");
   command->callback([&globals, options, event] { simulate(globals, *options, *event); });
 }

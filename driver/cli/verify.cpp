@@ -10,6 +10,7 @@ namespace {
 void print_proved(std::string_view what, const proof::Proved& proved) {
   fmt::print("proved      {}: {} pairs of policy and request environment in {} environments\n", what, proved.policies - proved.not_proved.size(),
              proved.environments);
+  for (const std::string& line : proved.approximated) fmt::print("one side    {}\n", line);
   for (const std::string& line : proved.not_proved) fmt::print("not proved  {}\n", line);
 }
 
@@ -51,6 +52,7 @@ void add_verify(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand("verify", "prove that a bundle says what its sources say: 0 proved, 4 not");
   command->add_option("bundle", *directory, "directory that `kerf compile` wrote")->required()->type_name("DIR");
   options->declare(*command, false);
+  options->declare_residual(*command);
   command->callback([&globals, options, directory] { verify(globals, *options, *directory); });
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "ir/expr_json.h"
 #include "ir/passes/cases.h"
@@ -62,13 +63,32 @@ bool plan_environment(const Module& module, KernelEnv& env, EnvPlanner& planner,
   return true;
 }
 
-// Annotations that ask for what this version does not do.
+// Annotations that ask for what kerf does not do.
 void refuse_annotations(const Module& module, Diagnostics& diagnostics) {
   for (const Policy& policy : module.policies) {
     for (const auto& [key, value] : policy.annotations) {
-      if (key == "residual" || key == "on_error") {
+      if (key == "on_error") {
         diagnostics.report(Code::K5008, policy.span, key).with_note(fmt::format("policy `{}`", policy.id));
+      } else if (key == "residual" && !find_approximation(value)) {
+        diagnostics.report(Code::K5020, policy.span, value).with_note(fmt::format("policy `{}`", policy.id));
       }
+    }
+  }
+}
+
+// The approximated policies of one action are of one kind.
+void refuse_both_sides(const Module& module, const KernelPlan& plan, Diagnostics& diagnostics) {
+  std::map<EntityUid, const ApproximatedPolicy*> first;
+  std::set<EntityUid> reported;
+  for (const KernelEnv& env : plan.envs) {
+    const EntityUid& action = module.environments[env.environment].action;
+    for (const ApproximatedPolicy& approximated : env.approximated) {
+      const ApproximatedPolicy* other = first.try_emplace(action, &approximated).first->second;
+      if (other->kind == approximated.kind || !reported.insert(action).second) continue;
+      const Policy &policy = module.policies[approximated.policy.index], &before = module.policies[other->policy.index];
+      diagnostics.report(Code::K5021, policy.span, to_text(action))
+          .with_label(fmt::format("`{}` has a {} here", policy.id, to_text(approximated.kind)))
+          .with_related(before.span, fmt::format("`{}` has a {}", before.id, to_text(other->kind)));
     }
   }
 }
@@ -84,7 +104,8 @@ struct Known {
   std::map<std::string, Files> files;
 };
 
-bool plan_with_rows(const Module& module, KernelEnv& env, Known& known, Refusals& refusals, Diagnostics& diagnostics) {
+bool plan_with_rows(const Module& module, KernelEnv& env, Known& known, Refusals& refusals, const PlanOptions& options,
+                    Diagnostics& diagnostics) {
   const std::string& type = module.environments[env.environment].resource;
   const Endpoints* endpoints = nullptr;
   const Files* files = nullptr;
@@ -93,13 +114,13 @@ bool plan_with_rows(const Module& module, KernelEnv& env, Known& known, Refusals
   } else {
     files = &known.files.try_emplace(type, module, type).first->second;
   }
-  EnvPlanner planner(module, env, endpoints, files, refusals);
+  EnvPlanner planner(module, env, endpoints, files, refusals, options);
   return plan_environment(module, env, planner, diagnostics);
 }
 
 }  // namespace
 
-KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
+KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics, const PlanOptions& options) {
   KernelPlan plan;
   refuse_annotations(module, diagnostics);
   Refusals refusals(module, diagnostics);
@@ -117,8 +138,8 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
       if (planned) {
         plan.envs.push_back(plan.envs[*planned]);
       } else {
-        KernelEnv env{i, event, *resource, {}, {}, {}, {}, {}, {}};
-        if (!plan_with_rows(module, env, known, refusals, diagnostics)) return plan;
+        KernelEnv env{i, event, *resource, {}, {}, {}, {}, {}, {}, {}};
+        if (!plan_with_rows(module, env, known, refusals, options, diagnostics)) return plan;
         planned = plan.envs.size();
         plan.envs.push_back(std::move(env));
       }
@@ -126,7 +147,15 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics) {
       plan.envs.back().refusal_errno = action->refusal_errno.value_or(std::string(row.default_errno));
     }
   }
+  refuse_both_sides(module, plan, diagnostics);
   return plan;
+}
+
+const ApproximatedPolicy* KernelEnv::approximation(PolicyId policy) const {
+  for (const ApproximatedPolicy& one : approximated) {
+    if (one.policy == policy) return &one;
+  }
+  return nullptr;
 }
 
 const Body& KernelEnv::body(const Module& module, PolicyId policy) const {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ir/approximation.h"
 #include "ir/module.h"
 #include "ir/passes/formula.h"
 #include "ir/passes/stage.h"
@@ -94,6 +95,24 @@ struct KernelRow {
   std::vector<Requirement> code;           // over KernelEnv::code
 };
 
+// A condition that the kernel cannot know: any outcome is possible, an error too unless `can_error` is false.
+struct Unknown {
+  NodeId node;          // in the body that was planned
+  std::string text;     // the condition as Cedar
+  Span span;            // of the narrowest part that is the obstacle
+  Code code;            // why: the error that it would be without an approximation
+  std::string why;      // … and that error's message
+  bool can_error;
+};
+
+// A policy that the kernel does not decide exactly. Its rows hold where the policy must hold, or where it may hold
+// (holds_if_possible), whatever the unknowns are; its error rows where nothing but an error is possible.
+struct ApproximatedPolicy {
+  PolicyId policy;
+  Approximation kind;
+  std::vector<Unknown> unknowns;   // in the order in which they were met
+};
+
 struct KernelEnv {
   // The policy's body that nodes of this plan are of: rewritten by cases (cases.h) where that was needed.
   const Body& body(const Module& module, PolicyId policy) const;
@@ -106,6 +125,8 @@ struct KernelEnv {
   std::vector<ValueSlot> slots;
   std::vector<CodePredicate> code;
   std::vector<KernelRow> rows;             // by policy, then order of discovery
+  std::vector<ApproximatedPolicy> approximated = {};   // by policy; all of one kind, also over environments of an action
+  const ApproximatedPolicy* approximation(PolicyId policy) const;
   std::map<PolicyId, std::shared_ptr<const Body>> rewritten = {};
 };
 
@@ -118,8 +139,13 @@ inline constexpr std::size_t kMaxRowsPerEnv = 65536;
 inline constexpr std::size_t kMaxValueSlots = 16;   // per environment; KERF_VALUE_SLOTS
 inline constexpr std::size_t kMaxFsTypeBytes = 31;  // KERF_FS_TYPE_BYTES less a final 0
 
-// Policies that the kernel cannot enforce exactly are K5xxx errors; the plan is then unusable.
-KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics);
+struct PlanOptions {
+  std::optional<Approximation> residual = {};   // of policies without `@residual`
+};
+
+// Policies that the kernel cannot enforce exactly are K5xxx errors, unless they ask for an approximation; the plan is
+// then unusable.
+KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics, const PlanOptions& options = {});
 
 // The expression of a predicate or a value slot as userspace evaluates it, in the form of ir/expr_json.h: what the
 // environment or the snapshot decides is replaced by its value, so only `principal` and facts of `context` remain.

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "ir/base/check.h"
+#include "ir/passes/approximate.h"
 #include "ir/passes/partition.h"
 #include "ir/passes/path_partition.h"
 #include "ir/passes/rests.h"
@@ -23,7 +24,7 @@ constexpr std::uint32_t kPredicateAtoms = 3u << 28;
 constexpr std::uint32_t kCodeAtoms = 4u << 28;
 constexpr std::uint32_t kSetAtoms = 5u << 28;         // tests of the path that are sets
 constexpr std::uint32_t kPatternAtoms = 6u << 28;     // … and those that are patterns
-constexpr std::uint32_t kRefusedAtom = 7u << 28;
+constexpr std::uint32_t kUnknownAtoms = 7u << 28;     // what the kernel cannot know
 constexpr std::uint64_t kMaxWork = 100'000'000;   // formula nodes visited for one policy
 constexpr std::size_t kMaxPartitioned = 1u << 20;     // files and trees of the sets of one policy
 
@@ -43,7 +44,9 @@ std::uint32_t atom_number(std::vector<Map>& atoms, std::unordered_multimap<std::
 
 class PolicyPlanner {
  public:
-  PolicyPlanner(EnvPlanner& env, const PolicyInEnv& policy) : env_(env), policy_(policy), body_(*policy.body) {
+  PolicyPlanner(EnvPlanner& env, const PolicyInEnv& policy)
+      : env_(env), policy_(policy), body_(*policy.body), owner_(env.module.policies[policy.policy.index]),
+        asked_(approximation_of(owner_, env.options.residual)) {
     for (std::size_t i = 0; i < body_.size(); ++i) decided_.push_back(decide(NodeId(i)));
   }
 
@@ -296,22 +299,29 @@ class PolicyPlanner {
     std::size_t open_ = kNone;   // the operand that further sets join
   };
 
+  // Nothing if the first has no map; `end` moves to the first that has none.
   template <class Map, class Of>
-  std::optional<Map> run_of(const std::vector<NodeId>& operands, std::size_t begin, std::size_t end,
+  std::optional<Map> run_of(const std::vector<NodeId>& operands, std::size_t begin, std::size_t& end,
                             Outcome (*join)(Outcome, Outcome), const Of& outcomes_of) {
     std::vector<Map> maps;
     for (std::size_t i = begin; i < end; ++i) {
       std::optional<Map> map = outcomes_of(operands[i]);
-      if (!map) return std::nullopt;
+      if (!map) {
+        end = std::max(i, begin + 1);
+        break;
+      }
       maps.push_back(std::move(*map));
     }
+    if (maps.empty()) return std::nullopt;
     return combine_chain(std::move(maps), join);
   }
 
   std::optional<AddressOutcomes> address_outcomes(NodeId id) {
     NodeId blame;
     auto map = env_.hook.address(policy_, id, blame);
-    if (!map) {
+    if (!map && asked_) {
+      hidden_ = unknown(id, env_.refusals.why_hidden(policy_, env_.request, blame));
+    } else if (!map) {
       refused_ = true;
       env_.refusals.hidden_addresses(policy_, env_.request, blame);
     }
@@ -320,7 +330,7 @@ class PolicyPlanner {
 
   Id address_atom(NodeId id) { return address_atom(address_outcomes(id)); }
   Id address_atom(std::optional<AddressOutcomes> map) {
-    if (!map) return residuals_.constant(Outcome::error);
+    if (!map) return hidden_.value_or(residuals_.constant(Outcome::error));
     if (map->at.size() == 1) return residuals_.constant(map->at.front().second);
     const bool fallible = can_fail(*map);
     return residuals_.atom(kAddressAtoms + atom_number(addresses_, address_index_, std::move(*map)), fallible);
@@ -379,17 +389,32 @@ class PolicyPlanner {
   }
 
   Id refuse(NodeId id) {
+    if (asked_) return unknown(id, env_.refusals.why(policy_, env_.request, id));
     refused_ = true;
     env_.refusals.report(policy_, env_.request, id);
     // An open atom: what follows is looked at too, and its refusals are reported together with this one.
-    return residuals_.atom(kRefusedAtom, true);
+    return residuals_.atom(kUnknownAtoms, true);
+  }
+
+  // Equal conditions are one unknown, so `u || !u` holds where `u` cannot fail.
+  Id unknown(NodeId id, const Diagnostic& why) {
+    const bool can_error = policy_.analysis->can_error[id.index];   // behind a guard it cannot, before it can
+    std::size_t number = 0;
+    auto same = [&](const Unknown& other) { return other.can_error == can_error && same_tree(body_, other.node, body_, id); };
+    while (number < unknowns_.size() && !same(unknowns_[number])) ++number;
+    if (number == unknowns_.size()) unknowns_.push_back({id, print_expr(body_, id), why.span, why.code, why.message, can_error});
+    return residuals_.atom(kUnknownAtoms + static_cast<std::uint32_t>(number), can_error);
   }
 
   // False if there are too many rows.
   bool rows(Id root) {
     const bool good = env_.env.resource == KernelKind::endpoint ? endpoint_rows(root) : path_rows(root);
-    if (good) std::move(rows_.begin(), rows_.end(), std::back_inserter(env_.env.rows));
-    return good;
+    if (!good) return false;
+    std::move(rows_.begin(), rows_.end(), std::back_inserter(env_.env.rows));
+    ApproximatedPolicy approximated{policy_.policy, asked_.value_or(Approximation::floor), {}};
+    for (std::uint32_t used : atoms_used(residuals_, root, kUnknownAtoms, unknowns_.size())) approximated.unknowns.push_back(unknowns_[used]);
+    if (!approximated.unknowns.empty()) env_.env.approximated.push_back(std::move(approximated));
+    return true;
   }
 
   // Address, then port, then endpoint, then the rest as paths through the formula.
@@ -437,7 +462,9 @@ class PolicyPlanner {
   bool add_rows(const KernelRow& shape, Id rest) {
     const std::uint64_t done = residuals_.work();
     if (done > kMaxWork) return false;
-    auto paths = residual_paths(residuals_, rest, kMaxRowsPerPolicy - rows_.size(), kMaxWork - done);
+    const std::size_t room = kMaxRowsPerPolicy - rows_.size();
+    auto paths = unknowns_.empty() ? residual_paths(residuals_, rest, room, kMaxWork - done)
+                                   : approximate_paths(residuals_, rest, {kUnknownAtoms, holds_if_possible(owner_.effect, *asked_)}, room, kMaxWork - done);
     if (!paths) return false;
     for (const Path& path : *paths) {
       KernelRow row = shape;
@@ -462,6 +489,10 @@ class PolicyPlanner {
   EnvPlanner& env_;
   const PolicyInEnv& policy_;
   const Body& body_;
+  const Policy& owner_;
+  const std::optional<Approximation> asked_;                 // what the policy asks for, should it not be exact
+  std::vector<Unknown> unknowns_;                            // by atom
+  std::optional<Residuals::Id> hidden_;                      // the unknown that the last condition without a map became
   std::vector<std::optional<Outcome>> decided_;              // by node
   Residuals residuals_;
   std::vector<AddressOutcomes> addresses_;
@@ -477,8 +508,8 @@ class PolicyPlanner {
 }  // namespace
 
 EnvPlanner::EnvPlanner(const Module& module_in, KernelEnv& env_in, const Endpoints* known_endpoints,
-                       const Files* known_files, Refusals& refusals_in)
-    : module(module_in), env(env_in), request(module_in.environments[env_in.environment]), refusals(refusals_in),
+                       const Files* known_files, Refusals& refusals_in, const PlanOptions& options_in)
+    : module(module_in), env(env_in), request(module_in.environments[env_in.environment]), refusals(refusals_in), options(options_in),
       shared(module_in, env_in), hook(module_in, request), paths(module_in, env_in) {
   if (known_endpoints) endpoints.emplace(module, request, *known_endpoints);
   if (known_files) files.emplace(module, request, *known_files);

@@ -9,12 +9,14 @@ namespace kerf {
 
 // What the policies of one environment share. `endpoints` or `files`: those of the environment's resource type.
 struct EnvPlanner {
-  EnvPlanner(const Module& module, KernelEnv& env, const Endpoints* endpoints, const Files* files, Refusals& refusals);
+  EnvPlanner(const Module& module, KernelEnv& env, const Endpoints* endpoints, const Files* files, Refusals& refusals,
+             const PlanOptions& options);
 
   const Module& module;
   KernelEnv& env;
   const RequestEnv& request;
   Refusals& refusals;
+  const PlanOptions& options;
   SharedExprs shared;
   HookOutcomes hook;
   PathTests paths;

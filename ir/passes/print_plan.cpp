@@ -81,6 +81,13 @@ std::string print_plan(const Module& module, const KernelPlan& plan) {
     for (std::size_t i = 0; i < env.code.size(); ++i) {
       text += fmt::format("  code {}: {}\n", i, code_text(env.body(module, env.code[i].policy), env.code[i]));
     }
+    for (const ApproximatedPolicy& one : env.approximated) {
+      text += fmt::format("  {} of {}:", to_text(one.kind), module.policies[one.policy.index].id);
+      for (const Unknown& unknown : one.unknowns) {
+        text += fmt::format(" unknown {}{};", unknown.text, unknown.can_error ? ", an error too" : "");
+      }
+      text.back() = '\n';
+    }
     for (const KernelRow& row : env.rows) text += row_text(module, row);
   }
   return text;

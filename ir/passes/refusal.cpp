@@ -88,6 +88,7 @@ Diagnostic* Refusals::add(Code code, const PolicyInEnv& policy, const RequestEnv
   if (!span.valid()) span = owner.span;
   Diagnostic& made = diagnostics_.report(code, span, argument);
   made.with_note(fmt::format("policy `{}`, for {}", owner.id, environment_text(env)));
+  made.policy = owner.id;
   return &made;
 }
 
@@ -97,6 +98,18 @@ void Refusals::report(const PolicyInEnv& policy, const RequestEnv& env, NodeId l
   } else {
     mixed(policy, env, leaf);
   }
+}
+
+Diagnostic Refusals::why(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const {
+  Diagnostics made;
+  Refusals(module_, made).report(policy, env, leaf);
+  return made.all().at(0);
+}
+
+Diagnostic Refusals::why_hidden(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame) const {
+  Diagnostics made;
+  Refusals(module_, made).hidden_addresses(policy, env, blame);
+  return made.all().at(0);
 }
 
 void Refusals::not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) {
@@ -144,6 +157,7 @@ void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId le
     const Policy& owner = module_.policies[policy.policy.index];
     Diagnostic& made = diagnostics_.report(Code::K5006, body[node].span, type, excerpt(body, node));
     made.with_note(fmt::format("policy `{}`, for {}", owner.id, environment_text(env)));
+    made.policy = owner.id;
     made.with_label("meets what the hook observes");
     made.with_related(body[*value].span, "known before the hook");
     made.with_help("list the values in the policy, or put the resources into a stored group and test `resource in …`");

@@ -15,6 +15,9 @@ class Refusals {
   void report(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
   void too_many_values(const PolicyInEnv& policy, const RequestEnv& env, NodeId expression);
   void hidden_addresses(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame);
+  // What the same would report; nothing is reported.
+  Diagnostic why(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const;
+  Diagnostic why_hidden(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame) const;
 
  private:
   Diagnostic* add(Code code, const PolicyInEnv& policy, const RequestEnv& env, NodeId node, std::string argument);

@@ -116,7 +116,8 @@ Json entry_to_json(const Module& module, const Sources& sources, const SplitEntr
                {"exprs", std::move(exprs)}};
   if (entry.layer == Layer::kernel) {
     for (KernelEventId event : entry.events) json["events"].push_back(std::string(kernel_event(event).text));
-    json["exact"] = entry.exact;
+    json["exact"] = !entry.approximation;
+    if (entry.approximation) json["approximation"] = approximation_to_json(module, sources, *entry.approximation);
   }
   return json;
 }
@@ -125,7 +126,11 @@ Json entry_to_json(const Module& module, const Sources& sources, const SplitEntr
 
 Split split(const Module& module, const KernelPlan& plan) {
   std::vector<std::vector<KernelEventId>> events(module.environments.size());
-  for (const KernelEnv& env : plan.envs) events[env.environment].push_back(env.event);
+  std::vector<const KernelEnv*> planned(module.environments.size());   // rows do not depend on the event
+  for (const KernelEnv& env : plan.envs) {
+    events[env.environment].push_back(env.event);
+    planned[env.environment] = &env;
+  }
   std::vector<std::vector<bool>> applies;
   for (std::size_t e = 0; e < module.environments.size(); ++e) applies.push_back(applicable(module, e));
   Split result;
@@ -133,11 +138,12 @@ Split split(const Module& module, const KernelPlan& plan) {
     const Policy& policy = module.policies[p];
     for (std::size_t e = 0; e < module.environments.size(); ++e) {
       const RequestEnv& env = module.environments[e];
-      SplitEntry entry{PolicyId(p), e, events[e].empty() ? Layer::gateway : Layer::kernel, events[e], true, {}};
+      SplitEntry entry{PolicyId(p), e, events[e].empty() ? Layer::gateway : Layer::kernel, events[e], {}, {}};
       if (!applies[e][p]) {
         entry.layer = Layer::none;
       } else if (!events[e].empty()) {
         entry.exprs = StageReport(module, policy, env).run();
+        if (const ApproximatedPolicy* found = planned[e]->approximation(entry.policy)) entry.approximation = *found;
       }
       result.entries.push_back(std::move(entry));
     }
@@ -145,10 +151,23 @@ Split split(const Module& module, const KernelPlan& plan) {
   return result;
 }
 
+Json approximation_to_json(const Module& module, const Sources& sources, const ApproximatedPolicy& approximated) {
+  const Policy& policy = module.policies[approximated.policy.index];
+  Json unknowns = Json::array();
+  for (const Unknown& unknown : approximated.unknowns) {
+    Json outcomes = {"false", "true"};
+    if (unknown.can_error) outcomes.push_back("error");
+    unknowns.push_back({{"text", unknown.text}, {"source", span_to_json(sources, unknown.span)},
+                        {"code", std::string(catalogue_row(unknown.code).name)}, {"reason", unknown.why}, {"outcomes", std::move(outcomes)}});
+  }
+  return {{"kind", std::string(to_text(approximated.kind))},
+          {"holds", holds_if_possible(policy.effect, approximated.kind) ? "possible" : "certain"}, {"unknowns", std::move(unknowns)}};
+}
+
 Json split_to_json(const Module& module, const Sources& sources, const Split& split) {
   Json entries = Json::array();
   for (const SplitEntry& entry : split.entries) entries.push_back(entry_to_json(module, sources, entry));
-  return {{"format", "kerf-split"}, {"version", 2}, {"entries", std::move(entries)}};
+  return {{"format", "kerf-split"}, {"version", 3}, {"entries", std::move(entries)}};
 }
 
 }  // namespace kerf

@@ -54,11 +54,13 @@ std::string events_text(const SplitEntry& entry) {
   return text;
 }
 
+std::string_view mode_text(const SplitEntry& entry) { return entry.approximation ? to_text(entry.approximation->kind) : "exact"; }
+
 std::string layer_summary(const SplitEntry& entry) {
   switch (entry.layer) {
     case Layer::kernel:
       return fmt::format("kernel {}{} {}", kernel_event(entry.events.front()).text,
-                         entry.events.size() > 1 ? fmt::format(" +{}", entry.events.size() - 1) : "", entry.exact ? "exact" : "approximate");
+                         entry.events.size() > 1 ? fmt::format(" +{}", entry.events.size() - 1) : "", mode_text(entry));
     case Layer::gateway: return "gateway";
     case Layer::none: return "-";
   }
@@ -66,6 +68,12 @@ std::string layer_summary(const SplitEntry& entry) {
 }
 
 std::string_view effect_text(const Policy& policy) { return policy.effect == Effect::permit ? "permit" : "forbid"; }
+
+std::string_view approximation_text(Effect effect, Approximation kind) {
+  const bool possible = holds_if_possible(effect, kind);
+  if (effect == Effect::permit) return possible ? "permits wherever the unknown may permit" : "permits only where it permits whatever the unknown is";
+  return possible ? "forbids wherever the unknown may forbid" : "forbids only where it forbids whatever the unknown is";
+}
 
 class Picture {
  public:
@@ -138,6 +146,24 @@ void draw_exprs(Picture& picture, const SplitEntry& entry) {
   }
 }
 
+std::string unknown_outcomes(const Unknown& unknown) { return unknown.can_error ? "true, false or an error" : "true or false"; }
+
+// What an approximation takes as unknown, and what it makes of it.
+void draw_unknowns(Picture& picture, const Module& module, const SplitEntry& entry) {
+  if (!entry.approximation) return;
+  for (const Unknown& unknown : entry.approximation->unknowns) {
+    std::string label = "unknown";
+    for (const std::string& line : wrap(unknown.text, kWidth - 18)) {
+      picture.line(fmt::format("  {:<9} {}", label, line), "31");
+      label.clear();
+    }
+    for (const std::string& line : wrap(fmt::format("{}: {}; taken as {}", catalogue_row(unknown.code).name, unknown.why, unknown_outcomes(unknown)), kWidth - 18)) {
+      picture.line(fmt::format("  {:<9}   {}", "", line), "2");
+    }
+  }
+  picture.line(fmt::format("  {:<9} {}", mode_text(entry), approximation_text(module.policies[entry.policy.index].effect, entry.approximation->kind)), "31");
+}
+
 void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry) {
   const RequestEnv& env = module.environments[entry.environment];
   if (entry.layer == Layer::gateway) {
@@ -146,11 +172,12 @@ void draw_entry(Picture& picture, const Module& module, const SplitEntry& entry)
   }
   const bool one = entry.events.size() == 1;
   picture.line(fmt::format("KERNEL    {}  ·  {}  ·  {}", request_text(env),
-                           one ? events_text(entry) : fmt::format("{} events", entry.events.size()), entry.exact ? "exact" : "approximate"), "1;32");
+                           one ? events_text(entry) : fmt::format("{} events", entry.events.size()), mode_text(entry)), "1;32");
   for (const std::string& line : one ? std::vector<std::string>{} : wrap(events_text(entry), kWidth - 18)) {
     picture.line(fmt::format("            {}", line));
   }
   draw_exprs(picture, entry);
+  draw_unknowns(picture, module, entry);
 }
 
 }  // namespace
@@ -165,6 +192,10 @@ std::string split_to_table(const Module& module, const Sources& sources, const S
     for (const StagedExpr& expr : entry.exprs) {
       text += trimmed(fmt::format("    {} {} {}", fit(std::string(to_text(expr.stage)), 8), fit(expr.text, 56),
                                   fit(place(sources, expr.span), 28)));
+    }
+    if (!entry.approximation) continue;
+    for (const Unknown& unknown : entry.approximation->unknowns) {
+      text += trimmed(fmt::format("    unknown  {} {}", fit(unknown.text, 56), fit(place(sources, unknown.span), 28)));
     }
   }
   return text;

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 2
+#define KERF_ABI_VERSION 3
 
 #define KERF_EVENT_KINDS 16      /* slots for events in a binding */
 
@@ -197,6 +197,7 @@ enum kerf_guard {
 	KERF_GUARD_PTRACE = 6,
 	KERF_GUARD_SIGNAL = 7,
 	KERF_GUARD_PROTECTED_FILE = 8,        /* cgroupfs, bpffs, usermode helpers */
+	KERF_GUARD_SOURCE_ROUTING = 9,        /* a packet that names a way of its own; its record has no process */
 };
 
 /* The map kerf_state (ARRAY, one element). */

@@ -4,6 +4,7 @@
 #include "decide.h"
 #include "match.h"
 #include "cgroup.h"
+#include "packets.h"
 #include "fence.h"
 #include "files.h"
 #include "rename.h"

@@ -39,6 +39,18 @@ std::optional<std::string> read_lsm_list() {
   return text ? std::optional(*text) : std::nullopt;
 }
 
+constexpr const char* kSymbols = "/proc/kallsyms";
+constexpr std::uint64_t kMaxSymbolsBytes = 256u << 20;
+constexpr std::string_view kRenameLock = "rename_lock";
+
+// Programs that ask for the names of files; without the lock's count every name would be refused as raced.
+bool names_files(const KnownProgram& row) { return (row.events & ~KERF_FILE_EVENTS) == 0; }
+
+bool shows_rename_lock() {
+  auto text = read_file(kSymbols, kMaxSymbolsBytes);
+  return text.ok() && shows_symbol(*text, kRenameLock);
+}
+
 struct FreeBtf {
   void operator()(btf* types) const { btf__free(types); }
 };
@@ -100,6 +112,18 @@ std::string missing_lsm_parameter(std::string_view list) {
   return "lsm=" + wanted + "bpf";
 }
 
+bool shows_symbol(std::string_view symbols, std::string_view name) {
+  for (std::size_t at = 0; at < symbols.size();) {
+    std::size_t end = std::min(symbols.find('\n', at), symbols.size());
+    std::string_view line = symbols.substr(at, end - at);   // "ffffffff810a1b00 t name"
+    std::size_t space = line.find(' ');
+    bool ours = space != std::string_view::npos && line.size() > space + 3 && line.substr(space + 3) == name;
+    if (ours && line.substr(0, space).find_first_not_of('0') != std::string_view::npos) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
 Abilities find_abilities(const Manifest& manifest) {
   QuietLibbpf quiet;
   Abilities found;
@@ -109,11 +133,18 @@ Abilities find_abilities(const Manifest& manifest) {
     listed = parameter.empty();
     if (!listed) found.reasons.push_back(fmt::format("BPF is not among this kernel's security modules, so its LSM programs would never run; add `{}` to the kernel's command line and boot again", parameter));
   }
+  std::vector<const KnownProgram*> programs = programs_of(manifest);
+  bool needs_names = std::any_of(programs.begin(), programs.end(), [](const KnownProgram* row) { return names_files(*row); });
+  bool named = !needs_names || shows_rename_lock();
+  if (!named) {
+    found.reasons.push_back(fmt::format("no file can be named: {} shows no address of `{}` (it takes a kernel with CONFIG_KALLSYMS_ALL, and CAP_SYSLOG or the sysctl kernel.kptr_restrict=0)", kSymbols, kRenameLock));
+  }
   Btf types(btf__load_vmlinux_btf());
   std::string first;
   std::size_t more = 0;
-  for (const KnownProgram* row : programs_of(manifest)) {
-    if (!needs_lsm(*row)) continue;
+  for (const KnownProgram* row : programs) {
+    if (!named && names_files(*row)) found.refused.insert(row->name);
+    if (!needs_lsm(*row) || found.refused.contains(row->name)) continue;
     std::string why = row->type == BPF_PROG_TYPE_LSM && !listed ? "not listed" : trial(*row, types.get());
     if (why.empty()) continue;
     found.refused.insert(row->name);

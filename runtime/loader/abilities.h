@@ -22,6 +22,9 @@ Abilities find_abilities(const Manifest& manifest);
 // From the text of /sys/kernel/security/lsm: empty if BPF is in the list, else what to boot with.
 std::string missing_lsm_parameter(std::string_view list);
 
+// From the text of /proc/kallsyms: is the symbol there, with an address? The walk over a path reads rename_lock.
+bool shows_symbol(std::string_view symbols, std::string_view name);
+
 // What will be attached, and what each feature comes to.
 struct Enforcement {
   std::vector<const KnownProgram*> programs;    // hooks, probe and iterator to load, in the table's order

@@ -101,6 +101,25 @@ LoaderResult<Unit> write_path(const Maps& maps, std::uint32_t index, std::uint32
   return Unit{};
 }
 
+// `change`: BPF_NOEXIST, or BPF_ANY: a key that is there gets the new path at one blow.
+LoaderResult<Unit> put_anchors(const Maps& maps, std::uint32_t binding, const std::vector<Anchor>& anchors, std::uint64_t change) {
+  std::set<std::uint32_t> taken;
+  for (const auto& [key, index] : all_keys(maps)) taken.insert(index);
+  if (taken.size() + anchors.size() > KERF_MAX_ANCHORS) {
+    return view_failure("{} anchors are needed, {} of {} are taken", anchors.size(), taken.size(), KERF_MAX_ANCHORS);
+  }
+  std::uint32_t index = 0;
+  for (const Anchor& anchor : anchors) {
+    while (taken.contains(index)) ++index;
+    if (auto done = write_path(maps, index, binding, anchor.path); !done) return done;
+    kerf_anchor_key key = anchor.key;
+    key.binding = binding;
+    if (::bpf_map_update_elem(maps.anchors.get(), &key, &index, change) != 0) return fail(Code::K7604, errno_text(errno));
+    ++index;
+  }
+  return Unit{};
+}
+
 }  // namespace
 
 LoaderResult<View> open_view(const std::string& task) {
@@ -144,21 +163,21 @@ LoaderResult<std::vector<Anchor>> learn_anchors(const View& view, const Maps& ma
 }
 
 LoaderResult<Unit> add_anchors(const Maps& maps, std::uint32_t binding, const std::vector<Anchor>& anchors) {
-  std::set<std::uint32_t> taken;
-  for (const auto& [key, index] : all_keys(maps)) taken.insert(index);
-  if (taken.size() + anchors.size() > KERF_MAX_ANCHORS) {
-    return view_failure("{} anchors are needed, {} of {} are taken", anchors.size(), taken.size(), KERF_MAX_ANCHORS);
+  return put_anchors(maps, binding, anchors, BPF_NOEXIST);
+}
+
+LoaderResult<Unit> replace_anchors(const Maps& maps, std::uint32_t binding, const std::vector<Anchor>& anchors) {
+  std::set<decltype(order(kerf_anchor_key{}))> wanted;
+  for (const Anchor& anchor : anchors) wanted.insert(order(anchor.key));
+  if (auto done = put_anchors(maps, binding, anchors, BPF_ANY); !done) return done;
+  for (auto [key, index] : all_keys(maps)) {
+    if (key.binding != binding) continue;
+    kerf_anchor_key bare = key;
+    bare.binding = 0;
+    if (wanted.contains(order(bare))) continue;
+    if (::bpf_map_delete_elem(maps.anchors.get(), &key) != 0 && errno != ENOENT) return fail(Code::K7604, errno_text(errno));
   }
-  std::uint32_t index = 0;
-  for (const Anchor& anchor : anchors) {
-    while (taken.contains(index)) ++index;
-    if (auto done = write_path(maps, index, binding, anchor.path); !done) return done;
-    kerf_anchor_key key = anchor.key;
-    key.binding = binding;
-    if (::bpf_map_update_elem(maps.anchors.get(), &key, &index, BPF_NOEXIST) != 0) return fail(Code::K7604, errno_text(errno));
-    ++index;
-  }
-  return Unit{};
+  return grace_period();   // a hook may still copy a path whose place is free now
 }
 
 LoaderResult<Unit> remove_anchors(const Maps& maps, std::uint32_t binding) {

@@ -26,6 +26,8 @@ struct Anchor {
 LoaderResult<std::vector<Anchor>> learn_anchors(const View& view, const Maps& maps, const std::string& pins);
 
 LoaderResult<Unit> add_anchors(const Maps& maps, std::uint32_t binding, const std::vector<Anchor>& anchors);
+// In the place of those that the binding has. Meanwhile a name is the old or the new one, or none.
+LoaderResult<Unit> replace_anchors(const Maps& maps, std::uint32_t binding, const std::vector<Anchor>& anchors);
 LoaderResult<Unit> remove_anchors(const Maps& maps, std::uint32_t binding);
 
 // The first two anchors with one key, if there are any.

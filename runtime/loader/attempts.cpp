@@ -20,6 +20,7 @@
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
+#include "runtime/loader/process.h"
 
 namespace kerf::loader {
 namespace {
@@ -104,6 +105,57 @@ int try_protect(const Targets& t) {
   return at == MAP_FAILED ? kImpossible : result_of(::mprotect(at, 4096, PROT_READ | PROT_EXEC));
 }
 
+// One way point, the loopback address itself: of the types that there are, the first that the kernel takes.
+bool set_routing_header(int fd) {
+  struct {
+    unsigned char next = 0, length = 2, type = 4, left = 0, last = 0, flags = 0, tag[2] = {};
+    in6_addr way = IN6ADDR_LOOPBACK_INIT;
+  } header;
+  if (::setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, &header, sizeof header) == 0) return true;
+  header.type = 2;
+  header.left = 1;
+  return ::setsockopt(fd, IPPROTO_IPV6, IPV6_RTHDR, &header, sizeof header) == 0;
+}
+
+bool send_fd(int channel, int fd) {
+  char byte = 0;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return ::sendmsg(channel, &message, MSG_NOSIGNAL) == 1;
+}
+
+Fd receive_fd(int channel) {
+  char byte = 0;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  if (::recvmsg(channel, &message, MSG_CMSG_CLOEXEC) != 1) return Fd();
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int))) return Fd();
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return Fd(fd);
+}
+
+int try_routed(const Targets& t) {
+  if (!t.routed.ok()) return kImpossible;
+  return result_of(::send(t.routed.get(), "kerf", 4, MSG_DONTWAIT));
+}
+
 int try_bpf(const Targets&) {
   bpf_attr attr{};
   attr.map_type = BPF_MAP_TYPE_ARRAY;
@@ -140,6 +192,22 @@ LoaderResult<Unit> make_sockets(Targets& t) {
   return Unit{};
 }
 
+LoaderResult<Fd> make_routed(int cgroup, const Targets& targets) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(Code::K7408, "the cgroup", errno_text(errno));
+  Fd ours(ends[0]), theirs(ends[1]);
+  auto child = clone_into(cgroup, [&] {
+    Fd fd(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    bool made = fd.ok() && set_routing_header(fd.get()) && ::connect(fd.get(), targets.udp6.raw(), targets.udp6.size) == 0;
+    return made && send_fd(theirs.get(), fd.get()) ? 0 : 1;
+  });
+  if (!child) return child.error();
+  theirs.reset();
+  Fd fd = receive_fd(ours.get());
+  wait_status(*child);
+  return fd;
+}
+
 LoaderResult<Targets> make_targets(const std::string& directory, const std::string& outside) {
   Targets t;
   if (auto done = make_sockets(t); !done) return done.error();
@@ -163,6 +231,9 @@ void remove_targets(const Targets& t) { static_cast<void>(remove_tree(t.director
 const std::vector<Attempt>& attempts() {
   constexpr std::uint32_t reads = KERF_BIT(KERF_EVENT_FILE_READ), writes = KERF_BIT(KERF_EVENT_FILE_WRITE),
                           lists = KERF_BIT(KERF_EVENT_FILE_LIST), executes = KERF_BIT(KERF_EVENT_FILE_EXEC);
+  constexpr std::uint32_t makes = KERF_BIT(KERF_EVENT_FILE_CREATE) | KERF_BIT(KERF_EVENT_FILE_WRITE),
+                          renames = makes | KERF_BIT(KERF_EVENT_FILE_DELETE) | KERF_BIT(KERF_EVENT_FILE_RENAME),
+                          links = makes | KERF_BIT(KERF_EVENT_FILE_LINK);
   constexpr std::uint32_t all = KERF_ALL_EVENTS, files = KERF_FILE_EVENTS, net = KERF_NET_EVENTS;
   static const std::vector<Attempt> list = {
       {"kerf_connect4", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(AF_INET, t.tcp4); }},
@@ -170,6 +241,7 @@ const std::vector<Attempt>& attempts() {
       {"kerf_sendmsg4", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(AF_INET, t.udp4); }},
       {"kerf_sendmsg6", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(AF_INET6, t.udp6); }},
       {"kerf_sock_create", net, false, EPERM, [](const Targets&) { return try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }},
+      {"kerf_egress", net, false, EPERM, try_routed},
       {"kerf_lsm_connect", net, true, 0, [](const Targets& t) { return connect_with(t.tcp.get(), t.tcp4); }},
       {"kerf_lsm_sendmsg", net, true, 0, [](const Targets& t) {
          return result_of(::sendto(t.udp.get(), "kerf", 4, 0, t.udp4.raw(), t.udp4.size)); }},
@@ -186,8 +258,8 @@ const std::vector<Attempt>& attempts() {
       {"kerf_path_truncate", files, true, 0, [](const Targets& t) { return result_of(::truncate(t.file.c_str(), 1)); }},
       {"kerf_path_chmod", files, true, 0, [](const Targets& t) { return result_of(::chmod(t.file.c_str(), 0700)); }},
       {"kerf_path_chown", files, true, 0, [](const Targets& t) { return result_of(::chown(t.file.c_str(), 0, 0)); }},
-      {"kerf_path_rename", files, true, 0, [](const Targets& t) { return result_of(::rename(t.other.c_str(), t.fresh.c_str())); }},
-      {"kerf_path_link", files, true, 0, [](const Targets& t) { return result_of(::link(t.file.c_str(), t.fresh.c_str())); }},
+      {"kerf_path_rename", files, true, 0, [](const Targets& t) { return result_of(::rename(t.other.c_str(), t.fresh.c_str())); }, renames},
+      {"kerf_path_link", files, true, 0, [](const Targets& t) { return result_of(::link(t.file.c_str(), t.fresh.c_str())); }, links},
       {"kerf_inode_getattr", files, true, 0, [](const Targets& t) {
          struct stat about {};
          return result_of(::stat(t.file.c_str(), &about)); }},

@@ -23,6 +23,7 @@ struct Targets {
   Fd listener, receiver;
   Address tcp4, tcp6, udp4, udp6;
   Fd tcp, udp;                      // sockets made outside of the cgroup
+  Fd routed;                        // see make_routed; not open: this machine has no routing headers
   Fd executable;                    // of this process, for mappings
   std::string file, other, fresh, empty_directory, fresh_directory, directory;
   std::string protected_file;       // the kernel's cgroup.procs of `outside`
@@ -30,6 +31,8 @@ struct Targets {
 };
 // The sockets alone.
 LoaderResult<Unit> make_sockets(Targets& targets);
+// A datagram socket of the cgroup, made and connected while nothing judges it yet, whose packets have a routing header.
+LoaderResult<Fd> make_routed(int cgroup, const Targets& targets);
 // `directory`: empty; its files are made here.
 LoaderResult<Targets> make_targets(const std::string& directory, const std::string& outside);
 void remove_targets(const Targets& targets);
@@ -43,6 +46,7 @@ struct Attempt {
   bool tagged;                      // judged by the task's tag, not by the cgroup's programs
   int expected;                     // errno; 0: any
   int (*run)(const Targets&);
+  std::uint32_t unguarded = ~0u;    // with the guard on names waived, tried only if one of these is governed
 };
 const std::vector<Attempt>& attempts();
 

@@ -14,6 +14,7 @@
 #include "runtime/loader/instance.h"
 #include "runtime/loader/paths.h"
 #include "runtime/loader/probe.h"
+#include "runtime/loader/process.h"
 #include "runtime/loader/record.h"
 
 namespace kerf::loader {
@@ -28,6 +29,31 @@ std::string link_text(const std::string& path) {
   return n > 0 ? std::string(target, static_cast<std::size_t>(n)) : std::string();
 }
 
+std::string first_line(const std::string& path) {
+  auto text = read_file(path, 4096);
+  return text ? text->substr(0, text->find('\n')) : std::string();
+}
+
+// Nothing can be tried where no task can be; found before anything is attached. Empty: a task can enter.
+LoaderResult<std::string> why_closed(const std::string& path, int cgroup) {
+  int error = 0;
+  auto child = clone_into(cgroup, [] { return 0; }, &error);
+  if (child) {
+    wait_status(*child);
+    return std::string();
+  }
+  switch (error) {
+    case EBUSY:
+      return fmt::format("it hands controllers to the cgroups below it ({}), so the kernel lets no task into it; bind each of those, or take the controllers out of its cgroup.subtree_control", first_line(path + "/cgroup.subtree_control"));
+    case EOPNOTSUPP:
+      return fmt::format("no process can be put into it: its cgroup.type is `{}`; bind the root of its threads", first_line(path + "/cgroup.type"));
+    case EAGAIN:
+      return std::string("no process can be started in it: a pids.max of it or above it is reached");
+    default:
+      return child.error();
+  }
+}
+
 LoaderResult<Fd> open_free_cgroup(const Host& host, const std::string& path) {
   auto refuse = [&](const std::string& why) { return fail(Code::K7414, escape_bytes(path), why); };
   auto cgroup = open_cgroup(path);
@@ -37,13 +63,18 @@ LoaderResult<Fd> open_free_cgroup(const Host& host, const std::string& path) {
   if (path == mount || !is_at_or_below(path, mount)) return refuse("it is the root, which every task belongs to, or not below " + mount);
   auto ours = cgroup_of("self", mount);
   if (!ours || is_at_or_below(*ours, path)) return refuse("kerf itself runs in it");
-  for (const auto& [name, binding] : all_bindings(host)) {
+  auto all = all_bindings(host);
+  if (!all) return all.error();
+  for (const auto& [name, binding] : *all) {
     auto there = open_cgroup(binding.cgroup);
     bool exists = there.ok() && cgroup_id(there->get()) == binding.cgroup_id;
     if (!exists) continue;
     if (is_at_or_below(path, binding.cgroup)) return refuse("it is bound already, or lies in a bound cgroup: " + name);
     if (is_at_or_below(binding.cgroup, path)) return refuse("a cgroup below it is bound: " + name);
   }
+  auto closed = why_closed(path, cgroup->get());
+  if (!closed) return closed.error();
+  if (!closed->empty()) return refuse(*closed);
   return cgroup;
 }
 
@@ -230,11 +261,47 @@ LoaderResult<BindReport> bind(const BindOptions& options) {
   return BindReport{choice->name, bound->id, input.cgroup, held->state.find(bound->id)->anchors, std::move(bound->notes)};
 }
 
+LoaderResult<BindReport> refresh(const std::string& binding, bool allow_noncanonical) {
+  if (auto done = check_privileges(); !done) return done.error();
+  auto host = find_host();
+  if (!host) return host.error();
+  if (auto done = check_not_bound(*host); !done) return done.error();
+  auto choice = choose(*host, binding);
+  if (!choice) return choice.error();
+  auto held = hold(*host, choice->name);
+  if (!held) return held.error();
+  auto bound = pick(held->state, *choice);
+  if (!bound) return bound.error();
+  BoundState& row = **bound;
+  std::string name = fmt::format("{}/{}", choice->name, row.id);
+  if (!row.ready) return fail(Code::K7607, name, "was interrupted on its way, and `kerf gc` ends it");
+  if (!has_program(held->state, "kerf_anchor_probe")) return fail(Code::K7607, name, "has no hook on files");
+  // whose mounts are looked at is bound, and what it could mount it could name
+  const std::vector<std::string>& enforced = held->state.enforced;
+  if (std::find(enforced.begin(), enforced.end(), "guard-mount") == enforced.end()) {
+    return fail(Code::K7607, name, "may mount, since guard-mount is not enforced; what it made of its mounts names no files");
+  }
+  std::string pins = pin_directory(*host, choice->name, held->state.generation);
+  auto maps = open_pinned(pins);
+  if (!maps) return maps.error();
+  BindInput input;
+  input.cgroup = row.cgroup;
+  input.view = default_view(row.cgroup);
+  input.allow_noncanonical = allow_noncanonical;
+  Plan plan{Fd(), {}, {}, {}};
+  if (auto done = plan_files(held->bundle, input, *maps, pins, plan); !done) return done.error();
+  if (auto done = replace_anchors(*maps, row.id, plan.anchors); !done) return done.error();
+  row.anchors.clear();
+  for (const Anchor& anchor : plan.anchors) row.anchors.push_back(escape_bytes(anchor.path));
+  if (auto done = write_state(*host, held->state); !done) return done.error();
+  return BindReport{choice->name, row.id, row.cgroup, row.anchors, std::move(plan.notes)};
+}
+
 LoaderResult<Unit> unbind(const std::string& binding) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
-  if (auto done = check_not_bound(*host); !done) return done;
+  if (auto done = check_not_bound(*host, Step::ends); !done) return done;
   auto choice = choose(*host, binding);
   if (!choice) return choice.error();
   auto held = hold(*host, choice->name);

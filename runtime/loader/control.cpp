@@ -85,7 +85,7 @@ std::vector<BindingStatus> status_of(const Host& host, const std::string& name) 
   if (!state) {
     common.cgroup = own_cgroup(host, name);
     common.alive = cgroup_populated(common.cgroup);
-    common.mode = "unknown";   // starting, ending, or damaged
+    common.mode = is_foreign(state.error()) ? "other-version" : "unknown";   // starting, ending, or damaged
     return {common};
   }
   common.run = state->run;
@@ -158,6 +158,7 @@ LoaderResult<std::vector<std::string>> collect(const Host& host, const std::stri
   }
   auto state = read_state(host, name);
   if (state && !state->run && state->boot == boot_id()) return tidy(host, name);
+  if (!state && is_foreign(state.error())) return state.error();
   if (!state) {
     if (auto done = check_unwritten(host, name); !done) return done.error();
   }
@@ -171,9 +172,10 @@ LoaderResult<std::vector<BindingStatus>> status() {
   auto host = find_host();
   if (!host) return host.error();
   std::vector<BindingStatus> all;
-  if (!has_directory(host->states)) return all;
+  std::vector<std::string> names = all_names(*host);
+  if (!has_directory(host->states) && names.empty()) return all;
   if (auto done = check_privileges(); !done) return done.error();   // the directory is there and could not be read
-  for (const std::string& name : all_names(*host)) {
+  for (const std::string& name : names) {
     for (BindingStatus& row : status_of(*host, name)) all.push_back(std::move(row));
   }
   return all;
@@ -202,8 +204,10 @@ LoaderResult<std::vector<std::string>> gc() {
   std::vector<std::string> removed;
   auto host = find_host();
   if (!host) return host.error();
-  if (!has_directory(host->states)) return removed;
+  bool kept = has_directory(host->states);
+  if (!kept && all_names(*host).empty()) return removed;
   if (auto done = check_privileges(); !done) return done.error();
+  if (!kept) return check_unwritten(*host, all_names(*host).front()).error();
   auto all = lock_all(*host);
   if (!all) return all.error();
   std::optional<Failure> first;

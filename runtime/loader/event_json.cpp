@@ -174,7 +174,9 @@ Json policy_ids(const LoadedBundle& bundle, const std::vector<std::uint32_t>& po
   return ids;
 }
 
+// A packet may leave long after the call that it comes from: nobody's process is known.
 Json process_json(const kerf_event_record& event) {
+  if (event.decision.reason == KERF_REASON_GUARD && event.guard == KERF_GUARD_SOURCE_ROUTING) return nullptr;
   std::string_view comm(event.comm, ::strnlen(event.comm, sizeof event.comm));
   return {{"pid", event.pid}, {"tid", event.tid}, {"uid", event.uid}, {"gid", event.gid}, {"comm", escape_bytes(comm)}};
 }
@@ -195,7 +197,7 @@ void add_policies(Json& json, const Event& event, const EventSource& source, con
   auto determining = listed(decision.determining, decision.determining_count);
   auto errors = listed(decision.errors, decision.error_count);
   bool complete = decision.determining_count <= KERF_EVENT_POLICIES && decision.error_count <= KERF_EVENT_POLICIES;
-  if (!complete && env != nullptr) {
+  if (!complete && env != nullptr && env->approximated.empty()) {   // Cedar does not say what an approximation decided
     if (auto all = completer.complete(event, *env, source.principal, source.facts)) {
       determining = std::move(all->determining);
       errors = std::move(all->errors);

@@ -17,7 +17,8 @@ struct GuardRow {
 constexpr GuardRow kGuards[] = {{KERF_GUARD_RAW_SOCKET, "raw-socket"}, {KERF_GUARD_PACKET_SOCKET, "packet-socket"},
                                 {KERF_GUARD_RENAME, "rename"},         {KERF_GUARD_BPF, "bpf"},
                                 {KERF_GUARD_MOUNT, "mount"},           {KERF_GUARD_PTRACE, "ptrace"},
-                                {KERF_GUARD_SIGNAL, "signal"},         {KERF_GUARD_PROTECTED_FILE, "protected-file"}};
+                                {KERF_GUARD_SIGNAL, "signal"},         {KERF_GUARD_PROTECTED_FILE, "protected-file"},
+                                {KERF_GUARD_SOURCE_ROUTING, "source-routing"}};
 
 }  // namespace
 
@@ -37,7 +38,8 @@ const KnownProgram* find_program(std::string_view name) {
 }
 
 bool attaches_to_cgroup(const KnownProgram& program) {
-  return program.type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR || program.type == BPF_PROG_TYPE_CGROUP_SOCK;
+  return program.type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR || program.type == BPF_PROG_TYPE_CGROUP_SOCK ||
+         program.type == BPF_PROG_TYPE_CGROUP_SKB;
 }
 
 bool needs_lsm(const KnownProgram& program) {

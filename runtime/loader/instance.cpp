@@ -49,23 +49,30 @@ LoaderResult<Facts> read_facts(const Manifest& manifest, const std::vector<std::
   return facts;
 }
 
-std::vector<std::pair<std::string, BoundState>> all_bindings(const Host& host) {
+LoaderResult<std::vector<std::pair<std::string, BoundState>>> all_bindings(const Host& host) {
   std::vector<std::pair<std::string, BoundState>> list;
   for (const std::string& name : all_names(host)) {
     auto state = read_state(host, name);
-    if (!state) continue;
-    for (const BoundState& binding : state->bindings) list.emplace_back(fmt::format("{}/{}", name, binding.id), binding);
+    std::vector<BoundState> bindings = state ? state->bindings : std::vector<BoundState>();
+    if (!state && is_foreign(state.error())) {
+      auto theirs = foreign_bindings(host, name);
+      if (!theirs) return theirs.error();
+      bindings = std::move(*theirs);
+    }
+    for (const BoundState& binding : bindings) list.emplace_back(fmt::format("{}/{}", name, binding.id), binding);
   }
   return list;
 }
 
-LoaderResult<Unit> check_not_bound(const Host& host) {
+LoaderResult<Unit> check_not_bound(const Host& host, Step step) {
   auto text = read_file("/proc/self/cgroup", 1u << 16);
   std::string name = text ? binding_of_cgroup(*text) : std::string();
   if (!name.empty()) return fail(Code::K7412, name);
   auto ours = cgroup_of("self", cgroup_mount(host));
   if (!ours) return Unit{};
-  for (const auto& [binding, bound] : all_bindings(host)) {
+  auto all = all_bindings(host);
+  if (!all) return step == Step::ends ? LoaderResult<Unit>(Unit{}) : all.error();
+  for (const auto& [binding, bound] : *all) {
     if (is_at_or_below(*ours, bound.cgroup)) return fail(Code::K7412, binding);
   }
   return Unit{};

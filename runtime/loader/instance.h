@@ -18,8 +18,10 @@ struct Prepared {
 };
 LoaderResult<Prepared> prepare_bundle(const std::string& directory, const std::vector<std::string>& accepted);
 
-// This process must belong to no binding: a task keeps its principal for life, and may not make others.
-LoaderResult<Unit> check_not_bound(const Host& host);
+// This process must belong to no binding: a task keeps its principal for life, and may not make others. What only ends
+// something is done also where bindings cannot be read.
+enum class Step { begins, ends };
+LoaderResult<Unit> check_not_bound(const Host& host, Step step = Step::begins);
 
 struct InstallInput {
   std::string name, bundle_dir;
@@ -58,8 +60,8 @@ struct Bound {
 LoaderResult<Bound> bind_cgroup(const Host& host, State& state, const LoadedBundle& bundle, const BindInput& input);
 LoaderResult<Unit> unbind_cgroup(const Host& host, State& state, std::uint32_t id);
 
-// Every binding on this machine that can be read, as NAME/ID.
-std::vector<std::pair<std::string, BoundState>> all_bindings(const Host& host);
+// Every binding on this machine that can be read, as NAME/ID; of those that another kerf made, what foreign_bindings says.
+LoaderResult<std::vector<std::pair<std::string, BoundState>>> all_bindings(const Host& host);
 
 std::string mode_text(std::uint32_t mode);
 LoaderResult<std::uint32_t> read_mode(const std::string& name);

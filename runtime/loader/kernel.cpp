@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string_view>
@@ -30,20 +31,29 @@ struct NamedMap {
   const char* name;
   Fd Maps::* fd;
   bpf_map_type type;
+  std::uint32_t key_size, value_size;   // 0: the bundle says, or nobody
   bool needed;
   bool shared;       // a replacing generation goes on with it
 };
-constexpr NamedMap kMaps[] = {{"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HASH, true, false},
-                              {"kerf_cgroup", &Maps::cgroup, BPF_MAP_TYPE_CGROUP_STORAGE, false, true},
-                              {"kerf_state", &Maps::state, BPF_MAP_TYPE_ARRAY, true, false},
-                              {"kerf_counters", &Maps::counters, BPF_MAP_TYPE_PERCPU_ARRAY, true, false},
-                              {"kerf_hits", &Maps::hits, BPF_MAP_TYPE_PERCPU_ARRAY, true, false},
-                              {"kerf_events", &Maps::events, BPF_MAP_TYPE_RINGBUF, true, false},
-                              {"kerf_tasks", &Maps::tasks, BPF_MAP_TYPE_HASH, false, true},
-                              {"kerf_cgroups", &Maps::cgroups, BPF_MAP_TYPE_HASH, false, true},
-                              {"kerf_anchors", &Maps::anchors, BPF_MAP_TYPE_HASH, false, true},
-                              {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, false, true},
-                              {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, false, false}};
+constexpr NamedMap kMaps[] = {
+    {"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HASH, 4, 0, true, false},
+    {"kerf_cgroup", &Maps::cgroup, BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), false, true},
+    {"kerf_state", &Maps::state, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), true, false},
+    {"kerf_counters", &Maps::counters, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), true, false},
+    {"kerf_hits", &Maps::hits, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_hit), true, false},
+    {"kerf_events", &Maps::events, BPF_MAP_TYPE_RINGBUF, 0, 0, true, false},
+    {"kerf_tasks", &Maps::tasks, BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), false, true},
+    {"kerf_cgroups", &Maps::cgroups, BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), false, true},
+    {"kerf_anchors", &Maps::anchors, BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, false, true},
+    {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), false, true},
+    {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), false, false}};
+
+// A pin may be another map than the one that this kerf made: user space would copy its sizes into memory of ours. The
+// kernel keeps as much of the name as there is room for.
+bool fits(const NamedMap& row, const bpf_map_info& info) {
+  return std::strncmp(info.name, row.name, sizeof info.name - 1) == 0 && info.type == row.type && (row.key_size == 0 || info.key_size == row.key_size) &&
+         (row.value_size == 0 || info.value_size == row.value_size);
+}
 
 Fd duplicate(int fd) { return Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
@@ -274,8 +284,8 @@ LoaderResult<Maps> open_pinned(const std::string& pins) {
     if (!fd.ok()) return fail(Code::K7603, fmt::format("cannot open `{}`: {}", path, errno_text(errno)));
     bpf_map_info info{};
     std::uint32_t size = sizeof info;
-    bool right = ::bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && info.type == row.type;
-    if (!right) return fail(Code::K7603, fmt::format("`{}` is another kind of map", path));
+    bool right = ::bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 && fits(row, info);
+    if (!right) return fail(Code::K7603, fmt::format("`{}` is another map, or of another size", path));
     maps.*row.fd = std::move(fd);
   }
   return maps;

@@ -59,7 +59,8 @@ LoaderResult<Unit> probe_generation(const Host& host, const State& state, const 
   std::string cgroup = probe_cgroup(host, state.name);
   if (auto done = remove_cgroup(cgroup); !done) return done;
   std::uint64_t ours = cgroup_levels(host, {BoundState{.id = kProbeBinding, .principal = {}, .cgroup = cgroup, .mode = {}, .anchors = {}, .facts = {}}});
-  auto done = probe({maps, pins, state.programs, prepared.bundle.manifest.governed, cgroup, host.cgroups, directory, levels | ours});
+  auto done = probe({maps, pins, state.programs, prepared.bundle.manifest.governed, cgroup, host.cgroups, directory,
+                     prepared.plan.waived_guards, levels | ours});
   static_cast<void>(remove_tree(directory));
   return done;
 }
@@ -240,18 +241,44 @@ LoaderResult<LoadReport> load(const LoadOptions& options) {
   return report(held->state);
 }
 
+namespace {
+
+// By force also what has no state any more, or one that cannot be read: the name says what is its own.
+LoaderResult<std::string> name_to_unload(const Host& host, const std::string& name, bool force) {
+  std::vector<std::string> names = all_names(host);
+  if (force && std::find(names.begin(), names.end(), name) != names.end()) return name;
+  auto choice = choose(host, name);
+  if (choice) return choice->name;
+  if (std::find(names.begin(), names.end(), name) == names.end()) return choice.error();
+  return with_help(fail(Code::K7603, fmt::format("{} has no readable state.json", name)), fmt::format("`kerf unload --force {}` ends what it enforces", name));
+}
+
+// Does a kerf still run or load it?
+LoaderResult<Unit> check_left_alone(const Host& host, const std::string& name) {
+  if (!has_directory(state_directory(host, name))) return Unit{};
+  auto life = lock(host, name, LockKind::life, false);
+  if (!life) return life.error();
+  if (!*life) return fail(Code::K7607, name, "is held by a running kerf");
+  return Unit{};
+}
+
+}  // namespace
+
 LoaderResult<Unit> unload(const std::string& name, bool force) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
-  if (auto done = check_not_bound(*host); !done) return done;
-  auto choice = choose(*host, name);
-  if (!choice) return choice.error();
-  auto held = hold(*host, choice->name);
+  if (auto done = check_not_bound(*host, Step::ends); !done) return done;
+  auto found = name_to_unload(*host, name, force);
+  if (!found) return found.error();
+  auto held = hold(*host, *found);
   if (!held && !force) return held.error();
-  if (held && held->state.run) return fail(Code::K7607, choice->name, "is held by kerf run");
-  if (held && !held->state.bindings.empty() && !force) return fail(Code::K7607, choice->name, "has bindings");
-  return remove_loaded(*host, choice->name);
+  if (!held) {
+    if (auto done = check_left_alone(*host, *found); !done) return done;
+  }
+  if (held && held->state.run) return fail(Code::K7607, *found, "is held by kerf run");
+  if (held && !held->state.bindings.empty() && !force) return fail(Code::K7607, *found, "has bindings");
+  return remove_loaded(*host, *found);
 }
 
 }  // namespace kerf::loader

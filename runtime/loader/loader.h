@@ -77,6 +77,9 @@ struct BindReport {
   std::vector<std::string> notes;   // lines for a person
 };
 LoaderResult<BindReport> bind(const BindOptions& options);
+// Learns the mounts of the first task of the binding's cgroup anew, so that files in file systems that were mounted
+// since have names. The paths of the policies are looked up again.
+LoaderResult<BindReport> refresh(const std::string& binding, bool allow_noncanonical);
 // `binding`: NAME/ID, or NAME if it has exactly one.
 LoaderResult<Unit> unbind(const std::string& binding);
 

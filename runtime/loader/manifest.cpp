@@ -262,11 +262,20 @@ std::uint32_t read_event_kind(Reader& in, const Json& name, const std::string& w
   return kind.value_or(0);
 }
 
+// What was assumed is for people and `kerf verify`; here it matters which policies are not exact.
+std::optional<std::uint32_t> read_approximated(Reader& in, const Json& row, const std::string& where, std::uint32_t policies) {
+  in.keys(row, where, {"policy", "kind", "holds", "unknowns"});
+  in.word(row, "kind", where, {"floor", "ceiling"});
+  in.word(row, "holds", where, {"certain", "possible"});
+  if (in.ok() && !row["unknowns"].is_array()) in.refuse(where, "`unknowns` is no list");
+  return read_policy_index(in, row, where, policies);
+}
+
 std::optional<Environment> read_environment(Reader& in, const Json& json, const std::string& where,
                                             std::uint32_t segment_words, std::uint32_t policies) {
   in.keys(json, where, {"principal", "action", "resource", "resource_kind", "event", "errno", "row_words", "summary_words", "forbid_words",
                         "permit_words", "active_offset", "values_offset", "value_count", "rows", "facts", "observed",
-                        "predicates", "slots", "active"});
+                        "predicates", "slots", "active"}, {"approximated"});
   Environment env;
   env.principal = in.text(json, "principal", where);
   env.resource = in.text(json, "resource", where);
@@ -286,6 +295,9 @@ std::optional<Environment> read_environment(Reader& in, const Json& json, const 
   env.predicates = in.list<PredicateRow>(json, "predicates", where, [&](const Json& row, const std::string& at) { return read_predicate(in, row, at, policies); });
   env.slots = in.list<SlotRow>(json, "slots", where, [&](const Json& row, const std::string& at) { return read_slot(in, row, at, policies); });
   env.active = in.list<ActiveRow>(json, "active", where, [&](const Json& row, const std::string& at) { return read_active(in, row, at, env); });
+  if (json.contains("approximated")) {
+    env.approximated = in.list<std::uint32_t>(json, "approximated", where, [&](const Json& row, const std::string& at) { return read_approximated(in, row, at, policies); });
+  }
   if (in.ok() && env.slots.size() != in.number(json, "value_count", where, KERF_VALUE_SLOTS)) {
     in.refuse(where, "`slots` and `value_count` differ");
   }

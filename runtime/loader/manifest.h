@@ -78,6 +78,7 @@ struct Environment {
   std::vector<PredicateRow> predicates;
   std::vector<SlotRow> slots;
   std::vector<ActiveRow> active;
+  std::vector<std::uint32_t> approximated;   // policies that the kernel does not decide exactly
 };
 
 // A path that policies name: a literal, a directory of `in`, or the text of a pattern before its first wildcard.

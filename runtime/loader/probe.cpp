@@ -84,7 +84,8 @@ LoaderResult<Unit> judge(const char* what, const Attempt& attempt, const Seen& s
   return Unit{};
 }
 
-bool wanted(const Attempt& attempt, const std::vector<std::string>& programs, std::uint32_t governed) {
+bool wanted(const Attempt& attempt, const std::vector<std::string>& programs, std::uint32_t governed, std::uint64_t waived_guards) {
+  if (waived_guards >> KERF_GUARD_RENAME & 1) governed &= attempt.unguarded;
   return (attempt.events & governed) != 0 && std::find(programs.begin(), programs.end(), attempt.program) != programs.end();
 }
 
@@ -106,7 +107,7 @@ class Probe {
  private:
   const Attempt* first_tagged() const {
     for (const Attempt& attempt : attempts()) {
-      if (attempt.tagged && wanted(attempt, input_.programs, input_.governed)) return &attempt;
+      if (attempt.tagged && wanted(attempt, input_.programs, input_.governed, input_.waived_guards)) return &attempt;
     }
     return nullptr;
   }
@@ -124,7 +125,7 @@ class Probe {
 
   LoaderResult<Unit> run_all(bool tagged) {
     for (const Attempt& attempt : attempts()) {
-      if (attempt.tagged != tagged || !wanted(attempt, input_.programs, input_.governed)) continue;
+      if (attempt.tagged != tagged || !wanted(attempt, input_.programs, input_.governed, input_.waived_guards)) continue;
       auto trial = Trial::start(cgroup_, attempt, targets_);
       if (!trial) return trial.error();
       if (auto done = judge(attempt.program, attempt, finish(*trial)); !done) return done;
@@ -163,6 +164,9 @@ class Probe {
 LoaderResult<Unit> run_probe(const ProbeInput& input, int cgroup) {
   auto targets = make_targets(input.directory, input.outside);
   if (!targets) return targets.error();
+  auto routed = make_routed(cgroup, *targets);
+  if (!routed) return routed.error();
+  targets->routed = std::move(*routed);
   int events = 0;
   auto ring = EventRing::open(input.maps.events.get(), [&](const Event&) { ++events; });
   if (!ring) return ring.error();
@@ -202,7 +206,7 @@ LoaderResult<Unit> probe_bound(int cgroup, const std::vector<std::string>& progr
     return fd.ok() ? 0 : errno;
   }};
   for (const Attempt* attempt : {&connects, &opens}) {
-    if (!wanted(*attempt, programs, governed)) continue;
+    if (!wanted(*attempt, programs, governed, 0)) continue;
     auto trial = Trial::start(cgroup, *attempt, targets);
     if (!trial) return trial.error();
     if (auto done = judge(attempt->program, *attempt, {trial->finish(), 1}); !done) return done;

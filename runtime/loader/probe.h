@@ -17,6 +17,7 @@ struct ProbeInput {
   std::string cgroup;                         // a path that is free: a cgroup is made there, and removed
   std::string outside;                        // a cgroup that belongs to nobody; a process is moved there
   std::string directory;                      // empty and ours: files are tried there
+  std::uint64_t waived_guards = 0;            // bits of enum kerf_guard
   std::uint64_t levels = ~std::uint64_t{0};   // kerf_state.cgroup_levels while the probe runs
 };
 

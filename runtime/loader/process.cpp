@@ -91,7 +91,7 @@ void Signals::restore_in_child() const {
   ::pthread_sigmask(SIG_SETMASK, &before_mask_, nullptr);
 }
 
-LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body) {
+LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body, int* why) {
   int pidfd = -1;
   clone_args args{};
   args.flags = CLONE_INTO_CGROUP | CLONE_PIDFD;
@@ -100,6 +100,7 @@ LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body) {
   args.cgroup = static_cast<std::uint64_t>(cgroup);
   long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid == 0) ::_exit(body());
+  if (pid < 0 && why != nullptr) *why = errno;
   if (pid < 0) return fail(Code::K7411, errno_text(errno));
   return Child{static_cast<pid_t>(pid), Fd(pidfd)};
 }

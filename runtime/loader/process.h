@@ -39,8 +39,8 @@ class Signals {
 };
 
 // clone3(CLONE_INTO_CGROUP): the first instruction of the child already runs in the cgroup. `body` runs in the child and
-// must be async-signal-safe; its result is the exit status.
-LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body);
+// must be async-signal-safe; its result is the exit status. `why`: the errno of a failure.
+LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body, int* why = nullptr);
 
 struct Started {
   Child child;

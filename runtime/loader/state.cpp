@@ -24,7 +24,7 @@ namespace {
 constexpr std::uint64_t kMaxStateBytes = 1u << 20;
 constexpr std::size_t kNameBytes = 5;
 constexpr std::size_t kMaxNameSize = 40;
-constexpr int kStateVersion = 2;
+constexpr int kStateVersion = 3;
 
 Json facts_to_json(const Facts& facts) {
   Json json = Json::object();
@@ -116,6 +116,16 @@ Failure damaged(const std::string& name, const std::string& what) {
   return fail(Code::K7603, fmt::format("state.json of {}: {}", name, what));
 }
 
+// Written by a kerf with another state or other maps? Then nothing else of it may be taken for what it is here.
+std::optional<Failure> foreign(const Json& json, const std::string& name) {
+  for (auto [key, what, ours] : {std::tuple{"version", "version", kStateVersion}, {"abi", "ABI", KERF_ABI_VERSION}}) {
+    Json theirs = json.value(key, Json());
+    if (!theirs.is_number_integer()) return damaged(name, fmt::format("`{}` is no number", key));
+    if (theirs != ours) return fail(Code::K7608, name, fmt::format("{} {}", what, theirs.dump()), fmt::format("{} {}", what, ours));
+  }
+  return std::nullopt;
+}
+
 constexpr std::string_view kBundleCopy = "bundle-", kPins = "generation";
 
 // Entries of a directory that are `prefix` and a number.
@@ -183,16 +193,15 @@ std::string probe_cgroup(const Host& host, const std::string& name) { return hos
 Json state_to_json(const State& state) {
   Json bindings = Json::array();
   for (const BoundState& binding : state.bindings) bindings.push_back(binding_to_json(binding));
-  return {{"format", "kerf-loaded"}, {"version", kStateVersion}, {"name", state.name}, {"bundle_dir", escape_bytes(state.bundle_dir)},
+  return {{"format", "kerf-loaded"}, {"version", kStateVersion}, {"abi", KERF_ABI_VERSION}, {"name", state.name}, {"bundle_dir", escape_bytes(state.bundle_dir)},
           {"bundle_digest", state.bundle_digest}, {"boot", state.boot}, {"run", state.run}, {"log_allows", state.log_allows},
           {"generation", std::to_string(state.generation)}, {"next_binding", state.next_binding}, {"programs", state.programs},
           {"enforced", state.enforced}, {"degraded", state.degraded}, {"waived", state.waived}, {"bindings", std::move(bindings)}};
 }
 
 LoaderResult<State> state_from_json(const Json& json, const std::string& name) {
-  if (!json.is_object() || json.value("format", Json()) != "kerf-loaded" || json.value("version", Json()) != kStateVersion) {
-    return damaged(name, "it is no state of this version");
-  }
+  if (!json.is_object() || json.value("format", Json()) != "kerf-loaded") return damaged(name, "it is no state of kerf's");
+  if (auto other = foreign(json, name)) return *other;
   State state;
   for (auto [key, field] : {std::pair{"name", &State::name}, {"bundle_dir", &State::bundle_dir}, {"bundle_digest", &State::bundle_digest},
                             {"boot", &State::boot}}) {
@@ -231,12 +240,46 @@ LoaderResult<Unit> write_state(const Host& host, const State& state) {
   return Unit{};
 }
 
-LoaderResult<State> read_state(const Host& host, const std::string& name) {
+namespace {
+
+LoaderResult<Json> read_state_json(const Host& host, const std::string& name) {
   auto text = read_file(state_directory(host, name) + "/state.json", kMaxStateBytes);
   if (!text) return damaged(name, text.error().message);
   auto json = parse_json(*text);
   if (!json) return damaged(name, json.error().message);
+  return std::move(*json);
+}
+
+}  // namespace
+
+LoaderResult<State> read_state(const Host& host, const std::string& name) {
+  auto json = read_state_json(host, name);
+  if (!json) return json.error();
   return state_from_json(*json, name);
+}
+
+bool is_foreign(const Failure& failure) { return failure.code == catalogue_row(Code::K7608).name; }
+
+LoaderResult<std::vector<BoundState>> foreign_bindings(const Host& host, const std::string& name) {
+  auto json = read_state_json(host, name);
+  if (!json) return json.error();
+  std::vector<BoundState> bindings;
+  Json rows = json->value("bindings", Json());
+  bool whole = rows.is_array();
+  for (const Json& row : whole ? rows : Json::array()) {
+    auto id = number32(row.is_object() ? row.value("id", Json()) : Json());
+    auto cgroup_id = number(row.is_object() ? row.value("cgroup_id", Json()) : Json());
+    Json cgroup = row.is_object() ? row.value("cgroup", Json()) : Json();
+    whole = whole && id && cgroup_id && cgroup.is_string();
+    if (!whole) break;
+    BoundState binding;
+    binding.id = *id;
+    binding.cgroup = cgroup.get<std::string>();
+    binding.cgroup_id = *cgroup_id;
+    bindings.push_back(std::move(binding));
+  }
+  if (whole) return bindings;
+  return with_help(state_from_json(*json, name).error(), "what it has bound cannot be read, so nothing else can be bound beside it");
 }
 
 std::vector<std::string> all_names(const Host& host) {

@@ -46,6 +46,10 @@ std::string probe_cgroup(const Host& host, const std::string& name);   // while 
 
 LoaderResult<Unit> write_state(const Host& host, const State& state);   // atomically
 LoaderResult<State> read_state(const Host& host, const std::string& name);
+// The failure of read_state: another kerf wrote it.
+bool is_foreign(const Failure& failure);
+// What such a state says of its bindings: id, cgroup and cgroup id. Every version writes these three, in this way.
+LoaderResult<std::vector<BoundState>> foreign_bindings(const Host& host, const std::string& name);
 Json state_to_json(const State& state);
 LoaderResult<State> state_from_json(const Json& json, const std::string& name);
 

@@ -5,7 +5,8 @@
 //                                                        is the command under test
 //   === expect diagnostics|ast|ir|plan|split|table|picture|split-table   === expect stdout|stderr|exit   the outputs
 //                                                        ($KERF is its path); `seal DIR` makes the hashes of a changed
-//                                                        bundle right again
+//                                                        bundle right again; `alone COMMAND…` runs it with mounts, state
+//                                                        and cgroups that no other test sees (alone.sh)
 //   === needs bpf                                        skipped, with a line that says so, where bpf() is not permitted
 // Policies without a schema are only parsed. UPDATE_GOLDEN=1 rewrites the expectations. A name starts with bad_ if and
 // only if there is an error diagnostic.
@@ -139,8 +140,9 @@ Output run_script(const std::vector<Section>& sections, const std::string& kerf)
     if (s.head == "run") std::ofstream(base / "run.sh") << s.body;
   }
   std::string command = fmt::format("cd '{}' && export KERF='{}' NO_COLOR=1 LC_ALL=C && kerf() {{ \"$KERF\" \"$@\"; }} && "
-                                    "seal() {{ '{}' --seal \"$1\"; }} && . ../run.sh >../stdout 2>../stderr </dev/null",
-                                    directory.string(), kerf, fs::read_symlink("/proc/self/exe").string());
+                                    "seal() {{ '{}' --seal \"$1\"; }} && alone() {{ bash '{}/alone.sh' \"$@\"; }} && "
+                                    ". ../run.sh >../stdout 2>../stderr </dev/null",
+                                    directory.string(), kerf, fs::read_symlink("/proc/self/exe").string(), KERF_GOLDEN_DIR);
   std::string quoted = "bash -c " + ("'" + [&] {
     std::string q;
     for (char c : command) q += c == '\'' ? std::string("'\\''") : std::string(1, c);

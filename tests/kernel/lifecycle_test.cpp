@@ -217,7 +217,7 @@ TEST_CASE("counters and hits in the status") {
   CHECK(status.events_lost == 0);
   CHECK(status.degraded == degraded_here(dir / "bundle"));
   CHECK(status.programs.size() >= 5);
-  CHECK(status.enforced.size() + status.degraded.size() == 11);
+  CHECK(status.enforced.size() + status.degraded.size() == 12);
   REQUIRE(status.hits.size() == 3);
   for (const auto& policy : status.hits) CHECK_MESSAGE(policy.hits == (policy.id == "ports" ? 3u : 0u), policy.id);
   talk.go("done");

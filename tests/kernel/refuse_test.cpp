@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include <sstream>
 
 #include "calls.h"
+#include "loaded.h"
 #include "runtime/loader/cgroup.h"
 #include "runtime/loader/digest.h"
 #include "runtime/loader/host.h"
@@ -52,11 +54,6 @@ std::string code_of(RunRequest request) {
   return result.output.substr(at + 1, 5);
 }
 
-template <class T>
-std::string failure(const loader::LoaderResult<T>& result) {
-  return result ? "" : result.error().code;
-}
-
 // A bundle directory whose manifest and object a test bends; hashes are made right again.
 class Bent {
  public:
@@ -81,6 +78,35 @@ class Bent {
  private:
   TempDir dir_;
 };
+
+// Gives one part of a map's definition ("type", "key_size", …) what another map has there.
+void bend_map(std::string& object, const std::string& map, const std::string& part, const std::string& like) {
+  TempDir dir;
+  std::ofstream(dir / "object", std::ios::binary) << object;
+  btf* types = btf__parse_elf((dir / "object").c_str(), nullptr);
+  REQUIRE(types != nullptr);
+  auto member = [&](const std::string& name) {
+    int variable = btf__find_by_name_kind(types, name.c_str(), BTF_KIND_VAR);
+    REQUIRE(variable > 0);
+    const btf_type* shape = btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(variable))->type);
+    for (int i = 0; i < btf_vlen(shape); ++i) {
+      const btf_member* row = btf_members(shape) + i;
+      if (part == btf__name_by_offset(types, row->name_off)) return row;
+    }
+    return static_cast<const btf_member*>(nullptr);
+  };
+  const btf_member *here = member(map), *there = member(like);
+  REQUIRE(here != nullptr);
+  REQUIRE(there != nullptr);
+  REQUIRE(here->type != there->type);
+  __u32 size = 0;
+  const char* raw = static_cast<const char*>(btf__raw_data(types, &size));
+  std::size_t begin = object.find(std::string_view(raw, size)), at = static_cast<std::size_t>(reinterpret_cast<const char*>(&here->type) - raw);
+  REQUIRE(begin != std::string::npos);
+  REQUIRE(at < size);
+  object.replace(begin + at, sizeof there->type, reinterpret_cast<const char*>(&there->type), sizeof there->type);
+  btf__free(types);
+}
 
 constexpr std::uint32_t kBinding = 1;
 constexpr std::uint64_t kGeneration = 1;
@@ -114,7 +140,7 @@ struct Attached {
   loader::LoaderResult<Unit> attach(int fd) { return loader::attach_cgroup(pins, programs, kBinding, fd); }
   loader::LoaderResult<Unit> probe(const std::vector<std::string>& claimed) {
     TempDir dir;
-    return loader::probe({loaded.maps, pins, claimed, governed, path + "-probe", outside, dir.path(), ~std::uint64_t{0}});
+    return loader::probe({loaded.maps, pins, claimed, governed, path + "-probe", outside, dir.path(), 0, ~std::uint64_t{0}});
   }
   std::vector<int> call(const std::vector<std::string>& calls) {
     TempDir dir;
@@ -332,6 +358,29 @@ TEST_CASE("objects that are not what the manifest says") {
   SUBCASE("policies that differ") {
     bent.manifest["policies"].push_back(bent.manifest["policies"][0]);
     CHECK(failure(loader::read_bundle(bent.seal())) == "K7203");
+  }
+  SUBCASE("maps of another kind, size or number") {
+    struct Part {
+      const char *map, *part, *like;
+    };
+    for (Part p : {Part{"kerf_state", "type", "kerf_tasks"}, {"kerf_tasks", "type", "kerf_state"}, {"kerf_events", "type", "kerf_state"},
+                   {"kerf_cgroup", "type", "kerf_tasks"}, {"kerf_counters", "type", "kerf_state"}, {"kerf_tasks", "key_size", "kerf_state"},
+                   {"kerf_state", "value_size", "kerf_tasks"}, {"kerf_tasks", "max_entries", "kerf_state"}}) {
+      INFO(p.map << " " << p.part);
+      Bent one(dir / "bundle");
+      bend_map(one.object, p.map, p.part, p.like);
+      CHECK(failure(loader::read_bundle(one.seal())) == "K7203");
+    }
+  }
+  SUBCASE("another licence") {
+    std::size_t at = bent.object.find("Dual BSD/GPL");
+    REQUIRE(at != std::string::npos);
+    for (std::string other : {std::string("Proprietary!"), std::string("GPL\0 BSD/GPL", 12), std::string("GPL v2\0 /GPL", 12), std::string(12, '\0')}) {
+      bent.object.replace(at, 12, other);
+      CHECK(failure(loader::read_bundle(bent.seal())) == "K7201");
+    }
+    bent.object.replace(at, 13, "Dual BSD/GPL+");   // it does not end
+    CHECK(failure(loader::read_bundle(bent.seal())) == "K7201");
   }
   SUBCASE("instructions that the kernel does not take") {
     // the first instruction of every hook becomes a jump into nothing

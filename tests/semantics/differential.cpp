@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <map>
 #include <set>
-#include <tuple>
 
 #include "backends/table/emit.h"
 #include "driver/pipeline.h"
@@ -23,7 +22,7 @@
 #include "tests/semantics/generator.h"
 #include "tests/semantics/kernel_judge.h"
 #include "tests/semantics/oracle.h"
-#include "tests/support/plan_interpreter.h"
+#include "tests/semantics/plan_judge.h"
 
 namespace {
 
@@ -74,38 +73,6 @@ std::optional<Answer> by_engine(const gateway::Engine& engine, gateway::Query& q
   answer.sort();
   return answer;
 }
-
-// The environment that decides an event is the one of the request that it stands for.
-class PlanJudge {
- public:
-  explicit PlanJudge(const Program& program) : module_(program.module) {
-    for (const KernelEnv& env : program.plan.envs) {
-      const RequestEnv& request = module_.environments[env.environment];
-      envs_.emplace(std::tuple(request.principal, request.resource, env.event), PlanInterpreter(module_, env));
-    }
-  }
-
-  std::optional<Answer> decide(const KernelEventData& event, const Request& request) const {
-    auto env = envs_.find(std::tuple(request.principal.type, request.resource.type, event.event));
-    if (env == envs_.end()) return std::nullopt;
-    const PlanInterpreter::Result result = env->second.decide(event);
-    if (!result.exclusive) return std::nullopt;
-    Answer permits{true, {}, {}}, forbids{false, {}, {}};
-    for (std::size_t i = 0; i < module_.policies.size(); ++i) {
-      const Policy& policy = module_.policies[i];
-      if (result.policies[i] == Outcome::error) permits.errors.push_back(policy.id);
-      if (result.policies[i] == Outcome::true_) (policy.effect == Effect::permit ? permits : forbids).determining.push_back(policy.id);
-    }
-    Answer answer = !forbids.determining.empty() || permits.determining.empty() ? forbids : permits;
-    answer.errors = permits.errors;
-    answer.sort();
-    return answer;
-  }
-
- private:
-  const Module& module_;
-  std::map<std::tuple<std::string, std::string, KernelEventId>, PlanInterpreter> envs_;
-};
 
 void collect_ops(const Policy& policy, std::set<Op>& ops) {
   for (std::size_t i = 0; i < policy.body.size(); ++i) ops.insert(policy.body[NodeId(i)].op);

@@ -143,6 +143,26 @@ std::string Generator::code_atom() {
   }
 }
 
+// Few different ones, so that a policy asks the same again; many that overflow for some values.
+std::string Generator::unknown_atom() {
+  switch (pick(14)) {
+    case 10: return "context.n + 9223372036854775807 > 0";
+    case 11: return "context.n * 9223372036854775807 != 1";
+    case 12: return "0 - context.n - 9223372036854775807 < context.uid";
+    case 0: return fmt::format("context.n < {}", pick(3));
+    case 1: return fmt::format("context.n + {} > 0", small_long());
+    case 2: return fmt::format("context has opt && context.opt == {}", pick(2));
+    case 3: return "context has opt";
+    case 4: return fmt::format("context.s == \"{}\"", pick(2) ? "a" : "b");
+    case 5: return "context.n == context.uid";
+    case 6: return "context.n < principal.level";
+    case 7: return "principal.flags.contains(context.s)";
+    case 8: return fmt::format("[resource.port, context.uid].contains({})", one_of(ports_));
+    case 9: return "resource has weight && resource.weight < context.uid";
+    default: return "resource.ip == (if resource.ip.isLoopback() then Agent::\"a0\" else Agent::\"a1\").home";
+  }
+}
+
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
   switch (pick(25)) {
@@ -175,6 +195,7 @@ std::string Generator::mixed_atom() {
 }
 
 std::string Generator::kernel_atom() {
+  if (unknowns_ && chance(30)) return unknown_atom();
   switch (pick(10)) {
     case 8: case 9: return mixed_atom();
     case 0: case 1: return bind_atom();
@@ -366,6 +387,10 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   }
   GeneratedProgram program;
   program.schema = kSchema;
+  if (unknowns_) {
+    const std::string last = "@kernel(\"fact.trusted\") trusted?: Bool,\n";
+    program.schema.insert(program.schema.find(last) + last.size(), "  n: Long, s: String, opt?: Long,\n");
+  }
   program.entities = entities_json();
   std::size_t policies = 2 + pick(4);   // with the three below at most KERF_EVENT_POLICIES, so that events name them all
   for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));

@@ -20,7 +20,8 @@ struct GeneratedProgram {
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  // `unknowns`: conditions at the hook may also read what no hook observes, or be what it cannot compute.
+  explicit Generator(std::uint64_t seed, bool unknowns = false) : random_(seed), unknowns_(unknowns) {}
   GeneratedProgram program(std::size_t events, std::size_t requests);
 
  private:
@@ -41,6 +42,7 @@ class Generator {
   std::string mixed_atom();
   std::string code_atom();
   std::string gateway_atom();
+  std::string unknown_atom();
   std::string error_prone(bool kernel);
   std::string combine(int depth, bool kernel);
   std::string policy(bool kernel);
@@ -49,6 +51,7 @@ class Generator {
   Request request();
 
   std::mt19937_64 random_;
+  bool unknowns_;
   std::vector<std::string> cidrs_, endpoints_;   // of the current program
   std::vector<std::int64_t> ports_;
 };

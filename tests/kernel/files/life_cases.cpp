@@ -156,3 +156,45 @@ TEST_CASE("load and bind: nobody stays, enforcement does; containers; a bundle i
   CHECK(actor.perform("open /zone/readable/f r") == kNotFound);   // this bundle permits less
   CHECK(actor.perform("open /zone/open/f r") == kDone);
 }
+
+TEST_CASE("file systems mounted after a bind have names when the mounts are learned anew") {
+  clean_zone();
+  for (const char* path : {"/zone/open/late", "/zone/secret/late"}) put_directory(path);
+  Loaded loaded("small");
+  Actor actor({"/guest/actor", "serve"}, "/tmp/late");
+  REQUIRE(actor.ready());
+  loaded.bind(actor.pid());
+  for (const char* path : {"/zone/open/late", "/zone/secret/late"}) {
+    REQUIRE(::mount("late", path, "tmpfs", 0, nullptr) == 0);
+    put(std::string(path) + "/f");
+  }
+  put("/zone/open/f");
+  CHECK(actor.perform("open /zone/open/f r") == kDone);
+  CHECK(actor.perform("open /zone/open/late/f r") == kNotFound);
+  Ran ran = run_kerf({"refresh", "life"});
+  CHECK_MESSAGE(ran.status == 0, ran.output);
+  CHECK(actor.perform("open /zone/open/late/f r") == kDone);
+  CHECK(actor.perform("open /zone/open/f r") == kDone);
+  CHECK(actor.perform("open /zone/secret/late/f r") == kNotFound);   // it has a name now, and no policy permits it
+  CHECK_MESSAGE(contains(run_kerf({"status"}).output, "anchor     /zone/open/late"), "");
+  CHECK(actor.perform("open /zone/open/late/f path ; reopen r") == kDone);
+  for (const char* path : {"/zone/open/late", "/zone/secret/late"}) REQUIRE(::umount(path) == 0);
+  CHECK(run_kerf({"refresh", "life"}).status == 0);
+  CHECK(!contains(run_kerf({"status"}).output, "/zone/open/late"));
+  CHECK(actor.perform("open /zone/open/f r") == kDone);
+  Ran bound = run_kerf({"refresh", "life/9"});
+  CHECK_MESSAGE(contains(bound.output, "K7602"), bound.output);
+
+  // a cgroup that hands out a controller has no tasks of its own
+  const std::string all = "/sys/fs/cgroup/cgroup.subtree_control", inner = "/sys/fs/cgroup/inner";
+  std::ofstream(all) << "+memory";
+  REQUIRE(::mkdir(inner.c_str(), 0755) == 0);
+  REQUIRE(::mkdir((inner + "/leaf").c_str(), 0755) == 0);
+  std::ofstream(inner + "/cgroup.subtree_control") << "+memory";
+  ran = run_kerf({"bind", "--name", "life", "--principal", "Agent::\"a\"", "--cgroup", inner});
+  CHECK(ran.status == 1);
+  CHECK_MESSAGE(contains(ran.output, "K7414"), ran.output);
+  CHECK_MESSAGE(contains(ran.output, "(memory)"), ran.output);
+  ran = run_kerf({"bind", "--name", "life", "--principal", "Agent::\"a\"", "--cgroup", inner + "/leaf"});
+  CHECK_MESSAGE(ran.status == 0, ran.output);
+}

@@ -20,7 +20,8 @@ namespace kerf::test {
 namespace {
 
 constexpr int kAnswerMs = 180000;
-const char* const kFence = "/zone/fence";   // no policy permits it
+const char* const kFence = "/zone/fence";   // no policy permits it, nor the port
+constexpr int kFencePort = 9;
 
 std::string slurp(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -43,6 +44,11 @@ std::string path_of(const Json& event) {
 Told told_of(const Json& event) {
   if (!event["event"].is_string()) return {"guard", "", text_of(event["guard"])};
   return {text_of(event["event"]), path_of(event), text_of(event["reason"])};
+}
+
+bool is_fence(const Json& event) {
+  bool port = event["event"] == "net.connect" && event["reason"] != "guard" && event["net"]["port"] == kFencePort;
+  return port || path_of(event) == kFence;
 }
 
 std::vector<Told> told_of(const std::vector<Json>& events, bool denials_only) {
@@ -138,7 +144,7 @@ Outcome Actor::answer() {
 
 std::string Actor::errors() const { return slurp(errors_file_); }
 
-Stage::Stage(const std::string& bundle, const std::string& principal) {
+Stage::Stage(const std::string& bundle, const std::string& principal, Governed governed) : governed_(governed) {
   std::string own = "/tmp/stage-" + std::to_string(std::hash<std::string>()(bundle));
   events_file_ = own + ".events";
   put(kFence);
@@ -153,8 +159,10 @@ Stage::Stage(const std::string& bundle, const std::string& principal) {
 
 std::vector<Json> Stage::events() {
   std::vector<Json> list;
-  if (bound_->perform(std::string("open ") + kFence + " r") == Outcome{}) {
-    FAIL_CHECK("nothing is enforced: the fence could be opened");
+  std::string fence = governed_ == Governed::files ? std::string("open ") + kFence + " r" : "connect " + std::to_string(kFencePort);
+  Outcome outcome = bound_->perform(fence);
+  if (outcome == Outcome{} || outcome.step != 1) {
+    FAIL_CHECK("nothing is enforced: the fence was open: " << to_text(outcome));
     return list;
   }
   for (int waited = 0; waited < 20000; waited += 5) {
@@ -162,7 +170,7 @@ std::vector<Json> Stage::events() {
     for (std::size_t end; (end = text.find('\n', read_)) != std::string::npos;) {
       Json event = Json::parse(text.substr(read_, end - read_));
       read_ = end + 1;
-      if (path_of(event) == kFence) return list;
+      if (is_fence(event)) return list;
       list.push_back(std::move(event));
     }
     ::usleep(5000);
@@ -171,10 +179,10 @@ std::vector<Json> Stage::events() {
   return list;
 }
 
-Stage& stage(const std::string& bundle) {
+Stage& stage(const std::string& bundle, Governed governed) {
   static std::map<std::string, std::unique_ptr<Stage>> stages;
   std::unique_ptr<Stage>& one = stages[bundle];
-  if (!one) one = std::make_unique<Stage>("/guest/bundles/" + bundle);
+  if (!one) one = std::make_unique<Stage>("/guest/bundles/" + bundle, "Agent::\"a\"", governed);
   REQUIRE_MESSAGE(one->status().empty(), one->status());
   return *one;
 }

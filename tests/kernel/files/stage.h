@@ -54,9 +54,12 @@ struct Told {
 };
 std::string to_text(const std::vector<Told>& told);
 
+// What a bundle governs: which refusal is asked for to cut the stream of events.
+enum class Governed { files, net };
+
 class Stage {
  public:
-  explicit Stage(const std::string& bundle_directory, const std::string& principal = "Agent::\"a\"");
+  explicit Stage(const std::string& bundle_directory, const std::string& principal = "Agent::\"a\"", Governed governed = Governed::files);
   Actor& bound() { return *bound_; }
   Actor& free() { return *free_; }
   // Events since the last call; everything that the bound actor did before is among them.
@@ -64,13 +67,14 @@ class Stage {
   std::string status() const { return status_; }   // empty, or why it did not start
 
  private:
+  Governed governed_;
   std::string status_, events_file_;
   std::unique_ptr<Actor> bound_, free_;
   std::size_t read_ = 0;
 };
 
 // The stage of a bundle of /guest/bundles, started once; fails the test case if it does not start.
-Stage& stage(const std::string& bundle);
+Stage& stage(const std::string& bundle, Governed governed = Governed::files);
 
 // One way to try something: `setup` makes the surroundings new each time.
 class Scene {

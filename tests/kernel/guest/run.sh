@@ -22,13 +22,19 @@ rm -rf "$bundles"
 mkdir -p "$bundles"
 compile() {  # compile NAME POLICIES SCHEMA [OPTION…]
   local policies=$source/tests/kernel/files/policies
-  "$build/kerf" compile -p "$policies/$2" -s "$policies/$3" --entities "$policies/entities.json" -o "$bundles/$1" "${@:4}"
+  "$build/kerf" compile -p "$policies/$2" -s "$policies/$3" --entities "$policies/${entities:-entities}.json" -o "$bundles/$1" "${@:4}"
 }
 compile files files.cedar files.cedarschema
 compile fine fine.cedar fine.cedarschema
 compile small small.cedar small.cedarschema
 compile merged merged.cedar small.cedarschema
 compile waived small.cedar small.cedarschema --waive guard-mount
+compile without-rename small.cedar small.cedarschema --waive guard-rename
+entities=agents
+compile net net.cedar net.cedarschema
+for guard in raw-socket packet-socket bpf mount ptrace signal protected-file source-routing; do
+  compile "without-$guard" net.cedar net.cedarschema --waive "guard-$guard"
+done
 example=$source/examples/agent-sandbox
 "$build/kerf" compile -p "$example"/{gateway,network,files}.cedar -s "$example/sandbox.cedarschema" \
   --entities "$example/entities.json" -o "$bundles/example"
@@ -39,7 +45,8 @@ rm -rf "$work/operations"
 # kernel stays out.
 tests_main() {
   cat <<T
-files 480 /guest/test_files -nc -d ${KERF_FILES_ARGS:-}
+files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp ${KERF_FILES_ARGS:-}
+guards 300 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
 example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 180 $build/test_glue -nc -d
 scale 100 $build/test_bpf -nc -d -tc=ten?thousand*

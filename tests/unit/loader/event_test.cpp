@@ -14,6 +14,7 @@
 #include "runtime/loader/facts.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/host.h"
+#include "runtime/loader/instance.h"
 #include "runtime/loader/process.h"
 #include "runtime/loader/record.h"
 #include "runtime/loader/state.h"
@@ -77,6 +78,19 @@ TEST_CASE("an event as JSON") {
   CHECK(json["process"]["comm"] == "curl");
 }
 
+TEST_CASE("a packet has no process") {
+  kerf_event_record e = sample_event();
+  e.decision.reason = KERF_REASON_GUARD;
+  e.guard = KERF_GUARD_SOURCE_ROUTING;
+  Json json = to_json(e);
+  CHECK(json["guard"] == "source-routing");
+  CHECK(json["process"].is_null());
+  CHECK(json["event"].is_null());
+  CHECK(!json.contains("net"));
+  e.guard = KERF_GUARD_BPF;
+  CHECK(to_json(e)["process"]["comm"] == "curl");
+}
+
 TEST_CASE("an IPv6 event") {
   kerf_event_record e = sample_event();
   e.seen.net.v6 = 1;
@@ -106,7 +120,7 @@ TEST_CASE("records that are no events") {
     return !read_event(&bent, sizeof bent).has_value();
   };
   CHECK(refused([](auto& b) { b.version = 1; }));
-  CHECK(refused([](auto& b) { b.version = 3; }));
+  CHECK(refused([](auto& b) { b.version = KERF_ABI_VERSION + 1; }));
   CHECK(refused([](auto& b) { b.kind = 11; }));
   CHECK(refused([](auto& b) { b.size = sizeof b + 1; }));
   CHECK(refused([](auto& b) { b.payload_size = 1; }));
@@ -476,6 +490,47 @@ TEST_CASE("states survive a round trip and refuse damage") {
   };
   for (const auto& [key, value] : json.items()) damaged(key, [](Json& j) -> Json& { return j; });
   for (const auto& [key, value] : json["bindings"][0].items()) damaged(key, [](Json& j) -> Json& { return j["bindings"][0]; });
+}
+
+TEST_CASE("states of another kerf are not damaged ones, and say what they have bound") {
+  TempDir dir;
+  Host host{dir / "cgroups", dir / "pins", dir / "states", false};
+  std::filesystem::create_directories(dir / "states/web");
+  State state;
+  state.name = "web";
+  BoundState binding;
+  binding.id = 8;
+  binding.cgroup = "/c";
+  binding.cgroup_id = 17;
+  state.bindings = {binding};
+  Json good = state_to_json(state);
+  auto code_with = [&](const char* key, int value) {
+    Json json = good;
+    json[key] = value;
+    put(dir / "states/web/state.json", json.dump());
+    auto read = read_state(host, "web");
+    return read ? std::string() : read.error().code;
+  };
+  CHECK(code_with("abi", KERF_ABI_VERSION) == "");
+  CHECK(code_with("abi", KERF_ABI_VERSION - 1) == "K7608");
+  CHECK(code_with("abi", KERF_ABI_VERSION + 1) == "K7608");
+  CHECK(code_with("version", 2) == "K7608");
+  CHECK(code_with("version", 4) == "K7608");
+  auto bindings = foreign_bindings(host, "web");
+  REQUIRE(bindings.ok());
+  REQUIRE(bindings->size() == 1);
+  CHECK(bindings->front().cgroup == "/c");
+  CHECK(bindings->front().cgroup_id == 17);
+  auto all = all_bindings(host);
+  REQUIRE(all.ok());
+  CHECK(all->front().first == "web/8");
+  for (const char* key : {"id", "cgroup", "cgroup_id"}) {   // what cannot be read is not passed over
+    Json json = good;
+    json["version"] = 4;
+    json["bindings"][0].erase(key);
+    put(dir / "states/web/state.json", json.dump());
+    CHECK_MESSAGE(!all_bindings(host).ok(), key);
+  }
 }
 
 TEST_CASE("what a replacement leaves is removed, what is in force stays") {

@@ -352,6 +352,15 @@ TEST_CASE("what a kernel can run decides what is promised") {
   }
 }
 
+TEST_CASE("symbols that the kernel shows, and hides") {
+  CHECK(shows_symbol("ffffffff810a1b00 t rename_lock\n", "rename_lock"));
+  CHECK(shows_symbol("ffffffff810a1b00 t a\nffffffff82b0 D rename_lock", "rename_lock"));
+  CHECK(!shows_symbol("0000000000000000 D rename_lock\n", "rename_lock"));   // kernel.kptr_restrict
+  CHECK(!shows_symbol("ffffffff810a1b00 t rename_lock_x\nffffffff810a1b00 t my_rename_lock\n", "rename_lock"));
+  CHECK(!shows_symbol("ffffffff810a1b00 t rename_lock\t[module]\n", "rename_lock"));
+  CHECK(!shows_symbol("", "rename_lock"));
+}
+
 TEST_CASE("depths of cgroups") {
   CHECK(level_bit("/sys/fs/cgroup", "/sys/fs/cgroup/a", true) == 2);
   CHECK(level_bit("/sys/fs/cgroup", "/sys/fs/cgroup/a/b", true) == 4);

@@ -164,15 +164,25 @@ TEST_CASE("conditions that mix what cannot be mixed are refused") {
         }) == Codes{"K5009"});
 }
 
-TEST_CASE("annotations that ask for approximation are errors, never ignored") {
-  for (const char* key : {"residual", "on_error"}) {
+TEST_CASE("annotations are what they say, or errors, never ignored") {
+  auto planned = [](const char* key, const char* value, KernelPlan& plan) {
     Module module = small_module();
     module.policies.push_back(small_policy("p", Effect::permit, [](Build& b) { return b.yes(); }));
-    module.policies[0].annotations.emplace_back(key, "floor");
+    module.policies[0].annotations.emplace_back(key, value);
     Diagnostics diagnostics;
-    plan_kernel(module, diagnostics);
-    REQUIRE(diagnostics.error_count() == 1);
-    CHECK(diagnostics.all()[0].code == Code::K5008);
+    plan = plan_kernel(module, diagnostics, {.residual = Approximation::ceiling});
+    Codes codes;
+    for (const Diagnostic& d : diagnostics.all()) codes.push_back(std::string(catalogue_row(d.code).name));
+    return codes;
+  };
+  KernelPlan plan;
+  CHECK(planned("on_error", "deny", plan) == Codes{"K5008"});
+  CHECK(planned("residual", "roof", plan) == Codes{"K5020"});
+  CHECK(planned("residual", "floor", plan) == Codes{});
+  REQUIRE(!plan.envs.empty());
+  for (const KernelEnv& env : plan.envs) {   // what is exact stays exact
+    CHECK(env.approximated.empty());
+    CHECK(env.rows.size() == 1);
   }
 }
 

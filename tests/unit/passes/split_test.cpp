@@ -64,7 +64,7 @@ TEST_CASE("the split tells layer, stage and expression, as JSON, table and pictu
   CHECK(report.entries[3].layer == Layer::kernel);
   Sources sources;
   Json json = split_to_json(module, sources, report);
-  CHECK(json["version"] == 2);
+  CHECK(json["version"] == 3);
   CHECK(json["entries"][1]["events"] == Json({"net.connect"}));
   CHECK(json["entries"][1]["exact"] == true);
   std::vector<std::string> shown;

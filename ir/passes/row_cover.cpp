@@ -1,0 +1,69 @@
+#include "ir/passes/row_cover.h"
+
+#include <algorithm>
+
+namespace kerf {
+
+namespace {
+
+template <class Ranges>
+bool ranges_within(const Ranges& inner, const Ranges& outer) {
+  return std::all_of(inner.begin(), inner.end(), [&](const auto& range) {
+    return std::any_of(outer.begin(), outer.end(), [&](const auto& other) { return other.first <= range.first && range.last <= other.last; });
+  });
+}
+
+bool within(const AddressSet& inner, const AddressSet& outer) {
+  return ranges_within(inner.v4, outer.v4) && ranges_within(inner.v6, outer.v6);
+}
+
+bool within(const PortSet& inner, const PortSet& outer) { return ranges_within(inner, outer); }
+
+bool within(const EndpointSet& inner, const EndpointSet& outer) {
+  if (inner.others && !outer.others) return false;
+  const std::vector<EndpointKey>& named = inner.others ? outer.listed : inner.listed;
+  return std::all_of(named.begin(), named.end(), [&](const EndpointKey& key) { return !inner.holds(key) || outer.holds(key); });
+}
+
+bool is_below(const std::string& path, const std::string& tree) {
+  return tree == "/" ? path != "/" : path.size() > tree.size() && path.starts_with(tree) && path[tree.size()] == '/';
+}
+
+// Every path of the one is one of the other.
+bool within(const PathTest& inner, const PathTest& outer) {
+  if (inner.pattern || outer.pattern) return inner == outer;
+  auto tree_in = [&](const std::string& tree) {
+    return std::any_of(outer.trees.begin(), outer.trees.end(), [&](const std::string& other) { return tree == other || is_below(tree, other); });
+  };
+  return std::all_of(inner.files.begin(), inner.files.end(), [&](const std::string& file) { return outer.holds(file); }) &&
+         std::all_of(inner.trees.begin(), inner.trees.end(), tree_in);
+}
+
+// Whether what is required of one path test settles the other.
+bool settles(const KernelEnv& env, const Requirement& known, const Requirement& asked) {
+  if (known == asked) return true;
+  if (known.outcome != asked.outcome) return false;
+  const bool holds = known.outcome == Outcome::true_;
+  return within(env.paths[holds ? known.atom : asked.atom], env.paths[holds ? asked.atom : known.atom]);
+}
+
+template <class Part>
+bool part_covers(const std::optional<Part>& outer, const std::optional<Part>& inner) {
+  return !outer || (inner && within(*inner, *outer));
+}
+
+bool contains_all(const std::vector<Requirement>& known, const std::vector<Requirement>& asked) {
+  return std::all_of(asked.begin(), asked.end(), [&](const Requirement& r) { return std::find(known.begin(), known.end(), r) != known.end(); });
+}
+
+}  // namespace
+
+bool covers(const KernelEnv& env, const KernelRow& outer, const KernelRow& inner) {
+  const bool paths = std::all_of(outer.path.begin(), outer.path.end(), [&](const Requirement& asked) {
+    return std::any_of(inner.path.begin(), inner.path.end(), [&](const Requirement& known) { return settles(env, known, asked); });
+  });
+  return paths && part_covers(outer.address, inner.address) && part_covers(outer.port, inner.port) &&
+         part_covers(outer.endpoint, inner.endpoint) && contains_all(inner.bind, outer.bind) && contains_all(inner.code, outer.code);
+}
+
+}  // namespace kerf

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Packets of the cgroup's sockets that name a way of their own: IPv6 routing headers, IPv4 source routes. The connect
+ * hooks judged the address that the call named; such a packet goes to another one first. What cannot be told is dropped. */
+#ifndef KERF_PACKETS_H
+#define KERF_PACKETS_H
+
+#include "cgroup.h"
+
+#define IP4_HEADER 20
+#define IP4_OPTIONS 40               /* bytes, at most */
+#define OPTION_END 0
+#define OPTION_NOTHING 1
+#define OPTION_LOOSE_ROUTE 131
+#define OPTION_STRICT_ROUTE 137
+
+#define IP6_HEADER 40
+#define IP6_EXTENSIONS 8             /* headers before the payload; more are dropped */
+#define NEXT_HOP_BY_HOP 0
+#define NEXT_ROUTING 43
+#define NEXT_FRAGMENT 44
+#define NEXT_AUTHENTICATION 51
+#define NEXT_DESTINATION 60
+#define NEXT_MOBILITY 135
+#define NEXT_HIP 139
+#define NEXT_SHIM6 140
+
+/* `length`: of the header with its options. */
+static __always_inline int is_routed4(struct __sk_buff *skb, __u32 length)
+{
+	__u32 at = IP4_HEADER;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i <= IP4_OPTIONS; i++) {
+		__u8 option[2] = {};
+
+		if (at >= length)
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, option, 1))
+			return 1;
+		if (option[0] == OPTION_END)
+			return 0;
+		if (option[0] == OPTION_LOOSE_ROUTE || option[0] == OPTION_STRICT_ROUTE)
+			return 1;
+		if (option[0] == OPTION_NOTHING) {
+			at++;
+			continue;
+		}
+		if (bpf_skb_load_bytes(skb, at, option, 2) || option[1] < 2)
+			return 1;
+		at += option[1];
+	}
+	return 1;
+}
+
+static __always_inline int is_extension(__u8 header)
+{
+	return header == NEXT_HOP_BY_HOP || header == NEXT_FRAGMENT || header == NEXT_AUTHENTICATION ||
+	       header == NEXT_DESTINATION || header == NEXT_MOBILITY || header == NEXT_HIP || header == NEXT_SHIM6;
+}
+
+/* A later fragment may be one of a packet whose first part holds a routing header: no socket makes one, but a raw one. */
+static __always_inline int is_routed6(struct __sk_buff *skb, __u8 next)
+{
+	__u32 at = IP6_HEADER;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < IP6_EXTENSIONS; i++) {
+		__u8 head[4] = {};
+
+		if (next == NEXT_ROUTING)
+			return 1;
+		if (!is_extension(next))
+			return 0;
+		if (bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+			return 1;
+		if (next == NEXT_FRAGMENT && (head[2] | (head[3] & 0xf8)))
+			return 1;
+		at += next == NEXT_FRAGMENT ? 8 : next == NEXT_AUTHENTICATION ? (head[1] + 2u) * 4 : (head[1] + 1u) * 8;
+		next = head[0];
+	}
+	return 1;
+}
+
+static __always_inline int is_routed(struct __sk_buff *skb)
+{
+	__u8 head[8] = {};
+
+	if (bpf_skb_load_bytes(skb, 0, head, sizeof(head)))
+		return 1;
+	switch (head[0] >> 4) {
+	case 4:
+		return is_routed4(skb, (head[0] & 0xf) * 4u);
+	case 6:
+		return is_routed6(skb, head[6]);
+	default:
+		return 1;
+	}
+}
+
+/* The current task may be anybody: the record names none. Not 0: the event is lost. */
+static __always_inline int report_packet(struct __sk_buff *skb, __u32 binding)
+{
+	const struct kerf_binding *bound = bpf_map_lookup_elem(&kerf_bindings, &binding);
+	struct kerf_event_record *record = bpf_ringbuf_reserve(&kerf_events, sizeof(*record), 0);
+
+	if (!record)
+		return 1;
+	__builtin_memset(record, 0, sizeof(*record));
+	record->version = KERF_ABI_VERSION;
+	record->kind = KERF_EVENT_NET_CONNECT;
+	record->size = sizeof(*record);
+	record->time_ns = bpf_ktime_get_boot_ns();
+	record->cgroup_id = bpf_skb_cgroup_id(skb);
+	record->binding = binding;
+	record->refusal_errno = KERF_EPERM;
+	if (bound) {
+		record->generation = bound->generation;
+		record->mode = bound->mode;
+	}
+	record->decision.verdict = KERF_VERDICT_DENY;
+	record->decision.reason = KERF_REASON_GUARD;
+	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	record->guard = KERF_GUARD_SOURCE_ROUTING;
+	bpf_ringbuf_submit(record, 0);
+	return 0;
+}
+
+/* 0: the packet is dropped, and the sender is told EPERM where it still waits. */
+SEC("cgroup_skb/egress")
+int kerf_egress(struct __sk_buff *skb)
+{
+	if (!is_routed(skb))
+		return 1;
+	count_decision(1, 1);
+	count_lost(report_packet(skb, cgroup_binding()));
+	return 0;
+}
+
+#endif
