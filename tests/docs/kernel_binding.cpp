@@ -105,7 +105,8 @@ void attributes() {
          observable.always_present ? "as you like" : "optional", observed_with(observable), std::string(observable.description)});
   }
   fmt::print("\n`@kernel(\"fact.NAME\")` before an optional attribute of the context: a value that is [published](running.md#facts) for a binding\n"
-             "while it runs; NAME is letters, digits and `_`.\n");
+             "while it runs; NAME is letters, digits and `_`. Its type is Bool, Long, String, ipaddr, decimal, datetime, duration, or an entity\n"
+             "type that no hook observes; best an enumerated one, which a hook can compare with what it sees.\n");
 }
 
 std::string_view support_text(KernelSupport support) {
@@ -131,8 +132,8 @@ std::string result_text(OpResult result) {
 void operators() {
   fmt::print("\n## Operators\n\nBefore a hook is asked (at compile, when a cgroup is bound, when a fact is published) all of Cedar is evaluated. The\n"
              "table is about what is left for the hook, [the split](split.md) about the rules. *Yes*: the hook computes it. *By a table*:\n"
-             "its answers over one observable and constants are worked out when the bundle is made, and looked up at the hook. *No*: only\n"
-             "before the hook. Missing operators are abbreviations: `a > b` is `!(a <= b)`, `a != b` is `!(a == b)`, `x is T in e` is\n"
+             "its answers over one observable and constants are worked out when the bundle is made, and looked up at the hook; or it is taken\n"
+             "apart [by cases](split.md#values-that-meet). *No*: only before the hook. Missing operators are abbreviations: `a > b` is `!(a <= b)`, `a != b` is `!(a == b)`, `x is T in e` is\n"
              "`x is T && x in e`. `call` stands for extension functions and methods, `literal` and `variable` for leaves.\n");
   head({"operator", "operands", "result", "can itself fail", "at the hook"});
   for (const OpRow& op : op_rows()) {

@@ -90,7 +90,8 @@ std::string FileGenerator::pattern_atom() {
 }
 
 std::string FileGenerator::stored_atom() {
-  switch (pick(6)) {
+  switch (pick(7)) {
+    case 6: return "resource has label && resource.label is Label";
     case 0: return fmt::format("resource has weight && resource.weight > {}", pick(5));
     case 1: return fmt::format("resource has kind && resource.kind like \"{}*\"", chance(50) ? "t" : "s");
     case 2: return fmt::format("resource has label && resource.label.secret");
