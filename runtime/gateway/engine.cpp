@@ -92,7 +92,7 @@ void Pass::scopes(std::size_t variable, const std::vector<std::uint64_t>& in, st
   if (node >= store_.nodes()) return;
   if (kinds & 2) visit(equal_scope(node), 1);
   if ((kinds & 4) == 0) return;
-  auto is_scope = [&](Node n) { return in[n / 64] >> (n % 64) & 1; };
+  auto is_scope = [&](Node n) { return n / 64 < in.size() && (in[n / 64] >> (n % 64) & 1); };   // later nodes are none
   if (is_scope(node)) visit(in_scope(node), 2);
   for (Node ancestor : store_.ancestors(node)) {
     if (is_scope(ancestor)) visit(in_scope(ancestor), 2);
@@ -222,7 +222,7 @@ const std::uint64_t* Pass::gather(const Feature& feature, const Cell& cell, std:
   const std::uint32_t wanted = feature.value_kind == ValueKind::entity ? kNodes : kTexts;
   if (cell.data == kNoData) return nullptr;
   if (cell.text != wanted) return out;
-  for (std::uint32_t member : store_.members(cell.data)) add(member);
+  for (std::uint32_t member : cell.all_members()) add(member);
   return out;
 }
 
@@ -405,7 +405,7 @@ void Engine::begin(Workspace& work) const {
 bool Engine::allows(Query& query) const {
   Workspace& work = *query.work_;
   if (work.environment == FlatMap::kNone) return false;
-  Pass pass(state_->store, state_->names, state_->plans[work.environment], work);
+  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
   pass.find_groups();
   Sink forbids{nullptr, nullptr}, permits{nullptr, nullptr};
   pass.run(true, forbids);
@@ -420,7 +420,7 @@ void Engine::decide(Query& query, Answer& answer) const {
   answer.determining.clear();
   answer.errors.clear();
   if (work.environment == FlatMap::kNone) return;
-  Pass pass(state_->store, state_->names, state_->plans[work.environment], work);
+  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
   pass.find_groups();
   Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
   work.permits.clear();
@@ -437,8 +437,8 @@ void Engine::decide(Query& query, Answer& answer) const {
 EvalError Engine::explain(Query& query, const Answer::Failure& failure) const {
   const Workspace& work = *query.work_;
   check(work.environment != FlatMap::kNone, "only a decided request has failures");
-  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], &query.work_->whole_context()}, state_->store.entities());
-  const EvalResult result = state_->plans[work.environment].source->atoms[failure.atom].evaluate(evaluation);
+  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], &query.work_->whole_context()}, state_->store);
+  const EvalResult result = state_->plans->environments[work.environment].source->atoms[failure.atom].evaluate(evaluation);
   return result.ok() ? type_error("bool", *result) : result.error();
 }
 

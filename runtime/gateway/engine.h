@@ -1,8 +1,8 @@
 // The decision table with its entities, arranged for speed: decides in tens to hundreds of nanoseconds, at a cost that
 // follows the policies that can apply, without allocating. Gives the answers of Table::decide (table.h).
 //
-// An Engine is immutable: any number of threads may decide, each with a Query and an Answer of its own. To change
-// entities or policies, build another and swap the shared_ptr.
+// An Engine is immutable, and a copy shares what it holds: any number of threads may decide, each with a Query and an
+// Answer of its own. Changed entities make another engine (editor.h), changed policies too.
 #pragma once
 #include <memory>
 #include <span>
@@ -12,6 +12,7 @@
 namespace kerf::gateway {
 
 class Engine;
+struct Plans;
 struct Workspace;
 
 // Why a text is no request.
@@ -41,10 +42,13 @@ class Query {
   ~Query();
   Query(Query&&) noexcept;
   Query& operator=(Query&&) noexcept;
+  // Whether it may be used with this engine: the one it was made for, or one with other entities that an Editor made of it.
+  bool fits(const Engine& engine) const;
 
  private:
   friend class Engine;
   std::unique_ptr<Workspace> work_;
+  std::shared_ptr<const Plans> plans_;
 };
 
 class Engine {
@@ -78,17 +82,15 @@ class Engine {
   EvalError explain(Query& query, const Answer::Failure& failure) const;
 
   const Table& table() const;
+  std::size_t nodes() const;   // numbers of entities in use
   // Bytes by what they hold: "index", "entities".
   std::vector<std::pair<std::string, std::size_t>> memory() const;
 
-  Engine(Engine&&) noexcept;
-  Engine& operator=(Engine&&) noexcept;
-  ~Engine();
-
  private:
+  friend class Editor;
   friend class Query;
   struct State;
-  explicit Engine(std::unique_ptr<State> state);
+  explicit Engine(std::shared_ptr<const State> state);
   struct UidView {
     std::string_view type, id;
   };
@@ -96,7 +98,7 @@ class Engine {
   bool place(Workspace& work, const UidView (&uids)[3]) const;
   std::uint32_t place(Workspace& work, std::size_t variable, const UidView& uid) const;   // its type
   bool scan(Workspace& work, std::string_view text, std::size_t readable) const;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<const State> state_;
 };
 
 }  // namespace kerf::gateway

@@ -94,7 +94,7 @@ Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std:
 }
 
 void Engine::append_json(std::string& out, Query& query, const Answer& answer) const {
-  const std::vector<PolicyInfo>& policies = state_->table->policies();
+  const std::vector<PolicyInfo>& policies = state_->plans->table->policies();
   out += answer.allow ? R"({"decision":"allow","determining":[)" : R"({"decision":"deny","determining":[)";
   for (std::size_t i = 0; i < answer.determining.size(); ++i) {
     if (i != 0) out += ',';
