@@ -95,9 +95,8 @@ void Live::swap(Loaded next) {
 }
 
 void Reader::refresh() {
-  query_.reset();
   loaded_ = live_.get();
-  query_.emplace(loaded_->engine);
+  if (!query_ || !query_->fits(loaded_->engine)) query_.emplace(loaded_->engine);
 }
 
 Result<bool, RequestFault> Reader::decide(std::string_view request, std::size_t readable, std::string& line) {
