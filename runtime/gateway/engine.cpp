@@ -43,6 +43,7 @@ class Pass {
   }
 
   void find_groups();
+  void trace(std::vector<PolicyTrace>& policies);
   void run(bool forbids, Sink& sink) {
     for (std::uint32_t group : work_.groups) {
       const auto& blocks = plan_.groups[group];
@@ -60,7 +61,15 @@ class Pass {
     if (known >> 2 != work_.stamp) {
       known = work_.stamp << 2 | static_cast<std::uint32_t>(asker_.ask(plan_.atoms[atom], source_.atoms[atom]));
     }
-    return static_cast<Outcome>(known & 3);
+    const auto outcome = static_cast<Outcome>(known & 3);
+    if (asked_ != nullptr) note(atom, outcome);
+    return outcome;
+  }
+  void note(std::uint32_t atom, Outcome outcome) {
+    for (const PolicyTrace::Atom& before : *asked_) {
+      if (before.atom == atom) return;
+    }
+    asked_->push_back({atom, outcome, {}});
   }
 
   void run(const Block& block, Sink& sink) {
@@ -83,6 +92,7 @@ class Pass {
   const Environment& source_;
   Workspace& work_;
   Asker asker_;
+  std::vector<PolicyTrace::Atom>* asked_ = nullptr;   // while a trace is made
 };
 
 template <class Visit>
@@ -149,6 +159,28 @@ void Pass::apply_formula(const Rule& rule, Sink& sink) {
     }
   }
   if (current == Outcome::true_) sink.satisfy(rule.policy);
+}
+
+// The same steps as apply(), with what was asked on the way.
+void Pass::trace(std::vector<PolicyTrace>& policies) {
+  Answer answer;
+  std::vector<std::uint32_t> satisfied;
+  for (std::uint32_t group : work_.groups) {
+    for (const Block& block : {plan_.groups[group].first, plan_.groups[group].second}) {
+      for (std::uint32_t i = 0; i < block.count; ++i) {
+        const Rule& rule = plan_.rules[block.first + i];
+        PolicyTrace& trace = policies.emplace_back(PolicyTrace{rule.policy, PolicyTrace::Result::unsatisfied, {}});
+        asked_ = &trace.atoms;
+        satisfied.clear();
+        answer.errors.clear();
+        Sink sink{&answer, &satisfied};
+        apply(rule, sink);
+        if (!satisfied.empty()) trace.result = PolicyTrace::Result::satisfied;
+        if (!answer.errors.empty()) trace.result = PolicyTrace::Result::error;
+      }
+    }
+  }
+  asked_ = nullptr;
 }
 
 // Rules that a failing subject may make err become candidates. False if there are any.
@@ -432,6 +464,22 @@ void Engine::decide(Query& query, Answer& answer) const {
   }
   std::sort(answer.determining.begin(), answer.determining.end());
   std::sort(answer.errors.begin(), answer.errors.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
+}
+
+Trace Engine::trace(Query& query) const {
+  Workspace& work = *query.work_;
+  check(work.environment != FlatMap::kNone, "only a request of an environment has a trace");
+  Trace trace{work.environment, {}};
+  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
+  pass.find_groups();
+  pass.trace(trace.policies);
+  std::sort(trace.policies.begin(), trace.policies.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
+  for (PolicyTrace& policy : trace.policies) {
+    for (PolicyTrace::Atom& atom : policy.atoms) {
+      if (atom.outcome == Outcome::error) atom.message = explain(query, {policy.policy, atom.atom}).message;
+    }
+  }
+  return trace;
 }
 
 EvalError Engine::explain(Query& query, const Answer::Failure& failure) const {

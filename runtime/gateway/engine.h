@@ -26,6 +26,13 @@ struct RequestFault {
 // {"type", "id"}, {"__entity": {"type", "id"}} or Cedar's text in a string.
 Result<Request, RequestFault> read_request(std::string_view text);
 
+// The same with `resources`, an array of UIDs, in the place of `resource`.
+struct ManyRequest {
+  Request request;               // without a resource
+  std::vector<EntityUid> resources;
+};
+Result<ManyRequest, RequestFault> read_many_request(std::string_view text);
+
 struct Answer {
   bool allow = false;
   std::vector<std::uint32_t> determining;   // indices of policies, ascending
@@ -33,6 +40,23 @@ struct Answer {
     std::uint32_t policy, atom;             // the atom of the environment that erred; explain() has the message
   };
   std::vector<Failure> errors;              // ascending by policy
+};
+
+// Why a decision is what it is: of each policy whose scopes hold, the atoms that were reached, in order.
+struct PolicyTrace {
+  enum class Result : std::uint8_t { unsatisfied, satisfied, error };
+  struct Atom {
+    std::uint32_t atom;          // of the environment
+    Outcome outcome;
+    std::string message;         // of an error
+  };
+  std::uint32_t policy;
+  Result result;
+  std::vector<Atom> atoms;       // each once
+};
+struct Trace {
+  std::uint32_t environment;     // of the table's
+  std::vector<PolicyTrace> policies;   // ascending by policy; others have scopes that do not hold
 };
 
 // A request, and the memory that deciding it needs: keep one for each thread and reuse it.
@@ -80,6 +104,10 @@ class Engine {
   // `{"decision":"allow","determining":["policy0"],"errors":[{"policy":"policy1","message":"…"}]}`
   void append_json(std::string& out, Query& query, const Answer& answer) const;
   EvalError explain(Query& query, const Answer::Failure& failure) const;
+  // On demand, of a request that is set; allocates, and takes the time of all policies whose scopes hold.
+  Trace trace(Query& query) const;
+  // `{"environment":0,"policies":[{"policy":"policy0","effect":"permit","result":"true","atoms":[{"atom":3,"outcome":"false"}]}]}`
+  void append_json(std::string& out, const Trace& trace) const;
 
   const Table& table() const;
   std::size_t nodes() const;   // numbers of entities in use

@@ -107,4 +107,20 @@ Result<bool, RequestFault> Reader::decide(std::string_view request, std::size_t 
   return answer_.allow;
 }
 
+Result<std::size_t, RequestFault> Reader::allowed(std::string_view request, std::size_t most, std::string& line) {
+  const Result<ManyRequest, RequestFault> read = read_many_request(request);
+  if (!read.ok()) return read.error();
+  const auto& [asked, resources] = *read;
+  if (resources.size() > most) return resources.size();
+  line += "{\"allowed\":[";
+  bool first = true;
+  for (std::uint32_t place : loaded_->engine.allowed(*query_, asked.principal, asked.action, resources, asked.context)) {
+    if (!first) line += ',';
+    first = false;
+    line += std::to_string(place);
+  }
+  line += "]}";
+  return resources.size();
+}
+
 }  // namespace kerf::gateway
