@@ -201,6 +201,9 @@ KERF_API kerf_status kerf_query_allows(kerf_query *query, const kerf_request *re
 KERF_API kerf_status kerf_query_decide_json(kerf_query *query, kerf_text request, int32_t *decision);
 /* Of the last decide or decide_json of this query; NULL if it failed. */
 KERF_API const kerf_answer *kerf_query_answer(const kerf_query *query);
+/* Why it was decided so: JSON, of the same decision, each policy's atoms with their outcomes (docs/gateway.md); empty if there
+ * is none. Made on demand; lives until the next call with the query. Since 0.2. */
+KERF_API kerf_text kerf_query_trace(kerf_query *query);
 /* Why the last call failed; empty if it did not. */
 KERF_API kerf_text kerf_query_message(const kerf_query *query);
 KERF_API void kerf_query_free(kerf_query *query);

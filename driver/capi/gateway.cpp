@@ -61,7 +61,7 @@ struct kerf_query {
   gateway::Answer found;
   kerf_answer answer;
   bool answered = false;
-  std::string message;
+  std::string message, trace;
 };
 
 namespace {
@@ -263,5 +263,11 @@ kerf_status kerf_query_decide_json(kerf_query* query, kerf_text request, int32_t
 }
 
 const kerf_answer* kerf_query_answer(const kerf_query* query) { return query && query->answered ? &query->answer : nullptr; }
+kerf_text kerf_query_trace(kerf_query* query) {
+  if (query == nullptr || !query->answered) return no_text();
+  query->trace.clear();
+  const Report report = guarded([&](Report&) { query->engine.append_json(query->trace, query->engine.trace(query->query)); });
+  return report.status == KERF_OK ? text_of(query->trace) : no_text();
+}
 kerf_text kerf_query_message(const kerf_query* query) { return query ? text_of(query->message) : no_text(); }
 void kerf_query_free(kerf_query* query) { delete query; }

@@ -5,32 +5,33 @@
 namespace kerf::gateway {
 namespace {
 
-Status read_uid(const Json& json, EntityUid& uid) {
-  Result<EntityUid> read = uid_from_json(json);
+Status read_uid(const JsonNode& node, EntityUid& uid) {
+  Result<EntityUid> read = uid_from_json(node.json());
   if (!read.ok()) return read.error();
   uid = *std::move(read);
   return Unit{};
 }
 
-Status read_uids(const Json& object, const char* key, std::vector<EntityUid>& uids) {
-  return read_each(object, key, [&](const Json& element) { return read_uid(element, uids.emplace_back()); });
+Status read_uids(const JsonNode& object, const char* key, std::vector<EntityUid>& uids) {
+  return read_each(object, key, [&](const JsonNode& element) { return read_uid(element, uids.emplace_back()); });
 }
 
-Status read_edges(const Json& object, const char* key, std::vector<EntityChange::Edges>& list) {
-  return read_each(object, key, [&](const Json& element) -> Status {
+Status read_edges(const JsonNode& object, const char* key, std::vector<EntityChange::Edges>& list) {
+  return read_each(object, key, [&](const JsonNode& element) -> Status {
     if (Status keys = expect_keys(element, {"uid", "parents"}); !keys.ok()) return keys;
     EntityChange::Edges& edges = list.emplace_back();
-    if (Status uid = read_uid(element["uid"], edges.uid); !uid.ok()) return uid;
+    if (Status uid = read_uid(*element.find("uid"), edges.uid); !uid.ok()) return uid;
     return read_uids(element, "parents", edges.parents);
   });
 }
 
-Status read_part(const Json& json, const std::string& key, EntityChange& change) {
+Status read_part(const Json& object, const std::string& key, EntityChange& change) {
+  const JsonNode json(object);
   if (key == "remove") return read_uids(json, "remove", change.remove);
   if (key == "removeParents") return read_edges(json, "removeParents", change.remove_parents);
   if (key == "addParents") return read_edges(json, "addParents", change.add_parents);
   if (key != "upsert") return Error{"unknown key " + quote(key)};
-  Result<std::vector<Entity>> entities = entities_from_json(json["upsert"]);
+  Result<std::vector<Entity>> entities = entities_from_json(object["upsert"]);
   if (!entities.ok()) return Error{"upsert: " + entities.error().message};
   change.upsert = *std::move(entities);
   return Unit{};

@@ -53,6 +53,8 @@ class Expr {
   // Strict: unknown operators, wrong arity and unknown keys are errors. Nesting is bounded by the JSON reader; neither
   // reading nor evaluating recurses.
   static Result<Expr> from_json(const Json& json);
+  template <class Node>
+  static Result<Expr> from_node(const Node& node);   // tree.h
   EvalResult evaluate(const RequestParts& request, const Entities& entities) const;
   EvalResult evaluate(Evaluation& evaluation) const;
   const Program& program() const { return *program_; }   // program.h

@@ -222,6 +222,9 @@ TEST_CASE("entities change under a query, by delta and as a whole") {
   CHECK(decided("dave") == KERF_DENY);
   CHECK(change(R"({"remove": [{"type": "Photo", "id": "p"}]})") == KERF_OK);
   CHECK(decided("alice") == KERF_DENY);
+  CHECK(s(kerf_query_trace(query.get())) ==
+        R"({"environment":0,"policies":[{"policy":"owner","effect":"permit","result":"error","atoms":[{"atom":1,"outcome":"error","message":)"
+        R"("entity `Photo::\"p\"` does not exist"}]},{"policy":"old","effect":"forbid","result":"false","atoms":[{"atom":2,"outcome":"false"}]}]})");
   CHECK(kerf_answer_error_count(kerf_query_answer(query.get())) > 0);
   kerf_result* why = nullptr;
   CHECK(kerf_gateway_change_entities(table.get(), t(R"({"remove": [{"type": "Photo", "id": "p"}]})"), &why) == KERF_INVALID);
@@ -233,6 +236,7 @@ TEST_CASE("entities change under a query, by delta and as a whole") {
   CHECK(kerf_gateway_set_entities(table.get(), t("[{}]"), nullptr) == KERF_INVALID);
   CHECK(kerf_gateway_change_entities(nullptr, t("{}"), nullptr) == KERF_BAD_ARGUMENT);
   CHECK(change("{") == KERF_INVALID);
+  CHECK(kerf_query_trace(nullptr).size == 0);
   CHECK(decided("alice") == KERF_ALLOW);
   table.reset();
   CHECK(decided("alice") == KERF_ALLOW);
