@@ -67,6 +67,7 @@ Result<Workload> read_workload(const std::string& directory) {
   workload.entities = list->size();
   Result<Entities> entities = Entities::build(*std::move(list));
   if (!entities.ok()) return entities.error();
+  workload.store = *entities;
   begin = std::chrono::steady_clock::now();
   Result<gateway::Engine> engine = gateway::Engine::build(std::make_shared<const gateway::Table>(*std::move(table)), *entities);
   if (!engine.ok()) return engine.error();

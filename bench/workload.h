@@ -17,6 +17,7 @@ struct Workload {
   std::size_t policies = 0, entities = 0;
   double load_ms = 0, build_ms = 0;               // reading the table; arranging it with its entities
   std::size_t table_bytes = 0;
+  Entities store;
   std::unique_ptr<gateway::Engine> engine;
   std::vector<Request> requests;
   std::vector<std::string> lines;                 // the requests as text

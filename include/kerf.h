@@ -6,7 +6,7 @@
  *
  * Threads. All functions may be called from any thread at any time. One handle is for one thread at a time, with these
  * exceptions: a kerf_gateway, and a kerf_sources and a kerf_result that nobody changes or frees meanwhile, may be used by
- * many threads at once. check, compile, format, translate, authorize and gateway_new work on a thread of their own with a
+ * many threads at once. check, compile, format, translate, authorize and kerf_gateway_* work on a thread of their own with a
  * large stack and wait for it; where they parse, they wait for each other. Deciding works on the caller's thread, needs
  * 1 MiB of its stack, and waits for nobody. After fork() without exec a child may call the library if no other thread of
  * its parent was in it.
@@ -31,7 +31,7 @@ extern "C" {
 #define KERF_API __attribute__((visibility("default")))
 
 #define KERF_LIBRARY_MAJOR 0
-#define KERF_LIBRARY_MINOR 1
+#define KERF_LIBRARY_MINOR 2
 
 /* Major << 16 | minor of the library that is loaded. It fits if the major is KERF_LIBRARY_MAJOR and the minor at least
  * KERF_LIBRARY_MINOR. */
@@ -177,9 +177,15 @@ KERF_API const kerf_answer *kerf_result_answer(const kerf_result *result);
 
 typedef struct kerf_gateway kerf_gateway;
 
-/* From the text of table.json, and of entities (empty: none). Immutable; to change something make another one.
+/* From the text of table.json, and of entities (empty: none). The table stays; to change policies make another gateway.
  * *why, if wanted, is a result as above; *out is NULL unless the status is KERF_OK. */
 KERF_API kerf_status kerf_gateway_new(kerf_text table, kerf_text entities, kerf_gateway **out, kerf_result **why);
+/* Changes entities, or gives all of them anew (empty: none), whole or not at all. Other threads may go on asking, and wait
+ * for nothing: a query's next call sees the change. Changes wait for each other. The change is JSON, each part may be
+ * missing: {"remove": [UID], "upsert": [ENTITY], "removeParents": [{"uid": UID, "parents": [UID]}], "addParents": […]},
+ * applied in this order; docs/gateway.md has the rules. Since 0.2. */
+KERF_API kerf_status kerf_gateway_change_entities(kerf_gateway *gateway, kerf_text change, kerf_result **why);
+KERF_API kerf_status kerf_gateway_set_entities(kerf_gateway *gateway, kerf_text entities, kerf_result **why);
 /* Queries that were made from it stay good. */
 KERF_API void kerf_gateway_free(kerf_gateway *gateway);
 
@@ -195,6 +201,9 @@ KERF_API kerf_status kerf_query_allows(kerf_query *query, const kerf_request *re
 KERF_API kerf_status kerf_query_decide_json(kerf_query *query, kerf_text request, int32_t *decision);
 /* Of the last decide or decide_json of this query; NULL if it failed. */
 KERF_API const kerf_answer *kerf_query_answer(const kerf_query *query);
+/* Why it was decided so: JSON, of the same decision, each policy's atoms with their outcomes (docs/gateway.md); empty if there
+ * is none. Made on demand; lives until the next call with the query. Since 0.2. */
+KERF_API kerf_text kerf_query_trace(kerf_query *query);
 /* Why the last call failed; empty if it did not. */
 KERF_API kerf_text kerf_query_message(const kerf_query *query);
 KERF_API void kerf_query_free(kerf_query *query);

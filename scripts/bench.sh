@@ -97,6 +97,8 @@ gateway() {
   "$root/build/release/bench_gateway" w/* --benchmark_min_time=0.05 --benchmark_format=json >ours.json 2>differences.txt || true
   grep differ differences.txt || true
   node "$root/bench/report.mjs" ours.json wasm.jsonl
+  echo
+  "$root/build/release/bench_engine" w/*
 }
 
 if [[ $what == *" frontend "* ]]; then frontend; fi

@@ -96,7 +96,7 @@ EvalResult op_neg(const Value& a) {
   return Value(result);
 }
 
-EvalResult op_in(const Value& a, const Value& b, const Entities& entities) {
+EvalResult op_in(const Value& a, const Value& b, const EntitySource& entities) {
   const EntityUid* descendant = a.as_entity();
   if (descendant == nullptr) return type_error(kAnyEntity, a);
   if (const EntityUid* ancestor = b.as_entity()) return Value(entities.is_in(*descendant, *ancestor));
@@ -109,7 +109,7 @@ EvalResult op_in(const Value& a, const Value& b, const Entities& entities) {
   return Value(entities.is_in_any(*descendant, *set));
 }
 
-EvalResult op_get_attr(const Value& a, const std::string& attr, const Entities& entities) {
+EvalResult op_get_attr(const Value& a, const std::string& attr, const EntitySource& entities) {
   if (const ValueRecord* record = a.as_record()) {
     auto found = record->find(attr);
     if (found != record->end()) return found->second;
@@ -126,7 +126,7 @@ EvalResult op_get_attr(const Value& a, const std::string& attr, const Entities& 
                    fmt::format("`{}` does not have the attribute `{}`", shown(*uid), attr)};
 }
 
-EvalResult op_has_attr(const Value& a, const std::string& attr, const Entities& entities) {
+EvalResult op_has_attr(const Value& a, const std::string& attr, const EntitySource& entities) {
   if (const ValueRecord* record = a.as_record()) return Value(record->contains(attr));
   const EntityUid* uid = a.as_entity();
   if (uid == nullptr) return type_error(kRecordOrEntity, a);
@@ -134,7 +134,7 @@ EvalResult op_has_attr(const Value& a, const std::string& attr, const Entities& 
   return Value(entity != nullptr && entity->attrs.contains(attr));
 }
 
-EvalResult op_get_tag(const Value& a, const Value& tag, const Entities& entities) {
+EvalResult op_get_tag(const Value& a, const Value& tag, const EntitySource& entities) {
   const EntityUid* uid = a.as_entity();
   if (uid == nullptr) return type_error(kAnyEntity, a);
   const std::string* name = tag.as_string();
@@ -147,7 +147,7 @@ EvalResult op_get_tag(const Value& a, const Value& tag, const Entities& entities
                    fmt::format("`{}` does not have the tag `{}`", shown(*uid), *name)};
 }
 
-EvalResult op_has_tag(const Value& a, const Value& tag, const Entities& entities) {
+EvalResult op_has_tag(const Value& a, const Value& tag, const EntitySource& entities) {
   const EntityUid* uid = a.as_entity();
   if (uid == nullptr) return type_error(kAnyEntity, a);
   const std::string* name = tag.as_string();

@@ -65,8 +65,10 @@ void Asker::finish(std::uint32_t name, Workspace::Entry& entry) const {
 }
 
 bool Asker::attribute(const Cell& base, std::uint32_t name, Cell& cell) const {
-  if (base.kind == ValueKind::entity ? store_.stored(base.data) : base.kind == ValueKind::record && base.data != kNoData) {
-    const Cell* found = store_.attribute(base.data, name);
+  if (base.kind == ValueKind::entity || (base.kind == ValueKind::record && base.data != kNoData)) {
+    const Cell* found = base.kind == ValueKind::record ? Store::attribute(*base.object, name)
+                        : base.data < store_.nodes()   ? store_.attribute(base.data, name)
+                                                       : nullptr;
     if (found == nullptr) return false;
     cell = *found;
     return true;
@@ -98,9 +100,9 @@ bool Asker::resolve(const Subject& subject, Cell& cell) const {
 }
 
 Asker::Quick Asker::has(const Cell& base, std::uint32_t name) const {
-  if (base.kind == ValueKind::entity) return quick(store_.stored(base.data) && store_.attribute(base.data, name) != nullptr);
+  if (base.kind == ValueKind::entity) return quick(base.data < store_.nodes() && store_.attribute(base.data, name) != nullptr);
   if (base.kind != ValueKind::record) return Quick::error;
-  if (base.data != kNoData) return quick(store_.attribute(base.data, name) != nullptr);
+  if (base.data != kNoData) return quick(Store::attribute(*base.object, name) != nullptr);
   if (base.value == nullptr) return quick(context_entry(name).present);
   return quick(base.value->as_record()->contains(names_.attribute_name(name)));
 }
@@ -147,8 +149,8 @@ Asker::Quick Asker::in(const Cell& a, const Cell& b) const {
   }
   if (b.text == kTexts) return Quick::error;
   if (b.text == kNoMembers || a.data == kNoNode) return Quick::false_;
-  const std::span<const Node> members = store_.members(b.data);
-  if (members.size() > 8) {
+  const std::span<const Node> members = b.all_members();
+  if (members.size() > 8 && a.data < store_.nodes()) {
     return quick(std::binary_search(members.begin(), members.end(), a.data) || overlap(members, store_.ancestors(a.data)));
   }
   return quick(std::any_of(members.begin(), members.end(), [&](Node member) { return store_.is_in(a.data, member); }));
@@ -159,7 +161,7 @@ Asker::Quick Asker::contains(const Cell& a, const Cell& b) const {
   if (a.data != kNoData && a.text == kNoMembers) return Quick::false_;
   const bool node = b.kind == ValueKind::entity && b.data != kNoNode, text = b.kind == ValueKind::string && b.text != 0;
   if (a.data != kNoData && a.text == (node ? kNodes : text ? kTexts : kNoMembers)) {
-    const std::span<const std::uint32_t> members = store_.members(a.data);
+    const std::span<const std::uint32_t> members = a.all_members();
     return quick(std::binary_search(members.begin(), members.end(), node ? b.data : b.text));
   }
   if (b.value == nullptr && b.kind == ValueKind::entity) {   // a variable
@@ -203,7 +205,7 @@ Outcome Asker::ask(const Atom& atom, const Expr& expr) const {
     case Quick::unknown: break;
   }
   if (!work_.evaluation) {
-    work_.evaluation.emplace(RequestParts{work_.uids[0], work_.uids[1], work_.uids[2], &work_.whole_context()}, store_.entities());
+    work_.evaluation.emplace(RequestParts{work_.uids[0], work_.uids[1], work_.uids[2], &work_.whole_context()}, store_);
   }
   return outcome_of(expr.evaluate(*work_.evaluation));
 }

@@ -43,6 +43,7 @@ class Pass {
   }
 
   void find_groups();
+  void trace(std::vector<PolicyTrace>& policies);
   void run(bool forbids, Sink& sink) {
     for (std::uint32_t group : work_.groups) {
       const auto& blocks = plan_.groups[group];
@@ -60,7 +61,15 @@ class Pass {
     if (known >> 2 != work_.stamp) {
       known = work_.stamp << 2 | static_cast<std::uint32_t>(asker_.ask(plan_.atoms[atom], source_.atoms[atom]));
     }
-    return static_cast<Outcome>(known & 3);
+    const auto outcome = static_cast<Outcome>(known & 3);
+    if (asked_ != nullptr) note(atom, outcome);
+    return outcome;
+  }
+  void note(std::uint32_t atom, Outcome outcome) {
+    for (const PolicyTrace::Atom& before : *asked_) {
+      if (before.atom == atom) return;
+    }
+    asked_->push_back({atom, outcome, {}});
   }
 
   void run(const Block& block, Sink& sink) {
@@ -83,6 +92,7 @@ class Pass {
   const Environment& source_;
   Workspace& work_;
   Asker asker_;
+  std::vector<PolicyTrace::Atom>* asked_ = nullptr;   // while a trace is made
 };
 
 template <class Visit>
@@ -92,7 +102,7 @@ void Pass::scopes(std::size_t variable, const std::vector<std::uint64_t>& in, st
   if (node >= store_.nodes()) return;
   if (kinds & 2) visit(equal_scope(node), 1);
   if ((kinds & 4) == 0) return;
-  auto is_scope = [&](Node n) { return in[n / 64] >> (n % 64) & 1; };
+  auto is_scope = [&](Node n) { return n / 64 < in.size() && (in[n / 64] >> (n % 64) & 1); };   // later nodes are none
   if (is_scope(node)) visit(in_scope(node), 2);
   for (Node ancestor : store_.ancestors(node)) {
     if (is_scope(ancestor)) visit(in_scope(ancestor), 2);
@@ -149,6 +159,28 @@ void Pass::apply_formula(const Rule& rule, Sink& sink) {
     }
   }
   if (current == Outcome::true_) sink.satisfy(rule.policy);
+}
+
+// The same steps as apply(), with what was asked on the way.
+void Pass::trace(std::vector<PolicyTrace>& policies) {
+  Answer answer;
+  std::vector<std::uint32_t> satisfied;
+  for (std::uint32_t group : work_.groups) {
+    for (const Block& block : {plan_.groups[group].first, plan_.groups[group].second}) {
+      for (std::uint32_t i = 0; i < block.count; ++i) {
+        const Rule& rule = plan_.rules[block.first + i];
+        PolicyTrace& trace = policies.emplace_back(PolicyTrace{rule.policy, PolicyTrace::Result::unsatisfied, {}});
+        asked_ = &trace.atoms;
+        satisfied.clear();
+        answer.errors.clear();
+        Sink sink{&answer, &satisfied};
+        apply(rule, sink);
+        if (!satisfied.empty()) trace.result = PolicyTrace::Result::satisfied;
+        if (!answer.errors.empty()) trace.result = PolicyTrace::Result::error;
+      }
+    }
+  }
+  asked_ = nullptr;
 }
 
 // Rules that a failing subject may make err become candidates. False if there are any.
@@ -222,7 +254,7 @@ const std::uint64_t* Pass::gather(const Feature& feature, const Cell& cell, std:
   const std::uint32_t wanted = feature.value_kind == ValueKind::entity ? kNodes : kTexts;
   if (cell.data == kNoData) return nullptr;
   if (cell.text != wanted) return out;
-  for (std::uint32_t member : store_.members(cell.data)) add(member);
+  for (std::uint32_t member : cell.all_members()) add(member);
   return out;
 }
 
@@ -405,7 +437,7 @@ void Engine::begin(Workspace& work) const {
 bool Engine::allows(Query& query) const {
   Workspace& work = *query.work_;
   if (work.environment == FlatMap::kNone) return false;
-  Pass pass(state_->store, state_->names, state_->plans[work.environment], work);
+  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
   pass.find_groups();
   Sink forbids{nullptr, nullptr}, permits{nullptr, nullptr};
   pass.run(true, forbids);
@@ -420,7 +452,7 @@ void Engine::decide(Query& query, Answer& answer) const {
   answer.determining.clear();
   answer.errors.clear();
   if (work.environment == FlatMap::kNone) return;
-  Pass pass(state_->store, state_->names, state_->plans[work.environment], work);
+  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
   pass.find_groups();
   Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
   work.permits.clear();
@@ -434,11 +466,27 @@ void Engine::decide(Query& query, Answer& answer) const {
   std::sort(answer.errors.begin(), answer.errors.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
 }
 
+Trace Engine::trace(Query& query) const {
+  Workspace& work = *query.work_;
+  check(work.environment != FlatMap::kNone, "only a request of an environment has a trace");
+  Trace trace{work.environment, {}};
+  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
+  pass.find_groups();
+  pass.trace(trace.policies);
+  std::sort(trace.policies.begin(), trace.policies.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
+  for (PolicyTrace& policy : trace.policies) {
+    for (PolicyTrace::Atom& atom : policy.atoms) {
+      if (atom.outcome == Outcome::error) atom.message = explain(query, {policy.policy, atom.atom}).message;
+    }
+  }
+  return trace;
+}
+
 EvalError Engine::explain(Query& query, const Answer::Failure& failure) const {
   const Workspace& work = *query.work_;
   check(work.environment != FlatMap::kNone, "only a decided request has failures");
-  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], &query.work_->whole_context()}, state_->store.entities());
-  const EvalResult result = state_->plans[work.environment].source->atoms[failure.atom].evaluate(evaluation);
+  Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], &query.work_->whole_context()}, state_->store);
+  const EvalResult result = state_->plans->environments[work.environment].source->atoms[failure.atom].evaluate(evaluation);
   return result.ok() ? type_error("bool", *result) : result.error();
 }
 

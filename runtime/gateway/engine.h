@@ -1,8 +1,8 @@
 // The decision table with its entities, arranged for speed: decides in tens to hundreds of nanoseconds, at a cost that
 // follows the policies that can apply, without allocating. Gives the answers of Table::decide (table.h).
 //
-// An Engine is immutable: any number of threads may decide, each with a Query and an Answer of its own. To change
-// entities or policies, build another and swap the shared_ptr.
+// An Engine is immutable, and a copy shares what it holds: any number of threads may decide, each with a Query and an
+// Answer of its own. Changed entities make another engine (editor.h), changed policies too.
 #pragma once
 #include <memory>
 #include <span>
@@ -12,6 +12,7 @@
 namespace kerf::gateway {
 
 class Engine;
+struct Plans;
 struct Workspace;
 
 // Why a text is no request.
@@ -25,6 +26,13 @@ struct RequestFault {
 // {"type", "id"}, {"__entity": {"type", "id"}} or Cedar's text in a string.
 Result<Request, RequestFault> read_request(std::string_view text);
 
+// The same with `resources`, an array of UIDs, in the place of `resource`.
+struct ManyRequest {
+  Request request;               // without a resource
+  std::vector<EntityUid> resources;
+};
+Result<ManyRequest, RequestFault> read_many_request(std::string_view text);
+
 struct Answer {
   bool allow = false;
   std::vector<std::uint32_t> determining;   // indices of policies, ascending
@@ -34,6 +42,23 @@ struct Answer {
   std::vector<Failure> errors;              // ascending by policy
 };
 
+// Why a decision is what it is: of each policy whose scopes hold, the atoms that were reached, in order.
+struct PolicyTrace {
+  enum class Result : std::uint8_t { unsatisfied, satisfied, error };
+  struct Atom {
+    std::uint32_t atom;          // of the environment
+    Outcome outcome;
+    std::string message;         // of an error
+  };
+  std::uint32_t policy;
+  Result result;
+  std::vector<Atom> atoms;       // each once
+};
+struct Trace {
+  std::uint32_t environment;     // of the table's
+  std::vector<PolicyTrace> policies;   // ascending by policy; others have scopes that do not hold
+};
+
 // A request, and the memory that deciding it needs: keep one for each thread and reuse it.
 class Query {
  public:
@@ -41,10 +66,13 @@ class Query {
   ~Query();
   Query(Query&&) noexcept;
   Query& operator=(Query&&) noexcept;
+  // Whether it may be used with this engine: the one it was made for, or one with other entities that an Editor made of it.
+  bool fits(const Engine& engine) const;
 
  private:
   friend class Engine;
   std::unique_ptr<Workspace> work_;
+  std::shared_ptr<const Plans> plans_;
 };
 
 class Engine {
@@ -76,19 +104,21 @@ class Engine {
   // `{"decision":"allow","determining":["policy0"],"errors":[{"policy":"policy1","message":"…"}]}`
   void append_json(std::string& out, Query& query, const Answer& answer) const;
   EvalError explain(Query& query, const Answer::Failure& failure) const;
+  // On demand, of a request that is set; allocates, and takes the time of all policies whose scopes hold.
+  Trace trace(Query& query) const;
+  // `{"environment":0,"policies":[{"policy":"policy0","effect":"permit","result":"true","atoms":[{"atom":3,"outcome":"false"}]}]}`
+  void append_json(std::string& out, const Trace& trace) const;
 
   const Table& table() const;
+  std::size_t nodes() const;   // numbers of entities in use
   // Bytes by what they hold: "index", "entities".
   std::vector<std::pair<std::string, std::size_t>> memory() const;
 
-  Engine(Engine&&) noexcept;
-  Engine& operator=(Engine&&) noexcept;
-  ~Engine();
-
  private:
+  friend class Editor;
   friend class Query;
   struct State;
-  explicit Engine(std::unique_ptr<State> state);
+  explicit Engine(std::shared_ptr<const State> state);
   struct UidView {
     std::string_view type, id;
   };
@@ -96,7 +126,7 @@ class Engine {
   bool place(Workspace& work, const UidView (&uids)[3]) const;
   std::uint32_t place(Workspace& work, std::size_t variable, const UidView& uid) const;   // its type
   bool scan(Workspace& work, std::string_view text, std::size_t readable) const;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<const State> state_;
 };
 
 }  // namespace kerf::gateway

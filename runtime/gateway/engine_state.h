@@ -5,14 +5,19 @@
 
 namespace kerf::gateway {
 
-struct Engine::State {
+// What does not change with the entities.
+struct Plans {
   std::shared_ptr<const Table> table;
   Names names;
   std::deque<Value> folded;             // literals that atoms point to
-  Store store;
-  std::vector<EnvironmentPlan> plans;
-  FlatMap environments;                 // principal type, action, resource type -> plan
+  std::vector<EnvironmentPlan> environments;
+  FlatMap index;                        // principal type, action, resource type -> environment
   std::size_t most_atoms = 0, most_gathered = 0;
+};
+
+struct Engine::State {
+  std::shared_ptr<const Plans> plans;
+  Store store;
 
   // Exact as long as types and nodes are below these, which build() sees to.
   static constexpr std::uint32_t kTypes = 1u << 20, kNodes = 1u << 24;
@@ -21,7 +26,7 @@ struct Engine::State {
   }
   std::uint32_t find(std::uint32_t principal_type, Node action, std::uint32_t resource_type) const {
     if (principal_type >= kTypes || action >= kNodes || resource_type >= kTypes) return FlatMap::kNone;
-    return environments.find(key(principal_type, action, resource_type));
+    return plans->index.find(key(principal_type, action, resource_type));
   }
 };
 

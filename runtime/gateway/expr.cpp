@@ -19,10 +19,11 @@ EvalError unobserved(std::size_t variable) {
 }  // namespace
 
 // The entities that know `value`, if it is one. Only action types can be in `actions`.
-const Entities& Evaluation::store_of(const Value& value) const {
-  const EntityUid* uid = actions_ == nullptr ? nullptr : value.as_entity();
-  if (uid == nullptr || !uid->type.ends_with("Action")) return entities_;
-  return actions_->find(*uid) == nullptr ? entities_ : *actions_;
+const EntitySource& Evaluation::store_of(const Value& value) const {
+  const EntityUid* uid = actions_ ? value.as_entity() : nullptr;
+  if (uid == nullptr || !uid->type.ends_with("Action")) return *entities_;
+  if (actions_->find(*uid) == nullptr) return *entities_;
+  return *actions_;
 }
 
 const Value* Evaluation::variable(std::size_t index) {
@@ -53,7 +54,7 @@ class Machine {
   }
 
  private:
-  const Entities& store(const Value& value) const { return evaluation_.store_of(value); }
+  const EntitySource& store(const Value& value) const { return evaluation_.store_of(value); }
 
   Value pop() {
     Value value = std::move(stack_.back());

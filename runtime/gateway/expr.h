@@ -28,17 +28,22 @@ class Evaluation {
  public:
   // `actions`, if given, answers for the entities that it stores, before `entities`.
   Evaluation(const RequestParts& request, const Entities& entities, const Entities* actions = nullptr)
-      : request_(request), entities_(entities), actions_(actions) {}
+      : request_(request), stored_(entities), entities_(&*stored_) {
+    if (actions != nullptr) actions_.emplace(*actions);
+  }
+  Evaluation(const RequestParts& request, const EntitySource& entities) : request_(request), entities_(&entities) {}
+  Evaluation(const Evaluation&) = delete;   // points into itself
+  Evaluation& operator=(const Evaluation&) = delete;
   EvalResult run(const Program& program);
 
  private:
   friend class Machine;
-  const Entities& store_of(const Value& value) const;
+  const EntitySource& store_of(const Value& value) const;
   const Value* variable(std::size_t index);
 
   RequestParts request_;
-  const Entities& entities_;
-  const Entities* actions_;
+  std::optional<StoredEntities> stored_, actions_;
+  const EntitySource* entities_;
   std::array<std::optional<Value>, 4> variables_;
   std::vector<Value> stack_;
 };
@@ -48,6 +53,8 @@ class Expr {
   // Strict: unknown operators, wrong arity and unknown keys are errors. Nesting is bounded by the JSON reader; neither
   // reading nor evaluating recurses.
   static Result<Expr> from_json(const Json& json);
+  template <class Node>
+  static Result<Expr> from_node(const Node& node);   // tree.h
   EvalResult evaluate(const RequestParts& request, const Entities& entities) const;
   EvalResult evaluate(Evaluation& evaluation) const;
   const Program& program() const { return *program_; }   // program.h

@@ -6,6 +6,7 @@
 #include "ir/values/extension.h"
 #include "runtime/gateway/expr.h"
 #include "runtime/gateway/program.h"
+#include "runtime/gateway/tree.h"
 
 namespace kerf::gateway {
 namespace {
@@ -58,23 +59,25 @@ bool is_literal(const std::string& key) {
   return false;
 }
 
-Result<EntityUid> read_uid(const Json& json) {
-  if (!json.is_object() || json.size() != 2 || !json.contains("type") || !json.contains("id") ||
-      !json["type"].is_string() || !json["id"].is_string()) {
-    return wrong("an entity is {\"type\": string, \"id\": string}");
+template <class Node>
+Result<EntityUid> read_uid(const Node& json) {
+  if (json.is_object() && json.size() == 2) {
+    const auto type = json.find("type"), id = json.find("id");
+    if (type && id && type->is_string() && id->is_string()) return EntityUid{std::string(type->text()), std::string(id->text())};
   }
-  return EntityUid{json["type"].get<std::string>(), json["id"].get<std::string>()};
+  return wrong("an entity is {\"type\": string, \"id\": string}");
 }
 
 // `depth` bounds the recursion: a value has to be compared and printed later, which recurses too.
-Result<Value> read_literal(const Json& json, int depth) {
+template <class Node>
+Result<Value> read_literal(const Node& json, int depth) {
   if (!json.is_object() || json.size() != 1) return wrong("a literal is an object with one key");
   if (depth > kMaxJsonDepth) return wrong("a literal nests too deep");
-  const std::string& key = json.begin().key();
-  const Json& operand = json.begin().value();
+  const auto [name, operand] = json.only();
+  const std::string key(name);
   if (key == "Bool") {
     if (!operand.is_boolean()) return wrong("`Bool` takes true or false");
-    return Value(operand.get<bool>());
+    return Value(operand.boolean());
   }
   if (key == "Entity") {
     Result<EntityUid> uid = read_uid(operand);
@@ -84,7 +87,7 @@ Result<Value> read_literal(const Json& json, int depth) {
   if (key == "SetValue") {
     if (!operand.is_array()) return wrong("`SetValue` takes an array of literals");
     std::vector<Value> elements;
-    for (const Json& element : operand) {
+    for (const Node& element : operand.elements()) {
       Result<Value> value = read_literal(element, depth + 1);
       if (!value.ok()) return value;
       elements.push_back(*std::move(value));
@@ -94,20 +97,21 @@ Result<Value> read_literal(const Json& json, int depth) {
   if (key == "RecordValue") {
     if (!operand.is_object()) return wrong("`RecordValue` takes an object of literals");
     ValueRecord record;
-    for (const auto& [name, field] : operand.items()) {
+    for (const auto& [attribute, field] : operand.members()) {
       Result<Value> value = read_literal(field, depth + 1);
       if (!value.ok()) return value;
-      record.emplace(name, *std::move(value));
+      if (!record.emplace(attribute, *std::move(value)).second) return wrong("a key is there twice");
     }
     return Value(std::move(record));
   }
   if (!operand.is_string()) return wrong("`" + key + "` takes a string");
-  return read_scalar(key, operand.get_ref<const std::string&>());
+  return read_scalar(key, std::string(operand.text()));
 }
 
+template <class Node>
 class Reader {
  public:
-  Result<Program> read(const Json& json) {
+  Result<Program> read(const Node& json) {
     push_visit(json);
     while (!tasks_.empty()) {
       Task task = tasks_.back();
@@ -123,12 +127,12 @@ class Reader {
   // else_: the end of a `then` branch. close: the target of the last open jump is here.
   struct Task {
     enum class Kind { visit, emit, open, else_, close } kind;
-    const Json* json = nullptr;
+    std::optional<Node> node;
     Instruction instruction{Code::jump};
   };
 
-  void push_visit(const Json& json) { tasks_.push_back({Task::Kind::visit, &json, {Code::jump}}); }
-  void push(Task::Kind kind, Code code) { tasks_.push_back({kind, nullptr, {code}}); }
+  void push_visit(const Node& node) { tasks_.push_back({Task::Kind::visit, node, {Code::jump}}); }
+  void push(Task::Kind kind, Code code) { tasks_.push_back({kind, std::nullopt, {code}}); }
   void emit(Instruction instruction) { program_.code.push_back(instruction); }
   std::uint32_t here() const { return static_cast<std::uint32_t>(program_.code.size()); }
 
@@ -139,7 +143,7 @@ class Reader {
 
   Status perform(const Task& task) {
     switch (task.kind) {
-      case Task::Kind::visit: return visit(*task.json);
+      case Task::Kind::visit: return visit(*task.node);
       case Task::Kind::emit: emit(task.instruction); break;
       case Task::Kind::open:
         open_.push_back(here());
@@ -155,10 +159,10 @@ class Reader {
     return Unit{};
   }
 
-  Status visit(const Json& json) {
+  Status visit(const Node& json) {
     if (!json.is_object() || json.size() != 1) return wrong("an expression is an object with one key, the operator");
-    const std::string& key = json.begin().key();
-    const Json& operand = json.begin().value();
+    const auto [name, operand] = json.only();
+    const std::string key(name);
     for (const PlainOperator& plain : kPlain) {
       if (key == plain.text) return visit_plain(plain, operand);
     }
@@ -173,23 +177,20 @@ class Reader {
   }
 
   // Operands in order, then `instruction`.
-  template <class Operands>
-  void schedule(const Operands& operands, Instruction instruction) {
-    tasks_.push_back({Task::Kind::emit, nullptr, instruction});
-    for (std::size_t i = operands.size(); i > 0; --i) push_visit(*operands[i - 1]);
+  void schedule(const std::vector<Node>& operands, Instruction instruction) {
+    tasks_.push_back({Task::Kind::emit, std::nullopt, instruction});
+    for (std::size_t i = operands.size(); i > 0; --i) push_visit(operands[i - 1]);
   }
 
-  Status visit_plain(const PlainOperator& plain, const Json& operand) {
+  Status visit_plain(const PlainOperator& plain, const Node& operand) {
     if (!operand.is_array() || operand.size() != plain.arity) {
       return wrong("`" + std::string(plain.text) + "` takes " + std::to_string(plain.arity) + " expressions");
     }
-    std::vector<const Json*> operands;
-    for (const Json& child : operand) operands.push_back(&child);
-    schedule(operands, {plain.code});
+    schedule(operand.elements(), {plain.code});
     return Unit{};
   }
 
-  Status visit_literal(const Json& json) {
+  Status visit_literal(const Node& json) {
     Result<Value> value = read_literal(json, 0);
     if (!value.ok()) return value.error();
     emit({Code::literal, static_cast<std::uint32_t>(program_.literals.size())});
@@ -197,30 +198,31 @@ class Reader {
     return Unit{};
   }
 
-  Status visit_variable(const Json& operand) {
+  Status visit_variable(const Node& operand) {
     for (const auto& [name, index] : kVariables) {
-      if (operand != name) continue;
+      if (!operand.is_text(name)) continue;
       emit({Code::variable, index});
       return Unit{};
     }
     return wrong("`Var` takes \"principal\", \"action\", \"resource\" or \"context\"");
   }
 
-  Status visit_branch(const std::string& key, const Json& operand) {
+  Status visit_branch(const std::string& key, const Node& operand) {
     const bool is_if = key == "if";
     const std::size_t arity = is_if ? 3 : 2;
     if (!operand.is_array() || operand.size() != arity) {
       return wrong("`" + key + "` takes " + std::to_string(arity) + " expressions");
     }
+    const std::vector<Node> parts = operand.elements();
     push(Task::Kind::close, Code::jump);
     if (!is_if) push(Task::Kind::emit, Code::bool_check);
-    push_visit(operand[arity - 1]);
+    push_visit(parts[arity - 1]);
     if (is_if) {
       push(Task::Kind::else_, Code::jump);
-      push_visit(operand[1]);
+      push_visit(parts[1]);
     }
     push(Task::Kind::open, is_if ? Code::if_test : key == "&&" ? Code::and_test : Code::or_test);
-    push_visit(operand[0]);
+    push_visit(parts[0]);
     return Unit{};
   }
 
@@ -229,45 +231,42 @@ class Reader {
     return static_cast<std::uint32_t>(program_.names.size() - 1);
   }
 
-  Status visit_named(const std::string& key, const Json& operand) {
-    if (!operand.is_array() || operand.size() != 2 || !operand[1].is_string()) {
-      return wrong("`" + key + "` takes an expression and a name");
-    }
+  Status visit_named(const std::string& key, const Node& operand) {
+    const std::vector<Node> parts = operand.is_array() && operand.size() == 2 ? operand.elements() : std::vector<Node>();
+    if (parts.empty() || !parts[1].is_string()) return wrong("`" + key + "` takes an expression and a name");
     Code code = key == "is" ? Code::is : key == "has" ? Code::has_attr : Code::get_attr;
-    schedule(std::vector{&operand[0]}, {code, add_name(operand[1].get<std::string>())});
+    schedule({parts[0]}, {code, add_name(std::string(parts[1].text()))});
     return Unit{};
   }
 
-  Status visit_like(const Json& operand) {
+  Status visit_like(const Node& operand) {
     const char* shape = "`like` takes an expression and {\"pieces\": [string, …]}";
-    if (!operand.is_array() || operand.size() != 2 || !operand[1].is_object() || operand[1].size() != 1 ||
-        !operand[1].contains("pieces")) {
-      return wrong(shape);
-    }
-    const Json& pieces = operand[1]["pieces"];
-    if (!pieces.is_array() || pieces.empty()) return wrong(shape);
+    if (!operand.is_array() || operand.size() != 2) return wrong(shape);
+    const std::vector<Node> parts = operand.elements();
+    if (!parts[1].is_object() || parts[1].size() != 1 || parts[1].only().first != "pieces") return wrong(shape);
+    const Node pieces = parts[1].only().second;
+    if (!pieces.is_array() || pieces.size() == 0) return wrong(shape);
     Pattern pattern;
     pattern.pieces.clear();
-    for (const Json& piece : pieces) {
+    for (const Node& piece : pieces.elements()) {
       if (!piece.is_string()) return wrong(shape);
-      pattern.pieces.push_back(piece.get<std::string>());
+      pattern.pieces.emplace_back(piece.text());
     }
     program_.patterns.push_back(std::move(pattern));
-    schedule(std::vector{&operand[0]}, {Code::like, static_cast<std::uint32_t>(program_.patterns.size() - 1)});
+    schedule({parts[0]}, {Code::like, static_cast<std::uint32_t>(program_.patterns.size() - 1)});
     return Unit{};
   }
 
-  Status visit_list(const std::string& key, const Json& operand) {
+  Status visit_list(const std::string& key, const Node& operand) {
     const bool is_call = key == "call";
     if (!operand.is_array()) return wrong("`" + key + "` takes an array");
-    std::vector<const Json*> operands;
-    for (const Json& child : operand) operands.push_back(&child);
+    std::vector<Node> operands = operand.elements();
     if (!is_call) {
       schedule(operands, {Code::set, static_cast<std::uint32_t>(operands.size())});
       return Unit{};
     }
-    if (operands.empty() || !operands[0]->is_string()) return wrong("`call` takes a function's name and its arguments");
-    std::string name = operands[0]->get<std::string>();
+    if (operands.empty() || !operands[0].is_string()) return wrong("`call` takes a function's name and its arguments");
+    std::string name(operands[0].text());
     if (!is_extension_function(name) && !is_extension_method(name)) return wrong("unknown function " + quote(name));
     operands.erase(operands.begin());
     auto count = static_cast<std::uint32_t>(operands.size());
@@ -275,13 +274,15 @@ class Reader {
     return Unit{};
   }
 
-  Status visit_record(const Json& operand) {
+  Status visit_record(const Node& operand) {
     if (!operand.is_object()) return wrong("`Record` takes an object");
     auto first = static_cast<std::uint32_t>(program_.names.size());
-    std::vector<const Json*> operands;
-    for (const auto& [name, field] : operand.items()) {
-      add_name(name);
-      operands.push_back(&field);
+    std::vector<Node> operands;
+    const auto members = operand.members();
+    if (repeats(members)) return wrong("a key is there twice");
+    for (const auto& [name, field] : members) {
+      add_name(std::string(name));
+      operands.push_back(field);
     }
     schedule(operands, {Code::record, first, static_cast<std::uint32_t>(operands.size())});
     return Unit{};
@@ -294,10 +295,15 @@ class Reader {
 
 }  // namespace
 
-Result<Expr> Expr::from_json(const Json& json) {
-  Result<Program> program = Reader().read(json);
+template <class Node>
+Result<Expr> Expr::from_node(const Node& node) {
+  Result<Program> program = Reader<Node>().read(node);
   if (!program.ok()) return program.error();
   return Expr(std::make_shared<const Program>(*std::move(program)));
 }
+template Result<Expr> Expr::from_node(const JsonNode&);
+template Result<Expr> Expr::from_node(const TapeNode&);
+
+Result<Expr> Expr::from_json(const Json& json) { return from_node(JsonNode(json)); }
 
 }  // namespace kerf::gateway

@@ -9,19 +9,20 @@ namespace {
 
 using Kind = FormulaStep::Kind;
 
+template <class Node>
 class FormulaReader {
  public:
   FormulaReader(std::size_t atom_count, std::vector<FormulaStep>& steps)
       : atom_count_(atom_count), steps_(steps), base_(steps.size()) {}
 
-  Status read(const Json& json) {
+  Status read(const Node& json) {
     push_visit(json);
     while (!tasks_.empty()) {
       Task task = tasks_.back();
       tasks_.pop_back();
       switch (task.kind) {
         case Task::Kind::visit:
-          if (Status status = visit(*task.json); !status.ok()) return status;
+          if (Status status = visit(*task.node); !status.ok()) return status;
           break;
         case Task::Kind::step: steps_.push_back(task.step); break;
         case Task::Kind::open:
@@ -42,22 +43,21 @@ class FormulaReader {
  private:
   struct Task {
     enum class Kind { visit, step, open, else_, close } kind;
-    const Json* json = nullptr;
+    std::optional<Node> node;
     FormulaStep step{FormulaStep::Kind::flip, 0};
   };
 
-  void push_visit(const Json& json) { tasks_.push_back({Task::Kind::visit, &json, {Kind::flip, 0}}); }
-  void push(Task::Kind kind, Kind step) { tasks_.push_back({kind, nullptr, {step, 0}}); }
+  void push_visit(const Node& node) { tasks_.push_back({Task::Kind::visit, node, {Kind::flip, 0}}); }
+  void push(Task::Kind kind, Kind step) { tasks_.push_back({kind, std::nullopt, {step, 0}}); }
 
   void close() {
     steps_[open_.back()].operand = static_cast<std::uint32_t>(steps_.size() - base_);
     open_.pop_back();
   }
 
-  Status visit(const Json& json) {
+  Status visit(const Node& json) {
     if (!json.is_object() || json.size() != 1) return Error{"a formula is an object with one key"};
-    const std::string& key = json.begin().key();
-    const Json& operand = json.begin().value();
+    const auto [key, operand] = json.only();
     if (key == "const") return visit_constant(operand);
     if (key == "atom") {
       Result<std::uint32_t> atom = read_index(operand, "atom", atom_count_);
@@ -65,46 +65,48 @@ class FormulaReader {
       steps_.push_back({Kind::atom, *atom});
       return Unit{};
     }
-    if (!operand.is_array()) return Error{quote(key) + " takes an array of formulas"};
+    if (!operand.is_array()) return Error{quote(std::string(key)) + " takes an array of formulas"};
     if (key == "!") return visit_not(operand);
     if (key == "if") return visit_if(operand);
     if (key == "&&") return visit_chain(operand, Kind::jump_if_false);
     if (key == "||") return visit_chain(operand, Kind::jump_if_true);
-    return Error{"unknown formula " + quote(key)};
+    return Error{"unknown formula " + quote(std::string(key))};
   }
 
-  Status visit_constant(const Json& operand) {
-    if (operand != "true" && operand != "false") return Error{"`const` is \"true\" or \"false\""};
-    const Outcome outcome = operand == "true" ? Outcome::true_ : Outcome::false_;
+  Status visit_constant(const Node& operand) {
+    if (!operand.is_text("true") && !operand.is_text("false")) return Error{"`const` is \"true\" or \"false\""};
+    const Outcome outcome = operand.is_text("true") ? Outcome::true_ : Outcome::false_;
     steps_.push_back({Kind::constant, static_cast<std::uint32_t>(outcome)});
     return Unit{};
   }
 
-  Status visit_not(const Json& operand) {
+  Status visit_not(const Node& operand) {
     if (operand.size() != 1) return Error{"`!` takes 1 formula"};
     push(Task::Kind::step, Kind::flip);
-    push_visit(operand[0]);
+    push_visit(operand.elements()[0]);
     return Unit{};
   }
 
-  Status visit_if(const Json& operand) {
+  Status visit_if(const Node& operand) {
     if (operand.size() != 3) return Error{"`if` takes 3 formulas"};
+    const std::vector<Node> parts = operand.elements();
     push(Task::Kind::close, Kind::jump);
-    push_visit(operand[2]);
+    push_visit(parts[2]);
     push(Task::Kind::else_, Kind::jump);
-    push_visit(operand[1]);
+    push_visit(parts[1]);
     push(Task::Kind::open, Kind::jump_if_false);
-    push_visit(operand[0]);
+    push_visit(parts[0]);
     return Unit{};
   }
 
   // All of a chain leave to one place: each operand but the last opens a jump, and all close at the end.
-  Status visit_chain(const Json& operand, Kind leave) {
+  Status visit_chain(const Node& operand, Kind leave) {
     if (operand.size() < 2) return Error{"`&&` and `||` take 2 formulas or more"};
-    for (std::size_t i = 1; i < operand.size(); ++i) push(Task::Kind::close, Kind::jump);
-    for (std::size_t i = operand.size(); i > 0; --i) {
-      if (i != operand.size()) push(Task::Kind::open, leave);
-      push_visit(operand[i - 1]);
+    const std::vector<Node> parts = operand.elements();
+    for (std::size_t i = 1; i < parts.size(); ++i) push(Task::Kind::close, Kind::jump);
+    for (std::size_t i = parts.size(); i > 0; --i) {
+      if (i != parts.size()) push(Task::Kind::open, leave);
+      push_visit(parts[i - 1]);
     }
     return Unit{};
   }
@@ -118,8 +120,11 @@ class FormulaReader {
 
 }  // namespace
 
-Status read_formula(const Json& json, std::size_t atom_count, std::vector<FormulaStep>& steps) {
-  return FormulaReader(atom_count, steps).read(json);
+template <class Node>
+Status read_formula(const Node& node, std::size_t atom_count, std::vector<FormulaStep>& steps) {
+  return FormulaReader<Node>(atom_count, steps).read(node);
 }
+template Status read_formula(const JsonNode&, std::size_t, std::vector<FormulaStep>&);
+template Status read_formula(const TapeNode&, std::size_t, std::vector<FormulaStep>&);
 
 }  // namespace kerf::gateway

@@ -4,7 +4,8 @@
 
 namespace kerf::gateway {
 
-// Appends to `steps`; atoms must be below `atom_count`.
-Status read_formula(const Json& json, std::size_t atom_count, std::vector<FormulaStep>& steps);
+// Appends to `steps`; atoms must be below `atom_count`. Node: tree.h.
+template <class Node>
+Status read_formula(const Node& node, std::size_t atom_count, std::vector<FormulaStep>& steps);
 
 }  // namespace kerf::gateway

@@ -37,6 +37,10 @@ inline std::uint64_t hash_text(std::string_view text) {
   return mix(hash ^ tail, k2);
 }
 
+inline std::uint64_t hash_uid(std::string_view type, std::string_view id) {
+  return mix(hash_text(type) + 0x51ed270b, hash_text(id));
+}
+
 // Open addressing, never more than half full; built once, then read. A key occurs once.
 class FlatMap {
  public:

@@ -95,9 +95,8 @@ void Live::swap(Loaded next) {
 }
 
 void Reader::refresh() {
-  query_.reset();
   loaded_ = live_.get();
-  query_.emplace(loaded_->engine);
+  if (!query_ || !query_->fits(loaded_->engine)) query_.emplace(loaded_->engine);
 }
 
 Result<bool, RequestFault> Reader::decide(std::string_view request, std::size_t readable, std::string& line) {
@@ -106,6 +105,22 @@ Result<bool, RequestFault> Reader::decide(std::string_view request, std::size_t 
   engine.decide(*query_, answer_);
   engine.append_json(line, *query_, answer_);
   return answer_.allow;
+}
+
+Result<std::size_t, RequestFault> Reader::allowed(std::string_view request, std::size_t most, std::string& line) {
+  const Result<ManyRequest, RequestFault> read = read_many_request(request);
+  if (!read.ok()) return read.error();
+  const auto& [asked, resources] = *read;
+  if (resources.size() > most) return resources.size();
+  line += "{\"allowed\":[";
+  bool first = true;
+  for (std::uint32_t place : loaded_->engine.allowed(*query_, asked.principal, asked.action, resources, asked.context)) {
+    if (!first) line += ',';
+    first = false;
+    line += std::to_string(place);
+  }
+  line += "]}";
+  return resources.size();
 }
 
 }  // namespace kerf::gateway

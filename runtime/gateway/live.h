@@ -50,6 +50,8 @@ class Reader {
   }
   // Appends the decision line of a request, or says why there is none; by the engine that current() gave last.
   Result<bool, RequestFault> decide(std::string_view request, std::size_t readable, std::string& line);
+  // Appends `{"allowed":[0,2]}`, the places of the resources that are allowed; how many were asked for.
+  Result<std::size_t, RequestFault> allowed(std::string_view request, std::size_t most, std::string& line);
   bool erred() const { return !answer_.errors.empty(); }   // in the last decision
 
  private:

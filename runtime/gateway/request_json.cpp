@@ -36,17 +36,32 @@ void append_quoted(std::string& out, std::string_view text) {
 
 }  // namespace
 
-Result<Request, RequestFault> read_request(std::string_view text) {
+namespace {
+
+RequestFault fault(std::string message) { return {Kind::not_request, std::move(message)}; }
+
+// `resources`: the request has many of them, in an array of this name.
+Result<Request, RequestFault> read_request(std::string_view text, std::vector<EntityUid>* resources) {
   Result<Json> json = parse_json(text);
   if (!json) return RequestFault{Kind::not_json, json.error().message};
-  auto fault = [](std::string message) { return RequestFault{Kind::not_request, std::move(message)}; };
-  if (!json->is_object()) return fault("a request is an object with `principal`, `action`, `resource` and `context`");
+  const std::string last = resources == nullptr ? "resource" : "resources";
+  if (!json->is_object()) return fault("a request is an object with `principal`, `action`, `" + last + "` and `context`");
   Request request;
   std::size_t known = 0;
   for (auto [key, uid] : {std::pair{"principal", &request.principal}, std::pair{"action", &request.action},
-                          std::pair{"resource", &request.resource}}) {
+                          std::pair{last.c_str(), &request.resource}}) {
     auto member = json->find(key);
     if (member == json->end()) return fault("the request has no `" + std::string(key) + "`");
+    if (key == last && resources != nullptr) {
+      if (!member->is_array()) return fault("`resources` is no array");
+      for (const Json& element : *member) {
+        Result<EntityUid> read = read_uid(element);
+        if (!read) return fault("`resources`[" + std::to_string(resources->size()) + "]: " + read.error().message);
+        resources->push_back(*std::move(read));
+      }
+      ++known;
+      continue;
+    }
     Result<EntityUid> read = read_uid(*member);
     if (!read) return fault("`" + std::string(key) + "`: " + read.error().message);
     *uid = *std::move(read);
@@ -61,11 +76,23 @@ Result<Request, RequestFault> read_request(std::string_view text) {
   }
   if (json->size() == known) return request;
   for (const auto& [key, value] : json->items()) {
-    if (key != "principal" && key != "action" && key != "resource" && key != "context") {
+    if (key != "principal" && key != "action" && key != last && key != "context") {
       return fault("unknown key " + quote(key) + " in the request");
     }
   }
   internal_error("a request's keys");
+}
+
+}  // namespace
+
+Result<Request, RequestFault> read_request(std::string_view text) { return read_request(text, nullptr); }
+
+Result<ManyRequest, RequestFault> read_many_request(std::string_view text) {
+  ManyRequest many;
+  Result<Request, RequestFault> read = read_request(text, &many.resources);
+  if (!read) return read.error();
+  many.request = *std::move(read);
+  return many;
 }
 
 const ValueRecord& Workspace::whole_context() {
@@ -94,7 +121,7 @@ Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std:
 }
 
 void Engine::append_json(std::string& out, Query& query, const Answer& answer) const {
-  const std::vector<PolicyInfo>& policies = state_->table->policies();
+  const std::vector<PolicyInfo>& policies = state_->plans->table->policies();
   out += answer.allow ? R"({"decision":"allow","determining":[)" : R"({"decision":"deny","determining":[)";
   for (std::size_t i = 0; i < answer.determining.size(); ++i) {
     if (i != 0) out += ',';
@@ -107,6 +134,32 @@ void Engine::append_json(std::string& out, Query& query, const Answer& answer) c
     out += R"(,"message":)";
     append_quoted(out, explain(query, answer.errors[i]).message);
     out += '}';
+  }
+  out += "]}";
+}
+
+void Engine::append_json(std::string& out, const Trace& trace) const {
+  const std::vector<PolicyInfo>& policies = state_->plans->table->policies();
+  constexpr const char* kOutcomes[] = {"false", "true", "error"};
+  out += "{\"environment\":" + std::to_string(trace.environment) + ",\"policies\":[";
+  for (const PolicyTrace& policy : trace.policies) {
+    if (&policy != trace.policies.data()) out += ',';
+    const PolicyInfo& info = policies[policy.policy];
+    out += "{\"policy\":";
+    append_quoted(out, info.id);
+    out += info.forbid ? ",\"effect\":\"forbid\",\"result\":\"" : ",\"effect\":\"permit\",\"result\":\"";
+    out += kOutcomes[static_cast<std::size_t>(policy.result)];
+    out += "\",\"atoms\":[";
+    for (const PolicyTrace::Atom& atom : policy.atoms) {
+      if (&atom != policy.atoms.data()) out += ',';
+      out += "{\"atom\":" + std::to_string(atom.atom) + ",\"outcome\":\"" + kOutcomes[static_cast<std::size_t>(atom.outcome)] + '"';
+      if (atom.outcome == Outcome::error) {
+        out += ",\"message\":";
+        append_quoted(out, atom.message);
+      }
+      out += '}';
+    }
+    out += "]}";
   }
   out += "]}";
 }

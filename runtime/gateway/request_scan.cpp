@@ -333,7 +333,7 @@ bool Engine::scan(Workspace& work, std::string_view text, std::size_t readable) 
   od::object object;
   if (scanner.parser.iterate(text.data(), text.size(), text.size() + kPadding).get(document)) return false;
   if (document.get_object().get(object)) return false;
-  Scan scan(scanner, state_->store, state_->names, work);
+  Scan scan(scanner, state_->store, state_->plans->names, work);
   if (!scan.request(object) || document.current_location().error() != simdjson::OUT_OF_BOUNDS) return false;
   place(work, {{scan.uids[0].type, scan.uids[0].id}, {scan.uids[1].type, scan.uids[1].id}, {scan.uids[2].type, scan.uids[2].id}});
   return true;

@@ -1,128 +1,154 @@
 // Entities -> Store. Built once; then read without locks and without allocation.
 #include "runtime/gateway/store.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace kerf::gateway {
 namespace {
 
-// Up to so many bytes ancestors are bits; past it, sorted lists, searched.
+// Up to so many bytes ancestors are bits too; past it, sorted lists alone.
 constexpr std::size_t kMatrixBytes = 32u << 20;
-
-std::uint64_t hash_uid(std::string_view type, std::string_view id) { return mix(hash_text(type) + 0x51ed270b, hash_text(id)); }
+constexpr std::size_t kFewAncestors = 8;
 
 }  // namespace
 
-Status Store::build(const Names& names, Entities entities, const std::vector<EntityUid>& mentioned) {
-  names_ = &names;
-  entities_ = std::move(entities);
-  mentioned_ = mentioned;
-  attributes_ = names.attributes();
-  std::size_t known = entities_.all().size() + mentioned_.size();
-  for (const Entity& entity : entities_.all()) known += entity.parents.size();
+Status Store::build(const Names& names, Entities entities, const std::vector<EntityUid>& mentioned,
+                    const std::vector<std::string_view>& types) {
+  base_ = std::make_shared<Base>();
+  base_->names = &names;
+  base_->entities = std::move(entities);
+  base_->mentioned = mentioned;
+  for (std::string_view type : types) base_->types.add(type);
+  const std::vector<Entity>& all = base_->entities.all();
+  std::size_t known = all.size() + mentioned.size();
+  for (const Entity& entity : all) known += entity.parents.size();
   std::size_t slots = 8;
   while (slots < known * 2) slots *= 2;
-  uid_slots_.assign(slots, {});
-  for (const Entity& entity : entities_.all()) add_node(entity.uid);
-  stored_ = uids_.size();
-  for (const Entity& entity : entities_.all()) {
-    for (const EntityUid& parent : entity.parents) add_node(parent);
+  base_->uids.slots.assign(slots, {});
+  for (const Entity& entity : all) first_node(entity.uid);
+  const std::size_t stored = nodes_;
+  for (const Entity& entity : all) {
+    for (const EntityUid& parent : entity.parents) first_node(parent);
   }
-  for (const EntityUid& uid : mentioned_) add_node(uid);
-  objects_.resize(stored_);
-  for (std::size_t i = 0; i < stored_; ++i) {
-    const std::uint32_t object = add_object(entities_.all()[i].attrs);
-    objects_[i] = objects_[object];
-    objects_.pop_back();   // an entity's object has the number of its node
+  for (const EntityUid& uid : base_->mentioned) first_node(uid);
+  for (std::size_t i = 0; i < stored; ++i) {
+    const Object object = encode(all[i].attrs, base_->memory, true);
+    Row& row = write(static_cast<Node>(i));
+    row.entity = &all[i];
+    row.object = object;
   }
-  return build_ancestors();
+  base_->nodes = nodes_;
+  return build_ancestors(stored);
 }
 
-std::uint32_t Store::add_node(const EntityUid& uid) {
-  if ((uids_.size() + 1) * 2 > uid_slots_.size()) grow_uids();
-  const std::uint64_t hash = hash_uid(uid.type, uid.id);
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  std::size_t at = hash & (uid_slots_.size() - 1);
-  for (; uid_slots_[at].node != kNoNode; at = (at + 1) & (uid_slots_.size() - 1)) {
-    if (uid_slots_[at].tag == tag && *uids_[uid_slots_[at].node] == uid) return uid_slots_[at].node;
-  }
-  const auto node = static_cast<Node>(uids_.size());
-  uid_slots_[at] = {tag, node};
-  uids_.push_back(&uid);
-  types_of_.push_back(types_.add(uid.type));
+Node Store::append(const EntityUid& uid, std::uint32_t type) {
+  const auto node = static_cast<Node>(nodes_++);
+  if (node / kRows == blocks_.size()) blocks_.push_back(std::make_shared<Block>());
+  Row& row = write(node);
+  row.uid = &uid;
+  row.type = type;
   return node;
 }
 
-void Store::grow_uids() {
-  uid_slots_.assign(uid_slots_.size() * 2, {});
-  for (Node node = 0; node < uids_.size(); ++node) {
-    const std::uint64_t hash = hash_uid(uids_[node]->type, uids_[node]->id);
-    std::size_t at = hash & (uid_slots_.size() - 1);
-    while (uid_slots_[at].node != kNoNode) at = (at + 1) & (uid_slots_.size() - 1);
-    uid_slots_[at] = {static_cast<std::uint32_t>(hash >> 32), node};
+Node Store::first_node(const EntityUid& uid) {
+  const std::uint64_t hash = hash_uid(uid.type, uid.id);
+  const Node known = look_up(base_->uids, hash, uid.type, uid.id);
+  if (known != kNoNode) return known;
+  const Node node = append(uid, base_->types.add(uid.type));
+  enter(base_->uids, hash, node);
+  return node;
+}
+
+Node Store::look_up(const UidTable& table, std::uint64_t hash, std::string_view type, std::string_view id) const {
+  const auto tag = static_cast<std::uint32_t>(hash >> 32);
+  for (std::size_t at = hash & (table.slots.size() - 1);; at = (at + 1) & (table.slots.size() - 1)) {
+    const UidSlot& slot = table.slots[at];
+    if (slot.node == kNoNode) return kNoNode;
+    if (slot.tag == tag && uid(slot.node).id == id && uid(slot.node).type == type) return slot.node;
   }
+}
+
+// Never more than half full.
+void Store::enter(UidTable& table, std::uint64_t hash, Node node) const {
+  auto place = [&](std::uint64_t key, Node entered) {
+    std::size_t at = key & (table.slots.size() - 1);
+    while (table.slots[at].node != kNoNode) at = (at + 1) & (table.slots.size() - 1);
+    table.slots[at] = {static_cast<std::uint32_t>(key >> 32), entered};
+  };
+  if (++table.count * 2 > table.slots.size()) {
+    std::vector<UidSlot> old(std::max<std::size_t>(table.slots.size() * 2, 8));
+    old.swap(table.slots);
+    for (const UidSlot& slot : old) {
+      if (slot.node != kNoNode) place(hash_uid(uid(slot.node).type, uid(slot.node).id), slot.node);
+    }
+  }
+  place(hash, node);
 }
 
 Node Store::find(std::string_view type, std::string_view id) const {
   const std::uint64_t hash = hash_uid(type, id);
-  const auto tag = static_cast<std::uint32_t>(hash >> 32);
-  for (std::size_t at = hash & (uid_slots_.size() - 1);; at = (at + 1) & (uid_slots_.size() - 1)) {
-    const UidSlot& slot = uid_slots_[at];
-    if (slot.node == kNoNode) return kNoNode;
-    if (slot.tag == tag && uids_[slot.node]->id == id && uids_[slot.node]->type == type) return slot.node;
-  }
+  const Node first = look_up(base_->uids, hash, type, id);
+  if (first != kNoNode || nodes_ == base_->nodes) return first;
+  const auto& shard = shards_[hash >> 58];
+  return shard == nullptr ? kNoNode : look_up(*shard, hash, type, id);
 }
 
-std::uint32_t Store::shape_of(const std::vector<std::uint32_t>& names) {
+const std::uint16_t* Store::shape_of(const std::vector<std::uint32_t>& names, CellMemory& memory, bool first) {
   const std::string key(reinterpret_cast<const char*>(names.data()), names.size() * sizeof(names[0]));
-  const auto next = static_cast<std::uint32_t>(shape_numbers_.size());
-  auto [entry, added] = shape_numbers_.emplace(key, next);
-  if (added) {
-    shapes_.resize(shapes_.size() + attributes_, 0);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      shapes_[next * attributes_ + names[i]] = static_cast<std::uint16_t>(i + 1);
-    }
-  }
-  return entry->second;
+  auto known = base_->shapes.find(key);
+  if (known != base_->shapes.end()) return known->second.data();
+  std::vector<std::uint16_t> shape(base_->names->attributes() + 1, 0);
+  for (std::size_t i = 0; i < names.size(); ++i) shape[names[i]] = static_cast<std::uint16_t>(i + 1);
+  if (first) return base_->shapes.emplace(key, std::move(shape)).first->second.data();
+  return memory.shapes.emplace_back(std::make_shared<const std::vector<std::uint16_t>>(std::move(shape)))->data();
 }
 
-// The last object afterwards. Attributes that the table never names get no cell.
-std::uint32_t Store::add_object(const ValueRecord& record) {
+// Attributes that the table never names get no cell.
+Object Store::encode(const ValueRecord& record, CellMemory& memory, bool first) {
   std::vector<std::uint32_t> names;
   std::vector<Cell> cells;
   for (const auto& [name, value] : record) {
-    const std::uint32_t attribute = names_->find_attribute(name);
+    const std::uint32_t attribute = base_->names->find_attribute(name);
     if (attribute == TextMap::kNone || names.size() == 0xfffe) continue;
     names.push_back(attribute);
-    cells.push_back(stored_cell(value));
+    cells.push_back(encode(value, memory, first));
   }
-  Object object{static_cast<std::uint32_t>(cells_.size()), shape_of(names)};
-  cells_.insert(cells_.end(), cells.begin(), cells.end());
-  objects_.push_back(object);
-  return static_cast<std::uint32_t>(objects_.size() - 1);
+  return {memory.cells.add(cells), shape_of(names, memory, first)};
 }
 
-std::uint32_t Store::add_set(const ValueSet& set) {
-  const bool entities = !set.empty() && set.front().kind() == ValueKind::entity;
+// Sets of one kind that has numbers; the others stay values.
+void Store::encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool first) {
+  cell.text = set.empty() ? kNoMembers : set.front().kind() == ValueKind::entity ? kNodes : kTexts;
   std::vector<std::uint32_t> members;
   for (const Value& element : set) {
-    if (element.kind() != set.front().kind()) return kNoData;
-    if (entities) {
-      members.push_back(add_node(*element.as_entity()));
+    if (element.kind() != set.front().kind()) return;
+    if (element.kind() == ValueKind::entity) {
+      members.push_back(node_of(*element.as_entity(), first));
     } else if (element.kind() == ValueKind::string) {
-      if (std::uint32_t text = names_->find_text(*element.as_string()); text != 0) members.push_back(text);
+      if (std::uint32_t text = base_->names->find_text(*element.as_string()); text != 0) members.push_back(text);
     } else {
-      return kNoData;
+      return;
     }
   }
   std::sort(members.begin(), members.end());
-  members_.insert(members_.end(), members.begin(), members.end());
-  sets_.push_back(static_cast<std::uint32_t>(members_.size()));
-  return static_cast<std::uint32_t>(sets_.size() - 2);
+  cell.members = memory.members.add(members);
+  cell.data = static_cast<std::uint32_t>(members.size());
+}
+
+Cell Store::encode(const Value& value, CellMemory& memory, bool first) {
+  Cell cell = view(value);
+  if (const EntityUid* uid = value.as_entity()) cell.data = node_of(*uid, first);
+  if (const ValueSet* set = value.as_set()) encode_set(*set, cell, memory, first);
+  if (const ValueRecord* record = value.as_record()) {
+    const Object object = encode(*record, memory, first);
+    cell.object = memory.objects.add({&object, 1});
+    cell.data = 0;
+  }
+  return cell;
 }
 
 Cell Store::view(const Value& value) const {
-  Cell cell{&value, 0, 0, kNoData, value.kind()};
+  Cell cell{&value, {0}, 0, kNoData, value.kind()};
   switch (cell.kind) {
     case ValueKind::boolean: cell.number = *value.as_bool(); break;
     case ValueKind::long_: cell.number = *value.as_long(); break;
@@ -143,70 +169,87 @@ Cell Store::view(const Value& value) const {
 
 Cell Store::view(std::string_view text) const {
   check(text.size() < kNoData, "a string of 4 GiB");
-  Cell cell{nullptr, 0, names_->find_text(text), static_cast<std::uint32_t>(text.size()), ValueKind::string};
+  Cell cell{nullptr, {0}, base_->names->find_text(text), static_cast<std::uint32_t>(text.size()), ValueKind::string};
   cell.bytes = text.data();
   return cell;
 }
 
+// Records among the literals stay values.
 Cell Store::literal(const Value& value) {
-  Cell cell = view(value);
-  if (cell.kind == ValueKind::entity) cell.data = add_node(*value.as_entity());
-  if (cell.kind != ValueKind::set) return cell;
-  const ValueSet& set = *value.as_set();
-  cell.data = add_set(set);
-  cell.text = set.empty() ? kNoMembers : set.front().kind() == ValueKind::entity ? kNodes : kTexts;
-  return cell;
+  return value.kind() == ValueKind::record ? view(value) : encode(value, base_->memory, true);
 }
 
-Cell Store::stored_cell(const Value& value) {
-  Cell cell = literal(value);
-  if (cell.kind == ValueKind::record) cell.data = add_object(*value.as_record());
-  return cell;
-}
-
-Status Store::build_ancestors() {
-  ancestors_begin_.push_back(0);
-  std::vector<bool> is_ancestor(nodes());
-  for (std::size_t i = 0; i < stored_; ++i) {
-    const std::size_t begin = ancestors_.size();
-    for (const EntityUid& uid : entities_.ancestors(*uids_[i])) ancestors_.push_back(find(uid.type, uid.id));
-    std::sort(ancestors_.begin() + static_cast<std::ptrdiff_t>(begin), ancestors_.end());
-    for (std::size_t a = begin; a < ancestors_.size(); ++a) is_ancestor[ancestors_[a]] = true;
-    ancestors_begin_.push_back(static_cast<std::uint32_t>(ancestors_.size()));
-    if (ancestors_.size() > kMaxAncestorPairs) {
+Status Store::build_ancestors(std::size_t stored) {
+  std::vector<std::size_t> begin{0};
+  std::vector<bool> is_ancestor(nodes_);
+  std::vector<Node>& all = base_->ancestors;
+  for (std::size_t i = 0; i < stored; ++i) {
+    for (const EntityUid& uid : base_->entities.ancestors(this->uid(static_cast<Node>(i)))) all.push_back(find(uid.type, uid.id));
+    std::sort(all.begin() + static_cast<std::ptrdiff_t>(begin.back()), all.end());
+    for (std::size_t a = begin.back(); a < all.size(); ++a) is_ancestor[all[a]] = true;
+    begin.push_back(all.size());
+    if (all.size() > kMaxAncestorPairs) {
       return Error{"the hierarchy has more than " + std::to_string(kMaxAncestorPairs) + " pairs of entity and ancestor"};
     }
   }
   std::uint32_t columns = 0;
-  column_.assign(nodes(), kNoData);
-  for (Node node = 0; node < nodes(); ++node) {
-    if (is_ancestor[node]) column_[node] = columns++;
+  base_->column.assign(nodes_, kNoData);
+  for (Node node = 0; node < nodes_; ++node) {
+    if (is_ancestor[node]) base_->column[node] = columns++;
   }
-  row_words_ = (columns + 63) / 64;
-  if (row_words_ * 8 * stored_ > kMatrixBytes) return Unit{};
-  matrix_.assign(row_words_ * stored_, 0);
-  for (Node node = 0; node < stored_; ++node) {
-    for (Node ancestor : ancestors(node)) {
-      matrix_[node * row_words_ + column_[ancestor] / 64] |= std::uint64_t{1} << (column_[ancestor] % 64);
-    }
+  base_->row_words = (columns + 63) / 64;
+  const bool bits = base_->row_words * 8 * stored <= kMatrixBytes;
+  if (bits) base_->matrix.assign(base_->row_words * stored, 0);
+  for (Node node = 0; node < stored; ++node) {
+    Row& row = write(node);
+    row.ancestors = all.data() + begin[node];
+    row.ancestor_count = static_cast<std::uint32_t>(begin[node + 1] - begin[node]);
+    if (!bits) continue;
+    std::uint64_t* own = base_->matrix.data() + node * base_->row_words;
+    for (Node ancestor : ancestors(node)) own[base_->column[ancestor] / 64] |= std::uint64_t{1} << (base_->column[ancestor] % 64);
+    row.bits = own;
   }
   return Unit{};
 }
 
 bool Store::is_in(Node descendant, Node ancestor) const {
   if (descendant == ancestor) return descendant != kNoNode;
-  if (descendant >= stored_ || ancestor >= nodes()) return false;
-  const std::uint32_t column = column_[ancestor];
-  if (column == kNoData) return false;
-  if (!matrix_.empty()) return matrix_[descendant * row_words_ + column / 64] >> (column % 64) & 1;
-  const std::span<const Node> all = ancestors(descendant);
+  if (descendant >= nodes_ || ancestor >= nodes_) return false;
+  const Row& of = row(descendant);
+  if (of.ancestor_count == 0) return false;
+  if (of.bits != nullptr && ancestor < base_->nodes && base_->column[ancestor] != kNoData) {
+    const std::uint32_t column = base_->column[ancestor];
+    return of.bits[column / 64] >> (column % 64) & 1;
+  }
+  const std::span<const Node> all{of.ancestors, of.ancestor_count};
+  if (all.size() <= kFewAncestors) return std::find(all.begin(), all.end(), ancestor) != all.end();
   return std::binary_search(all.begin(), all.end(), ancestor);
 }
 
+const Entity* Store::find(const EntityUid& uid) const {
+  const Node node = find(uid.type, uid.id);
+  return node == kNoNode ? nullptr : entity(node);
+}
+
+bool Store::is_in(const EntityUid& descendant, const EntityUid& ancestor) const {
+  return descendant == ancestor || is_in(find(descendant.type, descendant.id), find(ancestor.type, ancestor.id));
+}
+
+bool Store::is_in_any(const EntityUid& descendant, const ValueSet& ancestors) const {
+  const Node node = find(descendant.type, descendant.id);
+  return std::any_of(ancestors.begin(), ancestors.end(), [&](const Value& value) {
+    const EntityUid& uid = *value.as_entity();
+    return uid == descendant || is_in(node, find(uid.type, uid.id));
+  });
+}
+
 std::size_t Store::bytes() const {
-  return cells_.capacity() * sizeof(Cell) + objects_.capacity() * sizeof(Object) + shapes_.capacity() * 2 +
-         (members_.capacity() + sets_.capacity() + ancestors_.capacity() + ancestors_begin_.capacity() + column_.capacity() +
-          types_of_.capacity()) * 4 + matrix_.capacity() * 8 + uid_slots_.capacity() * sizeof(UidSlot) + uids_.capacity() * 8;
+  const CellMemory& memory = base_->memory;
+  std::size_t bytes = blocks_.size() * sizeof(Block) + memory.cells.bytes() + memory.objects.bytes() + memory.members.bytes() +
+                      (base_->ancestors.capacity() + base_->column.capacity()) * 4 + base_->matrix.capacity() * 8 +
+                      base_->uids.slots.capacity() * sizeof(UidSlot);
+  for (const auto& [key, shape] : base_->shapes) bytes += shape.capacity() * 2 + key.size();
+  return bytes;
 }
 
 }  // namespace kerf::gateway

@@ -1,25 +1,39 @@
 // Entities as a decision wants them: uids, attribute names and the texts that policies mention are numbers; attributes
-// lie in cells found by shape; ancestors are bits, or sorted lists where bits would be too many. Private to
+// lie in cells found by shape; ancestors are sorted lists, and bits where these are not too many. Private to
 // runtime/gateway.
+//
+// A Store is one version. Copies share blocks of rows; an edit of a copy (store_edit.cpp) copies the blocks that it
+// touches, so versions that are read never change. A node keeps its number in all versions.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "ir/values/entities.h"
+#include "ir/values/operations.h"
 #include "runtime/gateway/hash.h"
 
 namespace kerf::gateway {
 
-using Node = std::uint32_t;   // an entity: stored ones first, then those that are only named
+using Node = std::uint32_t;   // an entity, stored or only named
 inline constexpr Node kNoNode = 0xffffffffu;
 inline constexpr std::uint32_t kNoData = 0xffffffffu;
 inline constexpr std::size_t kMaxAncestorPairs = std::size_t{1} << 24;
 inline constexpr std::uint32_t kNoMembers = 0, kNodes = 1, kTexts = 2;   // what a set's members are
+
+struct Cell;
+
+// Attributes of an entity or a record.
+struct Object {
+  const Cell* cells = nullptr;
+  const std::uint16_t* shape = nullptr;   // attribute -> 1 + its cell, 0 if absent; null: no attributes
+};
 
 // A value, or a view of one that needs no look-up any more.
 struct Cell {
@@ -27,12 +41,15 @@ struct Cell {
   union {
     std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration
     const char* bytes;            // String
+    const Object* object;         // Record whose data is known
+    const std::uint32_t* members; // Set whose data is known: nodes or numbers of texts, sorted
   };
   std::uint32_t text = 0;         // String: 1 + number of the equal text in the table, 0 if none. Set: kNodes, …
-  // String: its length. Entity: its Node. Record: its object. Set: its members. Else, or not known: kNoData
+  // String: its length. Entity: its Node. Set: count of members. Record: 0. Else, or not known: kNoData
   std::uint32_t data = kNoData;
   ValueKind kind = ValueKind::boolean;
-  std::string_view string() const { return {bytes, data}; }   // of a String
+  std::string_view string() const { return {bytes, data}; }                          // of a String
+  std::span<const std::uint32_t> all_members() const { return {members, data}; }     // of a Set with data
 };
 
 // What a table mentions, in numbers; filled before the store is built. Owns its texts.
@@ -54,35 +71,64 @@ class Names {
   TextMap attributes_, texts_;
 };
 
-class Store {
+// Runs of T that never move.
+template <class T>
+class Slab {
  public:
-  // `mentioned`: entities of the table, which get nodes although they may not be stored.
-  Status build(const Names& names, Entities entities, const std::vector<EntityUid>& mentioned);
+  explicit Slab(std::size_t chunk) : chunk_(chunk) {}
+  const T* add(std::span<const T> items) {
+    if (chunks_.empty() || chunks_.back().capacity() - chunks_.back().size() < items.size()) {
+      chunks_.emplace_back().reserve(std::max(chunk_, items.size()));
+    }
+    std::vector<T>& last = chunks_.back();
+    last.insert(last.end(), items.begin(), items.end());
+    return last.data() + (last.size() - items.size());
+  }
+  std::size_t bytes() const {
+    std::size_t bytes = 0;
+    for (const std::vector<T>& chunk : chunks_) bytes += chunk.capacity() * sizeof(T);
+    return bytes;
+  }
 
-  void add_type(std::string_view type) { types_.add(type); }   // one that no entity may have; must stay
+ private:
+  std::size_t chunk_;
+  std::vector<std::vector<T>> chunks_;
+};
 
-  const Entities& entities() const { return entities_; }
+// What cells point to: of all entities that a store was built with, or of one that came later.
+struct CellMemory {
+  explicit CellMemory(std::size_t chunk) : cells(chunk), objects(chunk), members(chunk) {}
+  Slab<Cell> cells;
+  Slab<Object> objects;
+  Slab<std::uint32_t> members;
+  std::vector<std::shared_ptr<const std::vector<std::uint16_t>>> shapes;   // those that the first build did not have
+};
+
+class Store final : public EntitySource {
+ public:
+  // `mentioned`: entities of the table, which get nodes although they may not be stored. `types` must stay: numbered
+  // first, whether or not an entity has them.
+  Status build(const Names& names, Entities entities, const std::vector<EntityUid>& mentioned,
+               const std::vector<std::string_view>& types);
+
   Node find(std::string_view type, std::string_view id) const;
-  std::uint32_t type(Node node) const { return types_of_[node]; }
-  std::uint32_t find_type(std::string_view type) const { return types_.find(type); }
-  const EntityUid& uid(Node node) const { return *uids_[node]; }
-  std::size_t nodes() const { return uids_.size(); }
-  std::size_t types() const { return types_.size(); }
-  bool stored(Node node) const { return node < stored_; }
+  std::uint32_t type(Node node) const { return row(node).type; }   // kNone for types that only later entities have
+  std::uint32_t find_type(std::string_view type) const { return base_->types.find(type); }
+  const EntityUid& uid(Node node) const { return *row(node).uid; }
+  std::size_t nodes() const { return nodes_; }
+  std::size_t types() const { return base_->types.size(); }
+  bool stored(Node node) const { return node < nodes_ && row(node).entity != nullptr; }
+  const Entity* entity(Node node) const { return row(node).entity; }   // null if it is not stored
 
-  // The attribute of a stored entity or of a record with an object; null if it is absent.
-  const Cell* attribute(std::uint32_t object, std::uint32_t name) const {
-    const Object& o = objects_[object];
-    const std::uint16_t place = shapes_[o.shape * attributes_ + name];
-    return place == 0 ? nullptr : &cells_[o.first + place - 1];
+  static const Cell* attribute(const Object& object, std::uint32_t name) {   // null if it is absent
+    if (object.shape == nullptr) return nullptr;
+    const std::uint16_t place = object.shape[name];
+    return place == 0 ? nullptr : &object.cells[place - 1];
   }
+  const Cell* attribute(Node node, std::uint32_t name) const { return attribute(row(node).object, name); }
   bool is_in(Node descendant, Node ancestor) const;   // reflexive
-  std::span<const Node> ancestors(Node node) const {   // proper, sorted; none for nodes that are not stored
-    if (node >= stored_) return {};
-    return {ancestors_.data() + ancestors_begin_[node], ancestors_begin_[node + 1] - ancestors_begin_[node]};
-  }
-  std::span<const std::uint32_t> members(std::uint32_t set) const {   // nodes or numbers of texts, sorted
-    return {members_.data() + sets_[set], sets_[set + 1] - sets_[set]};
+  std::span<const Node> ancestors(Node node) const {  // proper, sorted; none for nodes that are not stored
+    return {row(node).ancestors, row(node).ancestor_count};
   }
   // A view of a value of the store's kind of lifetime: entities and texts by look-up, no objects or members.
   Cell view(const Value& value) const;
@@ -90,41 +136,76 @@ class Store {
   Cell literal(const Value& value);   // with members; for literals of the table, which must stay
   std::size_t bytes() const;
 
- private:
-  struct Object {
-    std::uint32_t first = 0, shape = 0;
-  };
-  std::uint32_t add_node(const EntityUid& uid);
-  void grow_uids();
-  std::uint32_t add_object(const ValueRecord& record);
-  std::uint32_t add_set(const ValueSet& set);
-  std::uint32_t shape_of(const std::vector<std::uint32_t>& names);
-  Status build_ancestors();
-  Cell stored_cell(const Value& value);
+  // As a source for the general evaluator.
+  const Entity* find(const EntityUid& uid) const override;
+  bool is_in(const EntityUid& descendant, const EntityUid& ancestor) const override;
+  bool is_in_any(const EntityUid& descendant, const ValueSet& ancestors) const override;
 
-  const Names* names_ = nullptr;
-  Entities entities_;
-  std::vector<EntityUid> mentioned_;
-  std::vector<const EntityUid*> uids_;
-  std::vector<std::uint32_t> types_of_;
-  TextMap types_;
+  // Edits of a copy that no other thread sees yet. The rest is the caller's: parents, and whose ancestors change.
+  Node add_node(const EntityUid& uid);   // or the one that it has
+  void put(Node node, std::shared_ptr<const Entity> entity);
+  void remove(Node node);
+  void set_ancestors(Node node, std::vector<Node> ancestors);   // sorted
+  std::size_t added_nodes() const { return nodes_ - base_->nodes; }
+  std::size_t first_nodes() const { return base_->nodes; }
+
+ private:
+  static constexpr std::size_t kRows = 512, kShards = 64;   // of a block; of the table of later nodes
+  struct Row {
+    const EntityUid* uid = nullptr;
+    const Entity* entity = nullptr;
+    Object object;
+    const Node* ancestors = nullptr;
+    const std::uint64_t* bits = nullptr;   // of the base's columns; null: only the list says
+    std::uint32_t ancestor_count = 0, type = 0;
+  };
+  struct Block {
+    std::array<Row, kRows> rows;
+    // What the rows of later edits point to: uid, attributes and ancestors of a row. Empty while there is none.
+    std::vector<std::array<std::shared_ptr<const void>, 3>> owned;
+  };
   struct UidSlot {
     std::uint32_t tag = 0;
     Node node = kNoNode;
   };
-  std::vector<UidSlot> uid_slots_;
-  std::size_t stored_ = 0, attributes_ = 0;
-  std::vector<Object> objects_;
-  std::vector<Cell> cells_;
-  std::vector<std::uint16_t> shapes_;
-  std::unordered_map<std::string, std::uint32_t> shape_numbers_;
-  std::vector<std::uint32_t> sets_{0};
-  std::vector<std::uint32_t> members_;
-  std::vector<std::uint32_t> ancestors_begin_;
-  std::vector<Node> ancestors_;
-  std::vector<std::uint32_t> column_;      // of the bit matrix, for nodes that are an ancestor of some other
-  std::vector<std::uint64_t> matrix_;
-  std::size_t row_words_ = 0;
+  struct UidTable {
+    std::vector<UidSlot> slots;
+    std::size_t count = 0;
+  };
+  struct Base {   // what all versions share
+    const Names* names = nullptr;
+    Entities entities;
+    std::vector<EntityUid> mentioned;
+    TextMap types;
+    UidTable uids;
+    CellMemory memory{4096};
+    std::unordered_map<std::string, std::vector<std::uint16_t>> shapes;
+    std::vector<Node> ancestors;
+    std::vector<std::uint32_t> column;   // of the bit matrix, for nodes that are an ancestor of some other
+    std::vector<std::uint64_t> matrix;
+    std::size_t row_words = 0, nodes = 0;
+  };
+  enum class Owner : std::uint8_t { uid, attributes, ancestors };
+
+  const Row& row(Node node) const { return blocks_[node / kRows]->rows[node % kRows]; }
+  Row& write(Node node);
+  void own(Node node, Owner what, std::shared_ptr<const void> owner);
+  Node append(const EntityUid& uid, std::uint32_t type);
+  Node first_node(const EntityUid& uid);   // add_node of the build: keeps the address
+  Node node_of(const EntityUid& uid, bool first) { return first ? first_node(uid) : add_node(uid); }
+  Node look_up(const UidTable& table, std::uint64_t hash, std::string_view type, std::string_view id) const;
+  void enter(UidTable& table, std::uint64_t hash, Node node) const;
+
+  Object encode(const ValueRecord& record, CellMemory& memory, bool first);
+  Cell encode(const Value& value, CellMemory& memory, bool first);
+  void encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool first);
+  const std::uint16_t* shape_of(const std::vector<std::uint32_t>& names, CellMemory& memory, bool first);
+  Status build_ancestors(std::size_t stored);
+
+  std::shared_ptr<Base> base_;   // written by build() and literal() alone
+  std::vector<std::shared_ptr<Block>> blocks_;
+  std::array<std::shared_ptr<const UidTable>, kShards> shards_;   // nodes that came later, by hash
+  std::size_t nodes_ = 0;
 };
 
 }  // namespace kerf::gateway

@@ -6,58 +6,59 @@
 #include <string>
 
 #include "ir/base/result.h"
-#include "ir/values/json.h"
+#include "runtime/gateway/tree.h"
 
 namespace kerf::gateway {
 
-// Exactly these keys, all of them.
-inline Status expect_keys(const Json& json, std::initializer_list<const char*> keys) {
-  if (!json.is_object()) return Error{"an object is expected"};
-  for (const char* key : keys) {
-    if (!json.contains(key)) return Error{"the key `" + std::string(key) + "` is missing"};
+// Exactly these keys, all of them; each once, because there are no more members than keys.
+template <class Node>
+Status expect_keys(const Node& node, std::initializer_list<std::string_view> keys) {
+  if (!node.is_object()) return Error{"an object is expected"};
+  for (std::string_view key : keys) {
+    if (!node.find(key)) return Error{"the key `" + std::string(key) + "` is missing"};
   }
-  if (json.size() == keys.size()) return Unit{};
-  for (const auto& [name, value] : json.items()) {
-    bool known = false;
-    for (const char* key : keys) known = known || name == key;
-    if (!known) return Error{"unknown key " + quote(name)};
+  if (node.size() == keys.size()) return Unit{};
+  for (const auto& [name, value] : node.members()) {
+    if (std::find(keys.begin(), keys.end(), name) == keys.end()) return Error{"unknown key " + quote(std::string(name))};
   }
-  return Unit{};
+  return Error{"a key is there twice"};
 }
 
-inline Result<std::string> read_string(const Json& object, const char* key) {
-  const Json& value = object[key];
+template <class Node>
+Result<std::string> read_string(const Node& object, const char* key) {
+  const Node value = *object.find(key);
   if (!value.is_string()) return Error{"`" + std::string(key) + "` must be a string"};
-  return value.get<std::string>();
+  return std::string(value.text());
 }
 
 // An unsigned number below `limit`.
-inline Result<std::uint32_t> read_index(const Json& value, const char* what, std::size_t limit) {
-  if (!value.is_number_integer() || value < 0) return Error{"`" + std::string(what) + "` must be a number without sign"};
-  const auto number = value.get<std::uint64_t>();
-  if (number >= limit) {
-    return Error{"`" + std::string(what) + "` is " + std::to_string(number) + ", but must be below " +
-                 std::to_string(limit)};
+template <class Node>
+Result<std::uint32_t> read_index(const Node& value, const char* what, std::size_t limit) {
+  const std::optional<std::uint64_t> number = value.is_integer() ? value.natural() : std::nullopt;
+  if (!number) return Error{"`" + std::string(what) + "` must be a number without sign"};
+  if (*number >= limit) {
+    return Error{"`" + std::string(what) + "` is " + std::to_string(*number) + ", but must be below " + std::to_string(limit)};
   }
-  return static_cast<std::uint32_t>(number);
+  return static_cast<std::uint32_t>(*number);
 }
 
-inline Result<EntityUid> read_plain_uid(const Json& json) {
-  if (Status keys = expect_keys(json, {"type", "id"}); !keys.ok()) return keys.error();
-  Result<std::string> type = read_string(json, "type");
+template <class Node>
+Result<EntityUid> read_plain_uid(const Node& node) {
+  if (Status keys = expect_keys(node, {"type", "id"}); !keys.ok()) return keys.error();
+  Result<std::string> type = read_string(node, "type");
   if (!type.ok()) return type.error();
-  Result<std::string> id = read_string(json, "id");
+  Result<std::string> id = read_string(node, "id");
   if (!id.ok()) return id.error();
   return EntityUid{*std::move(type), *std::move(id)};
 }
 
 // Applies `read(element)` to every element of the array `object[key]`; a failure is told with key and position.
-template <class Read>
-Status read_each(const Json& object, const char* key, Read read) {
-  const Json& array = object[key];
+template <class Node, class Read>
+Status read_each(const Node& object, const char* key, Read read) {
+  const Node array = *object.find(key);
   if (!array.is_array()) return Error{"`" + std::string(key) + "` must be an array"};
   std::size_t position = 0;
-  for (const Json& element : array) {
+  for (const Node& element : array.elements()) {
     Status status = read(element);
     if (!status.ok()) {
       return Error{std::string(key) + "[" + std::to_string(position) + "]: " + status.error().message};

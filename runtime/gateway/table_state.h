@@ -91,4 +91,9 @@ struct Table::State {
   std::unordered_map<EntityUid, std::uint32_t, EntityUidHash> uids;   // those in scopes
 };
 
+// The two ways of Table::read, each into an empty state. The fast one takes nothing that the strict one would refuse, and
+// reads the same from what it takes.
+bool read_table_fast(std::string_view text, Table::State& state);
+Status read_table_strict(std::string_view text, Table::State& state);
+
 }  // namespace kerf::gateway

@@ -105,6 +105,15 @@ void Routes::batch(std::string_view body, std::size_t readable, Answer& answer) 
   out += ']';
 }
 
+void Routes::allowed(std::string_view body, Answer& answer) {
+  const Result<std::size_t, RequestFault> asked = reader_.allowed(body, kMaxBatch, answer.body);
+  if (!asked.ok()) {
+    metrics_.faults[static_cast<std::size_t>(asked.error().kind)].add();
+    return fail(answer, 400, code_of(asked.error().kind), asked.error().message);
+  }
+  if (*asked > kMaxBatch) return fail(answer, 413, "too-large", "a request has at most " + std::to_string(kMaxBatch) + " resources");
+}
+
 void Routes::health(Answer& answer) {
   const gateway::Loaded& loaded = reader_.current();
   answer.body = Json{{"status", "ok"}, {"digest", loaded.digest}, {"generation", loaded.generation}, {"policies", loaded.policies}}.dump();
@@ -130,7 +139,9 @@ void Routes::answer(std::string_view method, std::string_view target, std::strin
   }
   const auto begin = std::chrono::steady_clock::now();
   reader_.current();   // once: a batch is decided by one table
-  target == kOne ? one(body, readable, answer) : batch(body, readable, answer);
+  if (target == kOne) one(body, readable, answer);
+  else if (target == kBatch) batch(body, readable, answer);
+  else allowed(body, answer);
   metrics_.took(static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count()));
 }
 

@@ -25,13 +25,15 @@ class Routes {
 
   // Of body.data(), `readable` bytes may be read.
   void answer(std::string_view method, std::string_view target, std::string_view body, std::size_t readable, Answer& answer);
-  static bool decides(std::string_view target) { return target == kOne || target == kBatch; }
+  static bool decides(std::string_view target) { return target == kOne || target == kBatch || target == kAllowed; }
   void refresh() { reader_.current(); }   // lets an engine go that is no longer in force
 
  private:
-  static constexpr std::string_view kOne = "/v1/authorize", kBatch = "/v1/authorize/batch", kHealth = "/healthz", kMetrics = "/metrics";
+  static constexpr std::string_view kOne = "/v1/authorize", kBatch = "/v1/authorize/batch", kAllowed = "/v1/allowed";
+  static constexpr std::string_view kHealth = "/healthz", kMetrics = "/metrics";
   void one(std::string_view body, std::size_t readable, Answer& answer);
   void batch(std::string_view body, std::size_t readable, Answer& answer);
+  void allowed(std::string_view body, Answer& answer);
   void health(Answer& answer);
   Result<bool, gateway::RequestFault> decide(std::string_view text, std::size_t readable, std::string& out);
 

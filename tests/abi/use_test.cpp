@@ -197,3 +197,48 @@ TEST_CASE("what is no request of the table is refused and denied") {
   CHECK_FALSE(s(kerf_result_message(why)).empty());
   kerf_result_free(why);
 }
+
+TEST_CASE("entities change under a query, by delta and as a whole") {
+  GatewayPtr table = gateway();
+  kerf_query* raw = nullptr;
+  REQUIRE(kerf_query_new(table.get(), &raw) == KERF_OK);
+  QueryPtr query(raw);
+  auto decided = [&](const char* user) {
+    kerf_request asked = options<kerf_request>();
+    asked.principal = {t("User"), t(user)};
+    asked.action = {t("Action"), t("view")};
+    asked.resource = {t("Photo"), t("p")};
+    asked.context = t(R"({"mfa": true})");
+    int32_t decision = -1;
+    REQUIRE(kerf_query_decide(query.get(), &asked, &decision) == KERF_OK);
+    return decision;
+  };
+  auto change = [&](const char* text) { return kerf_gateway_change_entities(table.get(), t(text), nullptr); };
+  CHECK(decided("alice") == KERF_ALLOW);
+  CHECK(decided("dave") == KERF_DENY);
+  CHECK(change(R"({"upsert": [{"uid": {"type": "User", "id": "dave"}, "attrs": {"age": 3}, "parents": [{"type": "Group", "id": "friends"}]}]})") == KERF_OK);
+  CHECK(decided("dave") == KERF_ALLOW);
+  CHECK(change(R"({"removeParents": [{"uid": {"type": "User", "id": "dave"}, "parents": [{"type": "Group", "id": "friends"}]}]})") == KERF_OK);
+  CHECK(decided("dave") == KERF_DENY);
+  CHECK(change(R"({"remove": [{"type": "Photo", "id": "p"}]})") == KERF_OK);
+  CHECK(decided("alice") == KERF_DENY);
+  // Of "old" the atom is the opposite: age + … <= ….
+  CHECK(s(kerf_query_trace(query.get())) ==
+        R"({"environment":0,"policies":[{"policy":"owner","effect":"permit","result":"error","atoms":[{"atom":0,"outcome":"error","message":)"
+        R"("entity `Photo::\"p\"` does not exist"}]},{"policy":"old","effect":"forbid","result":"false","atoms":[{"atom":1,"outcome":"true"}]}]})");
+  CHECK(kerf_answer_error_count(kerf_query_answer(query.get())) > 0);
+  kerf_result* why = nullptr;
+  CHECK(kerf_gateway_change_entities(table.get(), t(R"({"remove": [{"type": "Photo", "id": "p"}]})"), &why) == KERF_INVALID);
+  CHECK(s(kerf_result_message(why)) == "`Photo::\"p\"` is not stored");
+  kerf_result_free(why);
+  CHECK(kerf_gateway_set_entities(table.get(), t(kEntities), nullptr) == KERF_OK);
+  CHECK(decided("alice") == KERF_ALLOW);
+  CHECK(decided("dave") == KERF_DENY);
+  CHECK(kerf_gateway_set_entities(table.get(), t("[{}]"), nullptr) == KERF_INVALID);
+  CHECK(kerf_gateway_change_entities(nullptr, t("{}"), nullptr) == KERF_BAD_ARGUMENT);
+  CHECK(change("{") == KERF_INVALID);
+  CHECK(kerf_query_trace(nullptr).size == 0);
+  CHECK(decided("alice") == KERF_ALLOW);
+  table.reset();
+  CHECK(decided("alice") == KERF_ALLOW);
+}

@@ -1,6 +1,6 @@
 // Readers decide while another thread swaps engines; built with ThreadSanitizer, which ends the process at a race. Two
-// tables take turns: that of the vectors, and the same without a policy. A reader knows from the generation whose answer it
-// must get.
+// tables take turns: that of the vectors, and the same without a policy. Then the vectors' entities go and come back, one
+// change an engine. What must be answered by a generation is written down before it is swapped in.
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "ir/values/json.h"
+#include "runtime/gateway/editor.h"
 #include "runtime/gateway/live.h"
 
 using namespace kerf;
@@ -15,7 +16,7 @@ using namespace kerf::gateway;
 
 namespace {
 
-constexpr int kSwaps = 60, kReaders = 3;
+constexpr int kSwaps = 60, kEdits = 200, kReaders = 3;
 
 Loaded build(const Json& table, const Json& entities) {
   auto read = std::make_shared<const Table>(*Table::read(table.dump()));
@@ -42,6 +43,19 @@ int main(int argc, char** argv) {
     requests.emplace_back(vector["request"].dump(), vector["response"]["decision"] == "allow");
     allowed += requests.back().second ? 1 : 0;
   }
+  std::vector<std::vector<char>> expected(kSwaps + kEdits + 3);   // by generation, then by request
+  auto expect = [&](std::uint64_t generation, const Json& table, const std::vector<Entity>& list) {
+    const Table plain = *Table::read(table.dump());
+    const Entities entities = *Entities::build(list);
+    for (const auto& [request, allow] : requests) {
+      expected[generation].push_back(plain.decide(*read_request(request), entities)->allow);
+    }
+  };
+  const std::vector<Entity> entities = *entities_from_json(file["entities"]);
+  expect(1, tables[0], entities);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (expected[1][i] != requests[i].second) return 1;
+  }
   Live live(build(tables[0], file["entities"]));
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> decided{0}, wrong{0}, seen{0};
@@ -50,29 +64,47 @@ int main(int argc, char** argv) {
     std::string line;
     std::uint64_t last = 0;
     while (!done.load(std::memory_order_relaxed)) {
-      for (const auto& [request, allow] : requests) {
+      for (std::size_t i = 0; i < requests.size(); ++i) {
+        const std::string& request = requests[i].first;
         const std::uint64_t generation = reader.current().generation;
         if (generation != last) seen.fetch_add(1, std::memory_order_relaxed);
         if (generation < last) wrong.fetch_add(1, std::memory_order_relaxed);
         last = generation;
         line.clear();
         const Result<bool, RequestFault> answer = reader.decide(request, request.size(), line);
-        const bool expected = allow && generation % 2 == 1;
-        if (!answer.ok() || *answer != expected) wrong.fetch_add(1, std::memory_order_relaxed);
+        if (!answer.ok() || *answer != (expected[generation][i] != 0)) wrong.fetch_add(1, std::memory_order_relaxed);
         decided.fetch_add(1, std::memory_order_relaxed);
       }
     }
   };
   std::vector<std::thread> readers;
   for (int i = 0; i < kReaders; ++i) readers.emplace_back(read);
-  for (int i = 1; i <= kSwaps; ++i) {
-    live.swap(build(tables[i % 2], file["entities"]));
-    const std::uint64_t enough = decided.load() + requests.size();
+  auto wait_for = [&](std::size_t decisions) {
+    const std::uint64_t enough = decided.load() + decisions;
     while (decided.load() < enough) std::this_thread::yield();
+  };
+  for (std::uint64_t i = 1; i <= kSwaps; ++i) {
+    expect(i + 1, tables[i % 2], entities);
+    live.swap(build(tables[i % 2], file["entities"]));
+    wait_for(requests.size());
+  }
+  Editor editor = *Editor::build(std::make_shared<const Table>(*Table::read(tables[0].dump())), *Entities::build(entities));
+  std::size_t differ = 0;
+  for (std::size_t i = 0; i < kEdits; ++i) {
+    EntityChange change;
+    const Entity& entity = entities[i / 2 * 7 % entities.size()];
+    if (i % 2 == 0) change.remove.push_back(entity.uid);
+    else change.upsert.push_back(entity);
+    if (!editor.change(change).ok()) return 1;
+    const std::uint64_t next = live.generation() + 1;
+    expect(next, tables[0], editor.entities());
+    differ += expected[next] != expected[1] ? 1 : 0;
+    live.swap({editor.engine(), "", 0, 0, 0});
+    wait_for(8);
   }
   done = true;
   for (std::thread& reader : readers) reader.join();
   std::printf("%llu decisions, %llu wrong, %llu new engines seen\n", static_cast<unsigned long long>(decided), static_cast<unsigned long long>(wrong),
               static_cast<unsigned long long>(seen));
-  return wrong == 0 && allowed > 0 && seen > kSwaps / 2 ? 0 : 1;
+  return wrong == 0 && allowed > 0 && differ > kEdits / 10 && seen > kSwaps / 2 ? 0 : 1;
 }

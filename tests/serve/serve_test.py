@@ -185,7 +185,14 @@ def test_wrong_requests(folder):
         for body in ("[1", "[1]]", "{}", "", f"[{request()},]", f"[{request()},,{request()}]", f'[{request()},{{"x":[}}]', '["]', "[,]"):
             status, answer = ask(client, "POST", "/v1/authorize/batch", body)
             assert (status, answer["error"]["code"]) == (400, "not-json"), (body, answer)
-        for method, target, expected in (("GET", "/v1/authorize", 405), ("HEAD", "/v1/authorize", 405), ("POST", "/healthz", 405),
+        many = json.loads(request())
+        many["resources"] = [many.pop("resource"), {"type": "E", "id": "none"}] * 2
+        assert ask(client, "POST", "/v1/allowed", json.dumps(many)) == (200, {"allowed": [0, 2]})
+        assert ask(client, "POST", "/v1/allowed", json.dumps(dict(many, resources=[]))) == (200, {"allowed": []})
+        for body, code in (("", "not-json"), (request(), "not-request"), (json.dumps(dict(many, resource=1)), "not-request")):
+            status, answer = ask(client, "POST", "/v1/allowed", body)
+            assert (status, answer["error"]["code"]) == (400, code), (body, answer)
+        for method, target, expected in (("GET", "/v1/allowed", 405), ("GET", "/v1/authorize", 405), ("HEAD", "/v1/authorize", 405), ("POST", "/healthz", 405),
                                          ("GET", "/", 404), ("POST", "/v1/authorize/", 404), ("DELETE", "/metrics", 405)):
             client.request(method, target)
             response = client.getresponse()

@@ -226,3 +226,18 @@ TEST_CASE("a request in the common forms allocates nothing") {
   CHECK(failed == 0);
   CHECK(free_of_it * 10 >= cases * 9);   // the others have escapes in sets, or uids of unknown types
 }
+
+TEST_CASE("a request for many resources") {
+  const Result<ManyRequest, RequestFault> read = read_many_request(
+      R"({"principal":"U::\"a\"","action":{"type":"A","id":"r"},"resources":["D::\"1\"",{"type":"D","id":"2"}],"context":{"x":1}})");
+  REQUIRE(read.ok());
+  CHECK(read->request.principal == EntityUid{"U", "a"});
+  CHECK(read->resources == std::vector<EntityUid>{{"D", "1"}, {"D", "2"}});
+  CHECK(read->request.context.size() == 1);
+  auto message = [](const char* text) { return read_many_request(text).error().message; };
+  CHECK(message(R"({"principal":"U::\"a\"","action":"A::\"r\""})") == "the request has no `resources`");
+  CHECK(message(R"({"principal":"U::\"a\"","action":"A::\"r\"","resources":{}})") == "`resources` is no array");
+  CHECK(message(R"({"principal":"U::\"a\"","action":"A::\"r\"","resources":[],"resource":"D::\"1\""})") == "unknown key \"resource\" in the request");
+  CHECK(message(R"({"principal":"U::\"a\"","action":"A::\"r\"","resources":["D::\"1\"","x"]})").starts_with("`resources`[1]: "));
+  CHECK(read_request(R"({"principal":"U::\"a\"","action":"A::\"r\"","resources":[]})").error().message == "the request has no `resource`");
+}
