@@ -46,7 +46,7 @@ rm -rf "$work/operations"
 tests_main() {
   cat <<T
 files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp ${KERF_FILES_ARGS:-}
-guards 300 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
+guards 400 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
 example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 180 $build/test_glue -nc -d
 scale 100 $build/test_bpf -nc -d -tc=ten?thousand*
