@@ -18,20 +18,32 @@ namespace kerf {
 
 namespace {
 
-constexpr std::size_t kMaxCompared = 100'000;   // pairs of rows of one action
+constexpr std::size_t kMaxCompared = 1'000'000;   // parts of pairs of rows of one action
 
 // ---- K5101: actions that nothing allows ----
 
-// A row of a permit that no forbid takes away as a whole, or nothing; `compared` counts.
+std::size_t parts_of(const KernelEnv& env, const KernelRow& row) {
+  std::size_t parts = 1 + row.bind.size() + row.code.size();
+  if (row.address) parts += row.address->v4.size() + row.address->v6.size();
+  if (row.port) parts += row.port->size();
+  if (row.endpoint) parts += row.endpoint->listed.size();
+  for (const Requirement& r : row.path) parts += 1 + env.paths[r.atom].files.size() + env.paths[r.atom].trees.size();
+  return parts;
+}
+
+// Whether there is a row of a permit that no row of a forbid covers; `compared` counts.
 bool may_allow(const Module& module, const KernelEnv& env, std::size_t& compared) {
   std::vector<const KernelRow*> forbids;
+  std::size_t parts = 0;
   auto effect = [&](const KernelRow& row) { return module.policies[row.policy.index].effect; };
   for (const KernelRow& row : env.rows) {
-    if (row.result == Outcome::true_ && effect(row) == Effect::forbid) forbids.push_back(&row);
+    if (row.result != Outcome::true_ || effect(row) != Effect::forbid) continue;
+    forbids.push_back(&row);
+    parts += parts_of(env, row);
   }
   for (const KernelRow& row : env.rows) {
     if (row.result != Outcome::true_ || effect(row) != Effect::permit) continue;
-    compared += forbids.size();
+    compared += parts + forbids.size() * parts_of(env, row);
     if (compared > kMaxCompared) return true;
     if (std::none_of(forbids.begin(), forbids.end(), [&](const KernelRow* forbid) { return covers(env, *forbid, row); })) return true;
   }

@@ -6,10 +6,12 @@ namespace kerf {
 
 namespace {
 
+// Sorted and disjoint, both. Ranges that only touch are not put together.
 template <class Ranges>
 bool ranges_within(const Ranges& inner, const Ranges& outer) {
   return std::all_of(inner.begin(), inner.end(), [&](const auto& range) {
-    return std::any_of(outer.begin(), outer.end(), [&](const auto& other) { return other.first <= range.first && range.last <= other.last; });
+    auto after = std::upper_bound(outer.begin(), outer.end(), range.first, [](const auto& first, const auto& other) { return first < other.first; });
+    return after != outer.begin() && range.last <= std::prev(after)->last;
   });
 }
 
@@ -20,23 +22,26 @@ bool within(const AddressSet& inner, const AddressSet& outer) {
 bool within(const PortSet& inner, const PortSet& outer) { return ranges_within(inner, outer); }
 
 bool within(const EndpointSet& inner, const EndpointSet& outer) {
-  if (inner.others && !outer.others) return false;
+  if (inner.others && (!outer.others || outer.listed.size() > inner.listed.size())) return false;   // more exceptions
   const std::vector<EndpointKey>& named = inner.others ? outer.listed : inner.listed;
   return std::all_of(named.begin(), named.end(), [&](const EndpointKey& key) { return !inner.holds(key) || outer.holds(key); });
 }
 
-bool is_below(const std::string& path, const std::string& tree) {
-  return tree == "/" ? path != "/" : path.size() > tree.size() && path.starts_with(tree) && path[tree.size()] == '/';
+// One of the sorted directories, or below one.
+bool is_in_any(const std::vector<std::string>& directories, std::string path) {
+  while (!std::binary_search(directories.begin(), directories.end(), path)) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos || path == "/") return false;
+    path.resize(std::max<std::size_t>(slash, 1));
+  }
+  return true;
 }
 
 // Every path of the one is one of the other.
 bool within(const PathTest& inner, const PathTest& outer) {
   if (inner.pattern || outer.pattern) return inner == outer;
-  auto tree_in = [&](const std::string& tree) {
-    return std::any_of(outer.trees.begin(), outer.trees.end(), [&](const std::string& other) { return tree == other || is_below(tree, other); });
-  };
   return std::all_of(inner.files.begin(), inner.files.end(), [&](const std::string& file) { return outer.holds(file); }) &&
-         std::all_of(inner.trees.begin(), inner.trees.end(), tree_in);
+         std::all_of(inner.trees.begin(), inner.trees.end(), [&](const std::string& tree) { return is_in_any(outer.trees, tree); });
 }
 
 // Whether what is required of one path test settles the other.
