@@ -410,11 +410,11 @@ class KernelCheck {
   }
 
   // Whether there is anything that needs instructions.
-  bool add_code_classes(Env& env, const std::vector<Row>& rows, PolicyId policy, EventClasses& classes) {
+  bool add_code_classes(Env& env, const std::vector<Row>& rows, PolicyId policy, Term condition, EventClasses& classes) {
     std::set<Term> atoms;
     std::set<std::uint32_t> conditions;
     const bool approximated = approximation(env, policy).has_value();   // then what the hook was not handed is unknown
-    each_atom(env, conditions_[policy.index], [&](Term atom) {
+    each_atom(env, condition, [&](Term atom) {
       if (env.atoms->kind(atom) == AtomKind::code && !(approximated && !has_slots(env, atom))) atoms.insert(atom);
     });
     for (const Row& row : rows) {
@@ -470,7 +470,7 @@ class KernelCheck {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
-    const bool code = add_code_classes(env, rows, policy, classes);
+    const bool code = add_code_classes(env, rows, policy, condition, classes);
     if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));
     const bool could_run = classes.code.could_run;
     EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), options_.max_nodes);
