@@ -223,7 +223,7 @@ def test_wrong_requests(folder):
         assert out.count(b'"decision":"allow"') == 500 and out.count(b'"status":"ok"') == 1
         page = ask(client, "GET", "/metrics")[1]
         assert metric(page, 'kerf_http_responses_total{code="413"}') == 2
-        assert metric(page, 'kerf_invalid_requests_total{reason="not-request"}') == 2
+        assert metric(page, 'kerf_invalid_requests_total{reason="not-request"}') == 4
         server.stop()
 
 
