@@ -477,7 +477,7 @@ class KernelCheck {
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
     const std::optional<Approximation> kind = approximation(env, policy);
-    const bool understood = could_run && !conditions.has_undecided() && (kind || !conditions.has_unknown());
+    const bool understood = could_run && (kind || !conditions.has_unknown());
     if (code || !understood) not_proved(policy, env, understood);
     if (kind) proved_.approximated.push_back(fmt::format("`{}` for {} {}: a {}", module_.policies[policy.index].id, env.manifest->event,
                                                          to_text(env.manifest->request), kerf::to_text(*kind)));

@@ -67,7 +67,7 @@ Diagram EventConditions::atom(Term t) {
           return found != outcomes.listed.end() && found->first == wanted ? found->second : outcomes.others;
         });
       }
-      case AtomKind::path: return path_atom(hook_.path(t));
+      case AtomKind::path: return path_atom(t, hook_.path(t));
       case AtomKind::code: {
         auto place = std::lower_bound(classes_.code_atoms.begin(), classes_.code_atoms.end(), t);
         if (place == classes_.code_atoms.end() || *place != t || classes_.code.atoms.empty()) break;
@@ -86,10 +86,10 @@ Diagram EventConditions::atom(Term t) {
   return made;
 }
 
-Diagram EventConditions::path_atom(const PathOutcomes& outcomes) {
+Diagram EventConditions::path_atom(Term t, const PathOutcomes& outcomes) {
   if (outcomes.pattern) {
     const PathClasses::DecidedPattern& decided = paths_.pattern(*outcomes.pattern);
-    if (decided.automaton == 0) return has_undecided_ = true, Diagrams::kFalse;
+    if (decided.automaton == 0) return add_atom(t);   // no automaton of the object answers it, so no row can ask it
     const std::uint32_t a = decided.automaton - 1;
     return where(patterns + a, [&](std::uint32_t value) {
       if (value == 0 && classes_.others[patterns + a]) return false;

@@ -38,7 +38,6 @@ class EventConditions : public Conditions {
   Diagram possible();
   std::vector<std::string> text(const std::vector<Choice>& choices) const override;
   bool has_unknown() const { return has_unknown_; }         // an atom whose classes cannot be told: a variable in its place
-  bool has_undecided() const { return has_undecided_; }     // its outcomes could not be found: the diagram is meaningless
 
  protected:
   Diagram atom(Term t) override;
@@ -51,7 +50,7 @@ class EventConditions : public Conditions {
     for (std::uint32_t value = 1; value < values_[dimension]; ++value) cases.emplace_back(value, Diagrams::of(outcome(value)));
     return diagrams.branch(dimension, first, cases);
   }
-  Diagram path_atom(const PathOutcomes& outcomes);
+  Diagram path_atom(Term t, const PathOutcomes& outcomes);
   bool only_guarded(Term t, std::vector<Term>& guards);
 
   HookAtoms& hook_;
@@ -60,7 +59,7 @@ class EventConditions : public Conditions {
   EventClasses classes_;
   std::uint32_t values_[4] = {1, 1, 1, 1};
   std::unordered_map<Term, Diagram> made_;  // by residual term
-  bool has_unknown_ = false, has_undecided_ = false;
+  bool has_unknown_ = false;
 };
 
 }  // namespace kerf::proof
