@@ -68,7 +68,10 @@ Verdict judge(const GeneratedProgram& generated, bool kernel) {
   Program program = check_program(source);
   if (program.diagnostics.has_errors()) return refused;
   std::optional<Artefacts> artefacts = compile_program(program, source, {codegen_helper_path()});
-  if (!artefacts) return by_proof(program.diagnostics) ? proof : object;
+  if (!artefacts) {
+    if (kerf_mutants::chosen == kerf_mutants::kNone) fmt::print("{}\n", program.diagnostics.all().back().message), std::fflush(stdout);
+    return by_proof(program.diagnostics) ? proof : object;
+  }
   const Module& module = program.module;
   Result<gateway::Table> table = gateway::Table::read(emit_table(module, program.sources));
   if (!table) return table_differs;
@@ -103,7 +106,7 @@ std::string in_child(Work work) {
   pid_t pid = ::fork();
   if (pid == 0) {
     ::setpgid(0, 0);
-    rlimit memory{std::uint64_t{3} << 30, std::uint64_t{3} << 30};
+    rlimit memory{std::uint64_t{3} << 30, RLIM_INFINITY};   // the helper sets its own
     ::setrlimit(RLIMIT_AS, &memory);
     rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);

@@ -88,12 +88,16 @@ class Check:
 
     def prepare(self):
         o = self.options
+        if not o.keep:
+            self.build_copy(o)
+        self.mutants = json.load(open(f"{self.copy}/mutants.json"))
+        Test.count = len(self.mutants)
+
+    def build_copy(self, o):
         subprocess.run(["/usr/bin/python3", f"{HERE}/instrument.py", o.source, f"{o.build}/compile_commands.json", self.copy, o.files], check=True)
         subprocess.run(["cmake", "--preset", "release", "-DKERF_MUTANTS=ON"], cwd=self.copy, check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["ninja", f"-j{o.jobs}", "-C", self.build, "kerf", "kerf-codegen", "golden", "mutant_programs", *UNITS], check=True,
                        stdout=subprocess.DEVNULL)
-        self.mutants = json.load(open(f"{self.copy}/mutants.json"))
-        Test.count = len(self.mutants)
 
     def choose(self):
         numbers = [n for n, m in enumerate(self.mutants) if self.options.only in f"{m['file']} {m['function']} {m['operator']}"]
@@ -139,7 +143,9 @@ class Check:
 
     def by_tests(self, numbers, scratch):
         tests = [*unit_tests(self.build), *golden_tests(self.copy, self.build, scratch)]
-        tests = [t for t in tests if t.baseline(scratch)]
+        good = []
+        in_threads(self.options.jobs, tests, lambda t: good.append(t) if t.baseline(tempfile.mkdtemp(dir=scratch)) else None)
+        tests = good
         tests.sort(key=lambda t: t.seconds)
         reached = set().union(*(t.seen for t in tests))
 
@@ -162,6 +168,8 @@ class Check:
         numbers = self.choose()
         seen, unfinished = self.by_programs(numbers)
         with tempfile.TemporaryDirectory() as scratch:
+            for n in sorted(self.alive_after_programs):
+                print(f"no program finds {self.describe(n)}", flush=True)
             rest = [n for n in numbers if n not in self.verdicts and n not in unfinished]
             reached = self.by_tests(rest, scratch)
         left_out = set(unfinished) | self.not_run
@@ -186,8 +194,7 @@ class Check:
             print(f"{operator:22}{sum(row.values()):8}" + "".join(f"{row[c]:13}" for c in columns))
         for title, list_ in [("never reached", unreached), ("SURVIVES", [n for n in survivors if self.key(n) not in equivalents])]:
             for n in sorted(list_):
-                m = self.mutants[n]
-                print(f"{title}: {m['file']}:{m['line']} {m['function']}: {m['operator']}: {m['text']}")
+                print(f"{title}: {self.describe(n)}")
         for n, (what, by) in sorted(self.verdicts.items()):
             if self.key(n) in equivalents:
                 problems.append(f"said to be equivalent, but found by {by}: {' | '.join(self.key(n))}")
@@ -199,6 +206,10 @@ class Check:
                 for n in numbers]
         json.dump(rows, open(f"{self.copy}/../results.json", "w"), indent=1)
         return 1 if problems or any(self.key(n) not in equivalents for n in survivors) else 0
+
+    def describe(self, n):
+        m = self.mutants[n]
+        return f"{m['file']}:{m['line']} {m['function']}: {m['operator']}: {m['text']}"
 
     def key(self, n):
         m = self.mutants[n]
@@ -230,6 +241,7 @@ parser.add_argument("--jobs", type=int, default=2)
 parser.add_argument("--programs", type=int, default=40)
 parser.add_argument("--most", type=int, default=6, help="programs for one mutant")
 parser.add_argument("--files", default="", help="regular expression: instrument these only, which is less to build")
+parser.add_argument("--keep", action="store_true", help="what was built the last time, as it is")
 parser.add_argument("--only", default="", help="part of `FILE FUNCTION OPERATOR`")
 parser.add_argument("--seconds", type=int, default=10**9, help="time for the runs")
 sys.exit(Check(parser.parse_args()).main())
