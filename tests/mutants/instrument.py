@@ -100,10 +100,18 @@ class Instrument:
     def statement(self, cursor):
         """An expression, `continue` or `break` that is a statement of a block, or the only one of a branch."""
         text = self.text[cursor.extent.start.offset:cursor.extent.end.offset]
-        if cursor.kind == K.CONTINUE_STMT or cursor.kind == K.BREAK_STMT:
-            self.around(cursor, "lost jump", "if (!kerf_mutants::on({})) ", "")
+        if cursor.kind in (K.CONTINUE_STMT, K.BREAK_STMT):
+            operator = "lost jump"
         elif cursor.kind.is_expression() and not text.startswith((b"check(", b"internal_error(")):
-            self.around(cursor, "lost statement", "if (!kerf_mutants::on({})) ", "")
+            operator = "lost statement"
+        else:
+            return
+        end = self.text.index(b";", cursor.extent.end.offset) + 1
+        if self.text[cursor.extent.end.offset:end].strip() != b";":
+            return
+        n = self.place(cursor, operator)
+        if n is not None:   # in braces, or an `else` that follows would be of this `if`
+            self.wrap(cursor.extent.start.offset, end, f"{{ if (!kerf_mutants::on({n})) ", " }")
 
     def case(self, cursor, body):
         n = self.place(cursor, "dropped case")

@@ -33,7 +33,7 @@ using namespace kerf::test;
 enum Verdict { alive, refused, proof, object, materialised, table_differs, kernel_differs, verdict_count };
 constexpr const char* kNames[] = {"alive", "refused", "proof", "object", "differential", "differential", "differential"};
 constexpr std::size_t kEvents = 40, kRequests = 40;
-constexpr unsigned kSeconds = 60;   // for one program; without a fault it takes less than one
+constexpr unsigned kCpuSeconds = 5, kSeconds = 120;   // for one program; without a fault it takes less than a second
 
 Answer by_reference(const Module& module, const Request& request, const Entities& entities) {
   Decision d = authorize(module, request, entities);
@@ -106,8 +106,11 @@ std::string in_child(Work work) {
   pid_t pid = ::fork();
   if (pid == 0) {
     ::setpgid(0, 0);
+    ::alarm(kSeconds);
     rlimit memory{std::uint64_t{3} << 30, RLIM_INFINITY};   // the helper sets its own
     ::setrlimit(RLIMIT_AS, &memory);
+    rlimit seconds{kCpuSeconds, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_CPU, &seconds);
     rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
     std::freopen("/dev/null", "w", stderr);
@@ -116,7 +119,7 @@ std::string in_child(Work work) {
   int status = 0;
   ::waitpid(pid, &status, 0);
   ::kill(-pid, SIGKILL);   // a helper that hangs
-  if (WIFSIGNALED(status)) return WTERMSIG(status) == SIGALRM ? "hangs" : "crash";
+  if (WIFSIGNALED(status)) return WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGXCPU ? "hangs" : "crash";
   int code = WEXITSTATUS(status);
   if (code >= verdict_count) return "crash";
   return kNames[code];
@@ -162,7 +165,6 @@ void run(const std::vector<GeneratedProgram>& programs, std::size_t most, bool k
     for (std::size_t p; verdict == "alive" && tried < most && in >> p; ++tried) {
       last = p;
       verdict = in_child([&] {
-        ::alarm(kSeconds);
         kerf_mutants::chosen = mutant;
         ::setenv("KERF_MUTANT", std::to_string(mutant).c_str(), 1);
         return judge(programs[p], kernel);

@@ -99,6 +99,10 @@ class Check:
         subprocess.run(["ninja", f"-j{o.jobs}", "-C", self.build, "kerf", "kerf-codegen", "golden", "mutant_programs", *UNITS], check=True,
                        stdout=subprocess.DEVNULL)
 
+    def log(self, line):
+        with open(f"{self.copy}/../progress.txt", "a") as out:
+            out.write(line + "\n")
+
     def choose(self):
         numbers = [n for n, m in enumerate(self.mutants) if self.options.only in f"{m['file']} {m['function']} {m['operator']}"]
         if self.options.count:
@@ -123,6 +127,7 @@ class Check:
             threading.Thread(target=lambda: (child.stdin.write(lines), child.stdin.close()), daemon=True).start()
             for answer in child.stdout:
                 n, verdict, program = answer.split()
+                self.log(f"{verdict}: {self.describe(int(n))}")
                 if verdict != "alive":
                     self.verdicts[int(n)] = (verdict, f"program {program}")
                 else:
@@ -156,7 +161,9 @@ class Check:
                     return
                 if n in test.seen and test.kills(n):
                     self.verdicts[n] = (test.kind, test.name)
+                    self.log(f"{test.name}: {self.describe(n)}")
                     return
+            self.log(f"SURVIVES: {self.describe(n)}")
 
         self.not_run = set()
         in_threads(self.options.jobs, numbers, one)
