@@ -5,7 +5,7 @@ BUILD is a configured build directory. See docs/testing.md."""
 import argparse, collections, glob, json, os, random, shutil, signal, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-UNITS = ["test_passes", "test_table", "test_bpf", "test_bundle", "test_check", "test_driver"]
+UNITS = ["test_passes", "test_table", "test_bpf", "test_bundle", "test_check", "test_driver"]   # besides golden
 GOLDENS = ["plan", "split", "table", "sema", "cli"]
 
 
