@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance differential bench deb fuzz
+.PHONY: setup configure demo test conformance differential bench deb fuzz mutants
 
 setup:
 	scripts/setup.sh
@@ -46,3 +46,12 @@ fuzz:
 	cmake --preset fuzz
 	cmake --build --preset fuzz --target fuzz_$(TARGET) seeds
 	tests/fuzz/run.sh $(TARGET) $(SECONDS) $(CORPUS)
+
+# Faults in lowering, staging and table emission, one at a time: make mutants MUTANTS=300 FILES=passes/stage
+# MUTANTS=0: all of them, which takes hours.
+MUTANTS ?= 300
+FILES ?=
+mutants:
+	scripts/setup.sh mutants
+	cmake --preset release
+	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --files '$(FILES)'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need on Debian 12, and only what is missing. Run as root; safe to run again.
-# `setup.sh fuzz` adds what `make fuzz` needs.
+# `setup.sh fuzz` and `setup.sh mutants` add what those words of the Makefile need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,7 @@ packages=(
   perl-base python3 tar gzip time hyperfine wrk
 )
 [ "${1:-}" != fuzz ] || packages+=(libclang-rt-19-dev)
+[ "${1:-}" != mutants ] || packages+=(python3-clang-19)
 # The emulated machines in which kernels 6.1 and 6.12 are tested; without them those tests are skipped.
 guest_packages=(qemu-system-x86 busybox-static cpio e2fsprogs)
 # For the tests of Debian packages, completions and manual pages. Go for examples/embed/go is left out: it is 450 MB

@@ -40,8 +40,7 @@ Residuals::Id Residuals::intern(Kind kind, std::uint32_t atom, Id a, Id b, Id c,
   if (kind == Kind::atom) {
     node.first_atom = node.last_atom = atom;
   } else {
-    for (Id operand : {a, b, c}) {
-      if (nodes_[operand].kind == Kind::constant) continue;
+    for (Id operand : {a, b, c}) {   // the range of a constant is empty
       node.first_atom = std::min(node.first_atom, nodes_[operand].first_atom);
       node.last_atom = std::max(node.last_atom, nodes_[operand].last_atom);
     }

@@ -51,6 +51,28 @@ TEST_CASE("stages name what decides") {
   CHECK(staged[body.root.index].stage == Stage::hook);
 }
 
+TEST_CASE("a reason is told where it arises, and followed from there") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("hosts", Effect::permit, [](Build& b) {
+    NodeId among = b.op(Op::in, {b.var(Var::resource), b.uid("Host::\"example.com\"")});
+    return b.op(Op::not_, {among});
+  }));
+  const Body& body = module.policies[0].body;
+  auto env = std::find_if(module.environments.begin(), module.environments.end(),
+                          [](const RequestEnv& e) { return e.action.id == "connect"; });
+  std::vector<NodeStage> staged = stages(module, module.policies[0], *env);
+  int asked = 0;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    const bool among = body[NodeId(i)].op == Op::in && staged[i].stage == Stage::learn, negated = body[NodeId(i)].op == Op::not_;
+    if (!among && !negated) continue;
+    ++asked;
+    CHECK(staged[i].stage == Stage::learn);
+    CHECK(staged[i].reason == "depends on the host names of the address");
+    CHECK(staged[i].because.valid() == negated);   // `in` says it of itself
+  }
+  CHECK(asked == 2);
+}
+
 TEST_CASE("the split tells layer, stage and expression, as JSON, table and picture") {
   Module module = mixed_module();
   Diagnostics diagnostics;

@@ -1,0 +1,314 @@
+#!/usr/bin/python3
+"""Writes a copy of the project in which every place of lowering, staging and table emission that an operator fits can go wrong
+by number (mutants.h). The operators are the methods of Instrument. Lines stay where they are.
+    instrument.py SOURCE COMPILE_COMMANDS COPY [FILES]    writes COPY and COPY/mutants.json; FILES: a regular expression"""
+import json, os, re, shlex, subprocess, sys
+from clang.cindex import Config, CursorKind as K, Index, TranslationUnit, TypeKind
+
+FOLDERS = ["ir/passes", "backends/table", "backends/bpf", "backends/bpf/codegen"]
+FUNCTIONS = {K.FUNCTION_DECL, K.CXX_METHOD, K.CONSTRUCTOR, K.FUNCTION_TEMPLATE, K.DESTRUCTOR, K.CONVERSION_FUNCTION}
+OTHER = {"Outcome::error": "Outcome::false_", "Outcome::true_": "Outcome::false_", "Outcome::false_": "Outcome::true_",
+         "Effect::permit": "Effect::forbid", "Effect::forbid": "Effect::permit", "Stage::compile": "Stage::bind",
+         "Stage::bind": "Stage::hook", "Stage::learn": "Stage::hook", "Stage::publish": "Stage::hook", "Stage::hook": "Stage::bind",
+         "Stage::gateway": "Stage::hook", "Op::and_": "Op::or_", "Op::or_": "Op::and_", "Op::eq": "Op::in", "Op::in": "Op::eq",
+         "Op::less": "Op::less_eq", "Op::less_eq": "Op::less"}
+COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
+INTEGERS = {TypeKind.INT, TypeKind.UINT, TypeKind.LONG, TypeKind.ULONG, TypeKind.LONGLONG, TypeKind.ULONGLONG}
+
+
+class Instrument:
+    def __init__(self, path, text, first, skip):
+        self.path, self.text, self.first, self.skip = path, text, first, skip
+        self.mutants, self.opens, self.closes, self.replaced = [], [], [], []
+        self.function = ""
+
+    # ---- edits ----
+    def place(self, cursor, operator):
+        """The number of a new mutant at the cursor, or None where the compiler did not want one."""
+        start, end = cursor.extent.start, cursor.extent.end
+        key = [operator, start.offset]
+        if key in self.skip:
+            return None
+        text = re.sub(rb"\s+", b" ", self.text[start.offset:end.offset]).decode()
+        self.mutants.append({"file": self.path, "line": start.line, "function": self.function, "operator": operator,
+                             "text": text if len(text) <= 120 else text[:117] + "...", "key": key})
+        return self.first + len(self.mutants) - 1
+
+    def wrap(self, begin, end, before, after):
+        order = len(self.opens)
+        self.opens.append((begin, order, before))
+        self.closes.append((end, -order, after))
+
+    def around(self, cursor, operator, before, after=")"):
+        n = self.place(cursor, operator)
+        if n is not None:
+            self.wrap(cursor.extent.start.offset, cursor.extent.end.offset, before.format(n), after)
+
+    def body(self):
+        edits = [(at, 0, order, 0, text) for at, order, text in self.closes]
+        edits += [(at, 1, order, 0, text) for at, order, text in self.opens]
+        edits += [(begin, 2, 0, end - begin, text) for begin, end, text in self.replaced]
+        out, at = [], 0
+        for begin, _, _, length, text in sorted(edits):
+            out += [self.text[at:begin], text.encode()]
+            at = begin + length
+        return b"".join(out) + self.text[at:]
+
+    def written(self):
+        return b"#include \"tests/mutants/mutants.h\"\n#line 1\n" + self.body()
+
+    # ---- operators ----
+    def negate(self, condition, operator):
+        self.around(condition, operator, "(kerf_mutants::on({}) != static_cast<bool>(", "))")
+
+    def lost_operand(self, whole, part, symbol):
+        n = self.place(part, "lost operand of " + symbol)
+        if n is None:
+            return
+        before = f"(kerf_mutants::on({n}) || (" if symbol == "&&" else f"(!kerf_mutants::on({n}) && ("
+        self.wrap(part.extent.start.offset, part.extent.end.offset, before, "))")
+
+    def binary(self, cursor, left, right):
+        between = self.text[left.extent.end.offset:right.extent.start.offset]
+        symbol = between.strip().decode(errors="replace")
+        if symbol in ("&&", "||"):
+            self.lost_operand(cursor, left, symbol)
+            self.lost_operand(cursor, right, symbol)
+            return
+        name = COMPARISONS.get(symbol)
+        operator = "comparison" if symbol in ("==", "!=") else "boundary"
+        if name is None and symbol in ("+", "-", "*") and cursor.type.get_canonical().kind in INTEGERS:
+            one = self.text[right.extent.start.offset:right.extent.end.offset] == b"1"
+            name = {"+": "step" if one else "add", "-": "back" if one else "sub", "*": "times"}[symbol]
+            operator = "lost step" if one else "arithmetic"
+        if name is None:
+            return
+        n = self.place(cursor, operator)
+        if n is None:
+            return
+        self.wrap(cursor.extent.start.offset, cursor.extent.end.offset, f"kerf_mutants::{name}({n}, ", ")")
+        at = left.extent.end.offset + between.index(symbol.encode())
+        self.replaced.append((at, at + len(symbol), ","))
+
+    def enumerator(self, cursor):
+        text = self.text[cursor.extent.start.offset:cursor.extent.end.offset].decode()
+        wrong = OTHER.get(text)
+        if wrong:
+            operator = "lost error edge" if text == "Outcome::error" else "other constant"
+            self.around(cursor, operator, "kerf_mutants::pick({}, ", f", {wrong})")
+
+    def statement(self, cursor):
+        """An expression, `continue` or `break` that is a statement of a block, or the only one of a branch."""
+        text = self.text[cursor.extent.start.offset:cursor.extent.end.offset]
+        if cursor.kind in (K.CONTINUE_STMT, K.BREAK_STMT):
+            operator = "lost jump"
+        elif cursor.kind.is_expression() and not text.startswith((b"check(", b"internal_error(")):
+            operator = "lost statement"
+        else:
+            return
+        end = self.text.index(b";", cursor.extent.end.offset) + 1
+        if self.text[cursor.extent.end.offset:end].strip() != b";":
+            return
+        n = self.place(cursor, operator)
+        if n is not None:   # in braces, or an `else` that follows would be of this `if`
+            self.wrap(cursor.extent.start.offset, end, f"{{ if (!kerf_mutants::on({n})) ", " }")
+
+    def case(self, cursor, body):
+        n = self.place(cursor, "dropped case")
+        if n is not None:
+            self.wrap(body.extent.start.offset, body.extent.start.offset, f"if (kerf_mutants::on({n})) break; else ", "")
+
+    # ---- the walk ----
+    def inside(self, cursor):
+        extent = cursor.extent
+        return extent.start.file is not None and extent.start.file.name.endswith(self.path) and extent.end.offset <= len(self.text)
+
+    def walk(self, cursor, in_function=False):
+        for child in cursor.get_children():
+            if not self.inside(child) and child.kind not in (K.NAMESPACE, K.UNEXPOSED_DECL):
+                continue
+            if child.kind in FUNCTIONS and not in_function:
+                self.enter(child)
+            elif in_function:
+                self.visit(child)
+            elif child.kind in (K.NAMESPACE, K.CLASS_DECL, K.STRUCT_DECL, K.CLASS_TEMPLATE, K.UNEXPOSED_DECL, K.LINKAGE_SPEC):
+                self.walk(child)
+
+    def enter(self, function):
+        head = self.text[function.extent.start.offset:].split(b"{", 1)[0]
+        if b"constexpr" in head or b"= default" in head:
+            return
+        outer = self.function
+        parent = function.semantic_parent
+        of_class = parent.spelling + "::" if parent is not None and parent.kind in (K.CLASS_DECL, K.STRUCT_DECL, K.CLASS_TEMPLATE) else ""
+        self.function = of_class + function.spelling
+        for child in function.get_children():
+            if child.kind == K.COMPOUND_STMT:
+                self.visit(child)
+        self.function = outer
+
+    def visit(self, cursor):
+        if not self.inside(cursor):
+            return
+        children = list(cursor.get_children())
+        kind = cursor.kind
+        if kind == K.VAR_DECL and b"constexpr" in self.text[cursor.extent.start.offset:cursor.extent.end.offset].split(b"=")[0]:
+            return
+        if kind in (K.STATIC_ASSERT, K.TYPE_REF, K.TEMPLATE_REF, K.NAMESPACE_REF, K.PARM_DECL, K.TYPE_ALIAS_DECL, K.ENUM_DECL):
+            return
+        if kind in (K.STRUCT_DECL, K.CLASS_DECL):
+            return self.walk(cursor)
+        if kind == K.CASE_STMT:
+            if children[-1].kind != K.CASE_STMT:
+                self.case(cursor, children[-1])
+            self.block([children[-1]])
+            return self.visit(children[-1])
+        if kind == K.COMPOUND_STMT:
+            self.block(children)
+        elif kind == K.IF_STMT:
+            self.condition(children, "swapped branch" if len(children) > 2 else "flipped condition")
+        elif kind == K.CONDITIONAL_OPERATOR and children:
+            self.negate(children[0], "swapped branch")
+        elif kind in (K.FOR_STMT, K.WHILE_STMT, K.CXX_FOR_RANGE_STMT) and children:
+            self.block(children[-1:])
+        elif kind == K.UNARY_OPERATOR and self.text[cursor.extent.start.offset:cursor.extent.start.offset + 1] == b"!":
+            self.around(cursor, "lost negation", "(kerf_mutants::on({}) != ")
+        elif kind == K.RETURN_STMT and children and children[0].type.get_canonical().kind == TypeKind.BOOL:
+            self.negate(children[0], "other answer")
+        elif kind == K.BINARY_OPERATOR and len(children) == 2:
+            self.binary(cursor, *children)
+        elif kind == K.CALL_EXPR and cursor.spelling.startswith("operator") and len(children) == 3:
+            if cursor.spelling[8:] in COMPARISONS:
+                self.binary(cursor, children[0], children[2])
+        elif kind == K.DECL_REF_EXPR:
+            return self.enumerator(cursor)
+        for child in children:
+            self.visit(child)
+
+    def block(self, statements):
+        for statement in statements:
+            self.statement(statement)
+
+    def condition(self, children, operator):
+        test = next((c for c in children if c.kind.is_expression()), None)
+        first = children[0]
+        if test is not None and test == first:
+            self.negate(test, operator)
+        branches = [c for c in children if c != test and c.kind not in (K.DECL_STMT, K.VAR_DECL)]
+        self.block(branches)
+
+
+def commands(path):
+    found = {}
+    for row in json.load(open(path)):
+        name = os.path.realpath(os.path.join(row["directory"], row["file"]))
+        words = row.get("arguments") or shlex.split(row["command"])
+        while words and not re.search(r"(\+\+|cc|clang)[-0-9.]*$", os.path.basename(words[0])) or os.path.basename(words[0]) == "ccache":
+            words = words[1:]
+        if "-o" in words:
+            at = words.index("-o")
+            words = words[:at] + words[at + 2:]
+        words = [w for w in words[1:] if w not in ("-c", row["file"])]
+        found.setdefault(name, words)
+    return found
+
+
+def args_for(source, path, known):
+    """A header is parsed like the first source of its folder."""
+    full = os.path.realpath(os.path.join(source, path))
+    if full in known:
+        return known[full]
+    folder = os.path.dirname(full)
+    return next((args for name, args in sorted(known.items()) if os.path.dirname(name) == folder), None)
+
+
+def targets(source, wanted):
+    for folder in FOLDERS:
+        for name in sorted(os.listdir(os.path.join(source, folder))):
+            if name.endswith((".cpp", ".h")) and re.search(wanted, f"{folder}/{name}"):
+                yield f"{folder}/{name}"
+
+
+def instrument(source, fresh, args, path, first):
+    """The instrumented file, without what the compiler does not take."""
+    full = os.path.join(source, path)
+    text = open(full, "rb").read()
+    unit = Index.create().parse(full, args=["-x", "c++", "-Wno-everything", "-I", fresh, "-include", "tests/mutants/mutants.h"] + args,
+                                options=TranslationUnit.PARSE_PRECOMPILED_PREAMBLE)
+    skip = []
+    while True:
+        made = Instrument(path, text, first, skip)
+        made.walk(unit.cursor)
+        if not made.mutants:
+            return made
+        check = [(full, made.body().decode())]
+        unit.reparse(check)
+        lines = {at.line for at in refused(unit) if at.file is not None and at.file.name == full}
+        bad = [m["key"] for m in made.mutants if m["line"] in lines]
+        errors = [str(d) for d in unit.diagnostics if d.severity >= 3]
+        unit.reparse()
+        if not errors:
+            return made
+        if not bad:
+            sys.exit(f"{path}: {errors}")
+        skip += bad
+
+
+def refused(unit):
+    for d in unit.diagnostics:
+        if d.severity >= 3:
+            yield d.location
+            yield from (note.location for note in d.children)
+
+
+def copy_tree(source, copy):
+    files = subprocess.run(["git", "-C", source, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True)
+    for name in files.stdout.splitlines():
+        if not os.path.isfile(os.path.join(source, name)):
+            continue
+        target = os.path.join(copy, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        write(target, open(os.path.join(source, name), "rb").read(), os.stat(os.path.join(source, name)).st_mode)
+
+
+def write(path, data, mode=0o644):
+    """Leaves a file alone that is the same already, so that ninja does too."""
+    if os.path.exists(path) and open(path, "rb").read() == data:
+        return
+    with open(path, "wb") as out:
+        out.write(data)
+    os.chmod(path, mode & 0o777)
+
+
+def main():
+    source, compile_commands, copy = os.path.realpath(sys.argv[1]), sys.argv[2], os.path.realpath(sys.argv[3])
+    known = commands(compile_commands)
+    fresh = copy + "/.fresh"
+    copy_tree(source, fresh)
+    mutants = []
+    write(fresh + "/tests/mutants/count.h", b"#pragma once\nnamespace kerf_mutants { constexpr unsigned kCount = 1000000; }\n")
+    for path in targets(source, sys.argv[4] if len(sys.argv) > 4 else ""):
+        made = instrument(source, fresh, args_for(source, path, known), path, len(mutants))
+        write(os.path.join(fresh, path), made.written())
+        mutants += made.mutants
+        print(f"{path}: {len(made.mutants)}", flush=True)
+    for m in mutants:
+        del m["key"]
+    # The helper is started without an environment; here it has to know which mutant is chosen.
+    emit = open(fresh + "/backends/bpf/emit.cpp", "rb").read()
+    known_line = b"char* environment[] = {nullptr};"
+    if known_line not in emit:
+        sys.exit("backends/bpf/emit.cpp starts its helper in another way: change instrument.py")
+    write(fresh + "/backends/bpf/emit.cpp", emit.replace(known_line, b"char** environment = ::environ;"))
+    write(fresh + "/tests/mutants/count.h", f"#pragma once\nnamespace kerf_mutants {{ constexpr unsigned kCount = {len(mutants)}; }}\n".encode())
+    for folder, _, names in os.walk(fresh):
+        for name in names:
+            path = os.path.join(folder, name)
+            target = os.path.join(copy, os.path.relpath(path, fresh))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            write(target, open(path, "rb").read(), os.stat(path).st_mode)
+    json.dump(mutants, open(copy + "/mutants.json", "w"), indent=1)
+    print(f"{len(mutants)} mutants")
+
+
+main()
