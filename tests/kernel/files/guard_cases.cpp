@@ -139,6 +139,7 @@ TEST_CASE("guards: names, refused and waived") {
 TEST_CASE("guards: mounts are learned anew only where bound tasks cannot mount") {
   for (const char* bundle : {"small", "waived"}) {
     Stage& here = stage(bundle);
+    INFO(bundle);
     put("/zone/secret/f");
     here.events();
     CHECK(here.bound().perform("open /zone/secret/f r") == Outcome{1, ENOENT});

@@ -147,6 +147,7 @@ std::string Actor::errors() const { return slurp(errors_file_); }
 Stage::Stage(const std::string& bundle, const std::string& principal, Governed governed) : governed_(governed) {
   std::string own = "/tmp/stage-" + std::to_string(std::hash<std::string>()(bundle));
   events_file_ = own + ".events";
+  ::unlink(events_file_.c_str());   // another list of tests may have left one, and kerf appends
   put(kFence);
   free_ = std::make_unique<Actor>(std::vector<std::string>{"/guest/actor", "serve"}, own + ".free");
   if (!free_->ready()) status_ = "the free actor does not start: " + free_->errors();
