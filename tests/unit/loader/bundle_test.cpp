@@ -103,7 +103,7 @@ TEST_CASE("files that are not what the manifest says") {
     REQUIRE(::mkdir((dir / "split.json").c_str(), 0700) == 0);
     CHECK(code_of(dir.path()) == "K7102");
   }
-  SUBCASE("huge files, sparse: an object of 64 MiB is looked at, one byte more of any is not") {
+  SUBCASE("huge files, sparse: looked at up to the bound, and not one byte more") {
     auto code_with = [](const char* name, std::int64_t size) {
       TempDir other;
       write_sample(other.path(), sample_manifest());
@@ -114,7 +114,9 @@ TEST_CASE("files that are not what the manifest says") {
     };
     CHECK(code_with("policy.bpf.o", std::int64_t{64} << 20) == "K7106");   // read, and not what the manifest says
     CHECK(code_with("policy.bpf.o", (std::int64_t{64} << 20) + 1) == "K7103");
+    CHECK(code_with("manifest.json", std::int64_t{256} << 20) == "K7104");   // read, and zeros are no JSON
     CHECK(code_with("manifest.json", (std::int64_t{256} << 20) + 1) == "K7103");
+    CHECK(code_with("table.json", std::int64_t{512} << 20) == "K7106");   // the other two are read by the same rule
     for (const char* name : {"table.json", "split.json", "entities.json"}) CHECK(code_with(name, (std::int64_t{512} << 20) + 1) == "K7103");
   }
   SUBCASE("a link to the directory is fine: it names a bundle") {
