@@ -127,12 +127,13 @@ class Probe {
   LoaderResult<Unit> run_all(bool tagged) {
     for (const Attempt& attempt : attempts()) {
       if (attempt.tagged != tagged || !wanted(attempt, input_.programs, input_.governed, input_.waived_guards)) continue;
-      // While a bundle takes another's place, bound tasks under load can fill the ring, and the report is lost.
+      // While a bundle takes another's place, bound tasks under load can fill the ring, and the report of a refusal is lost.
+      // A call that went through once is never tried again.
       for (int left = kTrials; left > 0; --left) {
         auto trial = Trial::start(cgroup_, attempt, targets_);
         if (!trial) return trial.error();
         const Seen seen = finish(*trial);
-        if (seen.error && seen.events == 0 && left > 1) continue;
+        if (seen.error.value_or(0) > 0 && seen.events == 0 && left > 1) continue;   // refused, not told
         if (auto done = judge(attempt.program, attempt, seen); !done) return done;
         break;
       }
