@@ -133,7 +133,7 @@ Json env_json(const Module& module, const Sources& sources, const KernelEnv& env
 }
 
 // The programs of a feature that this object has.
-Json features_json(std::uint32_t governed, const std::vector<std::string>& programs) {
+Json features_json(std::uint64_t governed, const std::vector<std::string>& programs) {
   Json list = Json::array();
   for (const Feature& feature : features_of(governed)) {
     Json names = Json::array();
@@ -313,7 +313,7 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
   Json environments = Json::array();
   for (const EnvLayout& env : layout.envs) environments.push_back(env_json(module, sources, plan.envs.at(env.plan_env), env));
   auto digest = inputs_digest(inputs);
-  const std::uint32_t governed = governed_events(module.schema);
+  const std::uint64_t governed = governed_events(module.schema);
   Json manifest = {
       {"format", "kerf-bundle"}, {"version", kBundleFormat}, {"abi", KERF_ABI_VERSION}, {"compiler", KERF_VERSION},
       {"digest", ""}, {"inputs_digest", hex(digest.data(), digest.size())},

@@ -13,14 +13,14 @@ namespace kerf {
 namespace {
 
 struct FeatureRow { std::string_view name, what; };
-struct ProgramRow { std::string_view name; std::uint32_t events; std::string_view feature; };
+struct ProgramRow { std::string_view name; std::uint64_t events, instead; std::string_view feature; };
 
 constexpr FeatureRow kFeatures[] = {
 #define KERF_FEATURE(name, what) {name, what},
 #include "runtime/abi/programs.def"
 };
 constexpr ProgramRow kPrograms[] = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, feature) {#name, events, feature},
+#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead, feature},
 #include "runtime/abi/programs.def"
 };
 
@@ -30,15 +30,15 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 
 }  // namespace
 
-std::uint32_t governed_events(const Schema& schema) {
-  std::uint32_t mask = 0;
+std::uint64_t governed_events(const Schema& schema) {
+  std::uint64_t mask = 0;
   for (const auto& [uid, action] : schema.actions) {
     for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
   }
   return mask;
 }
 
-std::vector<std::string> event_names(std::uint32_t governed) {
+std::vector<std::string> event_names(std::uint64_t governed) {
   std::vector<std::string> names;
   for (const KernelEvent& event : kernel_events()) {
     if (governed & KERF_BIT(static_cast<std::uint32_t>(event.id))) names.emplace_back(event.text);
@@ -46,19 +46,19 @@ std::vector<std::string> event_names(std::uint32_t governed) {
   return names;
 }
 
-std::vector<Feature> features_of(std::uint32_t governed) {
+std::vector<Feature> features_of(std::uint64_t governed) {
   std::vector<Feature> features;
   for (const FeatureRow& row : kFeatures) {
     Feature feature{row.name, row.what, {}};
     for (const ProgramRow& program : kPrograms) {
-      if (program.feature == row.name && (program.events & governed) != 0) feature.programs.push_back(program.name);
+      if (program.feature == row.name && (program.events & governed) != 0 && (program.instead & governed) == 0) feature.programs.push_back(program.name);
     }
     if (!feature.programs.empty()) features.push_back(std::move(feature));
   }
   return features;
 }
 
-void check_waived(const std::vector<std::string>& waived, std::uint32_t governed, Diagnostics& diagnostics) {
+void check_waived(const std::vector<std::string>& waived, std::uint64_t governed, Diagnostics& diagnostics) {
   std::string guards;
   std::vector<std::string> names;
   for (const Feature& feature : features_of(governed)) {
@@ -74,7 +74,7 @@ void check_waived(const std::vector<std::string>& waived, std::uint32_t governed
   }
 }
 
-Json guards_to_json(std::uint32_t governed, const std::vector<std::string>& waived) {
+Json guards_to_json(std::uint64_t governed, const std::vector<std::string>& waived) {
   Json list = Json::array();
   for (const Feature& feature : features_of(governed)) {
     if (!feature.guard()) continue;
@@ -83,7 +83,7 @@ Json guards_to_json(std::uint32_t governed, const std::vector<std::string>& waiv
   return list;
 }
 
-std::string guards_to_text(std::uint32_t governed, const std::vector<std::string>& waived) {
+std::string guards_to_text(std::uint64_t governed, const std::vector<std::string>& waived) {
   std::string text;
   for (const Feature& feature : features_of(governed)) {
     if (!feature.guard()) continue;

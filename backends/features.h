@@ -17,16 +17,16 @@ struct Feature {
 };
 
 // Events that some action of the schema binds: a mask of enum kerf_event_kind.
-std::uint32_t governed_events(const Schema& schema);
-std::vector<std::string> event_names(std::uint32_t governed);
+std::uint64_t governed_events(const Schema& schema);
+std::vector<std::string> event_names(std::uint64_t governed);
 // In the table's order; those without a program for these events are left out.
-std::vector<Feature> features_of(std::uint32_t governed);
+std::vector<Feature> features_of(std::uint64_t governed);
 
 // K7913 for every name that is no guard of these events.
-void check_waived(const std::vector<std::string>& waived, std::uint32_t governed, Diagnostics& diagnostics);
+void check_waived(const std::vector<std::string>& waived, std::uint64_t governed, Diagnostics& diagnostics);
 
 // What `kerf split` says about guards: which hold, which are waived.
-Json guards_to_json(std::uint32_t governed, const std::vector<std::string>& waived);
-std::string guards_to_text(std::uint32_t governed, const std::vector<std::string>& waived);
+Json guards_to_json(std::uint64_t governed, const std::vector<std::string>& waived);
+std::string guards_to_text(std::uint64_t governed, const std::vector<std::string>& waived);
 
 }  // namespace kerf

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "ir/values/extension.h"
@@ -146,10 +147,56 @@ std::optional<std::string> suggest_path(std::string_view path) {
 }
 
 bool is_nameless_object(std::string_view id) {
-  return id == "kerf:memfd" || id == "kerf:pipe" || id == "kerf:socket" || id == "kerf:anon";
+  return id == "kerf:memfd" || id == "kerf:pipe" || id == "kerf:socket" || id == "kerf:anon" || is_abstract_socket(id);
+}
+
+bool is_abstract_socket(std::string_view id) {
+  constexpr std::string_view prefix = "kerf:abstract/";
+  return id.starts_with(prefix) && id.size() > prefix.size() && id.size() <= prefix.size() + kMaxAbstractBytes &&
+         id.find('\0') == std::string_view::npos;
 }
 
 bool is_canonical_file_id(std::string_view id) { return is_canonical_path(id) || is_nameless_object(id); }
+
+namespace {
+
+struct NumberName {
+  std::uint32_t number;
+  std::string_view name;
+};
+constexpr NumberName kFamilies[] = {
+#define KERF_FAMILY(number, name) {number, name},
+#include "ir/values/socket_names.def"
+};
+constexpr NumberName kSocketTypes[] = {
+#define KERF_SOCKET_TYPE(number, name) {number, name},
+#include "ir/values/socket_names.def"
+};
+constexpr std::string_view kOtherName = "other";
+
+std::string_view name_in(std::span<const NumberName> names, std::uint32_t number) {
+  for (const NumberName& row : names) {
+    if (row.number == number) return row.name;
+  }
+  return kOtherName;
+}
+
+bool is_in(std::span<const NumberName> names, std::string_view text) {
+  return text == kOtherName || std::any_of(names.begin(), names.end(), [&](const NumberName& row) { return row.name == text; });
+}
+
+}  // namespace
+
+bool is_socket_id(std::string_view id) {
+  const std::size_t slash = id.find('/');
+  return slash != std::string_view::npos && is_in(kFamilies, id.substr(0, slash)) && is_in(kSocketTypes, id.substr(slash + 1));
+}
+
+std::string socket_id(std::uint32_t family, std::uint32_t type) {
+  return fmt::format("{}/{}", name_in(kFamilies, family), name_in(kSocketTypes, type));
+}
+
+bool is_canonical_text(std::string_view id) { return is_canonical_file_id(id) || is_socket_id(id); }
 
 std::vector<std::string> ancestor_directories(std::string_view path) {
   std::vector<std::string> result;
@@ -166,12 +213,17 @@ bool is_below(std::string_view path, std::string_view directory) {
   return path.size() > directory.size() + 1 && path.starts_with(directory) && path[directory.size()] == '/';
 }
 
-IpAddr normalise_address(IpAddr address) {
+IpAddr unmap_address(IpAddr address) {
   if (is_mapped(address) && address.prefix >= 96) {
     IpAddr inner{false, static_cast<std::uint8_t>(address.prefix - 96), {}};
     std::copy_n(address.bytes.begin() + 12, 4, inner.bytes.begin());
     address = inner;
   }
+  return address;
+}
+
+IpAddr normalise_address(IpAddr address) {
+  address = unmap_address(address);
   bool zero = std::all_of(address.bytes.begin(), address.bytes.end(), [](std::uint8_t byte) { return byte == 0; });
   if (zero && !address.v6 && address.prefix == 32) {
     address.bytes = {127, 0, 0, 1};

@@ -27,6 +27,14 @@ std::optional<std::string> suggest_path(std::string_view path);
 // Ids of files: a canonical path, or one of the objects without a name (`kerf:memfd`).
 bool is_canonical_file_id(std::string_view id);
 bool is_nameless_object(std::string_view id);
+inline constexpr std::size_t kMaxAbstractBytes = 107;   // of a unix socket's abstract name
+// `kerf:abstract/NAME`: a unix socket with an abstract name.
+bool is_abstract_socket(std::string_view id);
+// Ids of sockets: "inet/stream", by the names of socket_names.def.
+bool is_socket_id(std::string_view id);
+std::string socket_id(std::uint32_t family, std::uint32_t type);
+// The id of some resource that is known by its text (has_text_id).
+bool is_canonical_text(std::string_view id);
 // The proper ancestor directories of a canonical path from "/" down; none of "/" and of objects without a name.
 std::vector<std::string> ancestor_directories(std::string_view path);
 // `path` is properly below the directory; both canonical.
@@ -34,5 +42,7 @@ bool is_below(std::string_view path, std::string_view directory);
 
 // As hooks see addresses: mapped IPv6 becomes IPv4, then 0.0.0.0 is 127.0.0.1 and :: is ::1.
 IpAddr normalise_address(IpAddr address);
+// The first half of it, for addresses that are bound, listened on or accepted from.
+IpAddr unmap_address(IpAddr address);
 
 }  // namespace kerf

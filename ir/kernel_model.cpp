@@ -20,12 +20,34 @@ std::vector<std::string_view> words(std::string_view text) {
   return result;
 }
 
-// A kind in the table, or `none` where no kind is meant.
-std::optional<KernelKind> kind_or(std::string_view none, std::string_view name) {
-  if (name == none) return std::nullopt;
+std::optional<KernelKind> owner_of(std::string_view name) {
+  if (name == "context") return std::nullopt;
   auto kind = find_kernel_kind(name);
-  check(kind.has_value(), "owner and events of an observable are kernel kinds");
+  check(kind.has_value(), "the owner of an observable is a kernel kind");
   return kind;
+}
+
+constexpr std::string_view kEventIds[] = {
+#define KERNEL_KIND(...)
+#define KERNEL_EVENT(id, ...) #id,
+#define OBSERVABLE(...)
+#include "ir/kernel_model.def"
+#undef KERNEL_KIND
+#undef KERNEL_EVENT
+#undef OBSERVABLE
+};
+
+// `any`, kinds of resources and ids of events to events.
+std::vector<KernelEventId> events_of(std::string_view text) {
+  std::vector<KernelEventId> events;
+  for (std::string_view word : words(text)) {
+    const std::size_t before = events.size();
+    for (const KernelEvent& event : kernel_events()) {
+      if (word == "any" || word == to_text(event.resource) || word == kEventIds[static_cast<std::size_t>(event.id)]) events.push_back(event.id);
+    }
+    check(events.size() > before, "an observable is observed with something");
+  }
+  return events;
 }
 
 }  // namespace
@@ -48,8 +70,8 @@ const std::vector<Observable>& observables() {
   static const std::vector<Observable> rows = {
 #define KERNEL_KIND(...)
 #define KERNEL_EVENT(...)
-#define OBSERVABLE(id, text, owner, events, type, present, description) \
-  {ObservableId::id, text, kind_or("context", #owner), kind_or("any", #events), TypeKind::type, present, description},
+#define OBSERVABLE(id, text, owner, events, type, present, from, largest, description) \
+  {ObservableId::id, text, owner_of(#owner), events_of(#events), TypeKind::type, present, ObservedFrom::from, largest, description},
 #include "ir/kernel_model.def"
 #undef KERNEL_KIND
 #undef KERNEL_EVENT
@@ -76,6 +98,24 @@ const Observable* find_observable(std::string_view text) {
     if (observable.text == text) return &observable;
   }
   return nullptr;
+}
+
+bool is_observed_with(const Observable& observable, KernelEventId event) {
+  return std::find(observable.events.begin(), observable.events.end(), event) != observable.events.end();
+}
+
+bool is_observed_with_all(const Observable& observable) { return observable.events.size() == kernel_events().size(); }
+
+bool has_text_id(KernelKind kind) {
+  switch (kind) {
+    case KernelKind::file:
+    case KernelKind::directory:
+    case KernelKind::socket: return true;
+    case KernelKind::process:
+    case KernelKind::host:
+    case KernelKind::endpoint: return false;
+  }
+  internal_error("kernel kind");
 }
 
 namespace {

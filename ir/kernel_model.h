@@ -1,5 +1,6 @@
 // The kernel model as data; the rows are in kernel_model.def.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,9 @@ enum class ObservableId {
 #undef OBSERVABLE
 };
 
+// What of an event an observable is: what a hook looks up (address, port, path), a name it holds, a number it compares.
+enum class ObservedFrom { address, port, host, path, name, scalar };
+
 struct KernelEvent {
   KernelEventId id;
   std::string_view text;
@@ -52,9 +56,11 @@ struct Observable {
   ObservableId id;
   std::string_view text;
   std::optional<KernelKind> owner;  // none: context
-  std::optional<KernelKind> events; // resource kind of the events that it is observed with; none: any event
+  std::vector<KernelEventId> events;  // that it is observed with
   TypeKind type;
   bool always_present;
+  ObservedFrom from;
+  std::int64_t largest;             // of a Long: 0 to this
   std::string_view description;
 };
 
@@ -67,6 +73,10 @@ inline bool can_be_resource(const KernelEvent& event, KernelKind kind) {
   return kind == event.resource || (event.resource == KernelKind::file && kind == KernelKind::directory);
 }
 const Observable* find_observable(std::string_view text);
+bool is_observed_with(const Observable& observable, KernelEventId event);
+bool is_observed_with_all(const Observable& observable);
+// Is a resource of this kind known by its text, and not by an address?
+bool has_text_id(KernelKind kind);
 std::string_view to_text(KernelKind kind);
 std::string_view what_is(KernelKind kind);
 const std::vector<KernelKind>& kernel_kinds();

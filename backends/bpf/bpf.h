@@ -21,7 +21,7 @@ struct EnvLayout {
 struct BpfLayout {
   std::uint32_t segment_words = 0;
   std::uint32_t binding_bytes = 0;         // value size of kerf_bindings
-  std::uint32_t governed = 0;              // mask of enum kerf_event_kind: events that some action binds
+  std::uint64_t governed = 0;              // mask of enum kerf_event_kind: events that some action binds
   std::vector<EnvLayout> envs;
   std::vector<std::string> programs;       // names in the object, in the order of runtime/abi/programs.def
   std::vector<std::string> maps;           // sorted

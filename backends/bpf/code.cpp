@@ -14,18 +14,11 @@ namespace {
 std::optional<CodeObservable> code_observable(ObservableId id) {
   switch (id) {
     case ObservableId::endpoint_ip: return CodeObservable::ip;
-    case ObservableId::endpoint_port: return CodeObservable::port;
+    case ObservableId::file_fs_type: return CodeObservable::name;
     case ObservableId::endpoint_host: return std::nullopt;
     case ObservableId::file_path: case ObservableId::directory_path: return std::nullopt;   // path tests ask
-    case ObservableId::file_fs_type: return CodeObservable::fs_type;
-    case ObservableId::file_owner: return CodeObservable::owner;
-    case ObservableId::file_mode: return CodeObservable::mode;
-    case ObservableId::file_setuid: return CodeObservable::setuid;
-    case ObservableId::file_nlink: return CodeObservable::nlink;
-    case ObservableId::process_uid: return CodeObservable::uid;
-    case ObservableId::process_gid: return CodeObservable::gid;
-    case ObservableId::process_pid: return CodeObservable::pid;
-    case ObservableId::net_protocol: return CodeObservable::protocol;
+#define KERF_SEEN(observable, field, bits, when) case ObservableId::observable: return CodeObservable::observable;
+#include "runtime/abi/seen.def"
   }
   return std::nullopt;
 }
@@ -43,7 +36,7 @@ std::optional<CodeType> code_type(TypeKind kind) {
 
 // The only text that hooks hold.
 std::optional<CodeType> observed_type(const Observable& row) {
-  return row.id == ObservableId::file_fs_type ? CodeType::name : code_type(row.type);
+  return row.from == ObservedFrom::name ? CodeType::name : code_type(row.type);
 }
 
 bool can_be_name(const std::string& text) { return text.size() < KERF_FS_TYPE_BYTES && text.find('\0') == std::string::npos; }
@@ -164,7 +157,7 @@ class Lowering {
 
   // Do events of this environment carry it?
   bool observed_here(const Observable& row) const {
-    return !row.events || *row.events == env_.resource || (*row.events == KernelKind::file && env_.resource == KernelKind::directory);
+    return is_observed_with(row, env_.event);
   }
 
   // `resource.a`, `context.a`, `… has a`.

@@ -26,10 +26,10 @@ constexpr std::size_t kMaxComplaintBytes = 4000;
 
 struct Program {
   const char* name;
-  std::uint32_t events;
+  std::uint64_t events, instead;
 };
 constexpr Program kPrograms[] = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, feature) {#name, events},
+#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead},
 #include "runtime/abi/programs.def"
 };
 
@@ -194,7 +194,7 @@ std::optional<Error> check_object(std::string_view elf, BpfLayout& layout) {
     if (contents->sections[forbidden] != 0) return Error{fmt::format("kerf-codegen made an object with `{}`", forbidden)};
   }
   for (const Program& program : kPrograms) {
-    if (!(program.events & layout.governed)) continue;
+    if (!(program.events & layout.governed) || (program.instead & layout.governed)) continue;
     if (!contents->programs.erase(program.name)) return Error{fmt::format("kerf-codegen made an object without the program `{}`", program.name)};
     layout.programs.push_back(program.name);
   }

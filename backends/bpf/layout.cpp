@@ -25,7 +25,9 @@ std::int32_t errno_number(std::string_view name) {
   struct Row { std::string_view name; std::int32_t number; };
   static constexpr Row rows[] = {{"EPERM", EPERM}, {"EACCES", EACCES}, {"ENOENT", ENOENT}, {"ECONNREFUSED", ECONNREFUSED},
                                  {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT},
-                                 {"EROFS", EROFS}, {"EXDEV", EXDEV}};
+                                 {"EROFS", EROFS}, {"EXDEV", EXDEV}, {"EADDRINUSE", EADDRINUSE}, {"EADDRNOTAVAIL", EADDRNOTAVAIL},
+                                 {"EOPNOTSUPP", EOPNOTSUPP}, {"EAFNOSUPPORT", EAFNOSUPPORT}, {"EPROTONOSUPPORT", EPROTONOSUPPORT},
+                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}};
   for (const Row& row : rows) {
     if (row.name == name) return row.number;
   }
@@ -97,12 +99,8 @@ struct Dimensions {
 };
 
 bool is_files(const KernelEnv& env) {
-  switch (env.resource) {
-    case KernelKind::file: case KernelKind::directory: return true;
-    case KernelKind::endpoint: return false;
-    case KernelKind::process: case KernelKind::host: break;
-  }
-  internal_error("an environment of a kind of resource without events");
+  check(env.resource != KernelKind::process && env.resource != KernelKind::host, "events are about this kind of resource");
+  return has_text_id(env.resource);
 }
 
 // What the rows ask of one automaton.
@@ -261,6 +259,10 @@ Table number_of(std::string name, std::uint64_t value) {
   return {std::move(name), sizeof number, true, std::string(reinterpret_cast<const char*>(&number), sizeof number)};
 }
 
+Table mask_of(std::string name, std::uint64_t mask) {
+  return {std::move(name), sizeof mask, true, std::string(reinterpret_cast<const char*>(&mask), sizeof mask)};
+}
+
 template <class T>
 void add_table(CodegenRequest& request, const std::string& name, const std::vector<T>& values) {
   request.tables.push_back(table_of(name, values));
@@ -321,7 +323,7 @@ void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   request.tables.push_back(number_of("kerf_segment_words", layout.segment_words));
   request.tables.push_back(number_of("kerf_binding_words", binding_words));
   request.tables.push_back(number_of("kerf_policy_count", request.policy_count));
-  request.tables.push_back(number_of("kerf_governed", layout.governed));
+  request.tables.push_back(mask_of("kerf_governed", layout.governed));
   request.tables.push_back(number_of("kerf_has_code", request.conditions.empty() ? 0 : 1));
 }
 
@@ -349,8 +351,8 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
 }
 
 // The mask of events that some action of the schema binds.
-std::uint32_t governed_events(const Module& module, const KernelPlan& plan) {
-  std::uint32_t mask = 0;
+std::uint64_t governed_events(const Module& module, const KernelPlan& plan) {
+  std::uint64_t mask = 0;
   for (const auto& [uid, action] : module.schema.actions) {
     for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
   }
@@ -377,7 +379,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   Tables tables;
   PlanTests tests(plan);
   Shares shares;
-  if (result.object.governed & KERF_FILE_EVENTS) {
+  if (result.object.governed & KERF_NAMED_EVENTS) {
     Result<Shares> shared = share_out(tests.all());
     if (!shared) return shared.error();
     shares = std::move(*shared);

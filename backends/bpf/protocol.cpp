@@ -109,7 +109,7 @@ CodeNode read_node(Reader& in, std::size_t index) {
   CodeNode node;
   node.op = in.choice(CodeOp::has);
   node.type = in.choice(CodeType::name);
-  node.observable = in.choice(CodeObservable::nlink);
+  node.observable = in.choice(CodeObservable::name);
   node.v6 = in.number<std::uint8_t>();
   node.prefix = in.number<std::uint8_t>();
   node.slot = in.number<std::uint32_t>();
@@ -185,7 +185,7 @@ Result<CodegenRequest> read_request(std::string_view bytes) {
   if (!payload) return payload.error();
   Reader in(*payload);
   CodegenRequest request;
-  request.governed = in.number<std::uint32_t>();
+  request.governed = in.number<std::uint64_t>();
   request.binding_bytes = in.number<std::uint32_t>();
   request.policy_count = in.number<std::uint32_t>();
   request.tables.resize(in.count(18));

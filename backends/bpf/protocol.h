@@ -32,7 +32,13 @@ enum class CodeOp : std::uint8_t {
   has,            // observable
 };
 
-enum class CodeObservable : std::uint8_t { ip, port, protocol, uid, gid, pid, fs_type, owner, mode, setuid, nlink };
+// `ip`, `name`, and the numbers of seen.def.
+enum class CodeObservable : std::uint8_t {
+  ip,
+#define KERF_SEEN(observable, field, bits, when) observable,
+#include "runtime/abi/seen.def"
+  name,
+};
 
 struct CodeNode {
   CodeOp op = CodeOp::constant;
@@ -59,7 +65,7 @@ using CodeCondition = std::vector<CodeTest>;   // all must hold
 
 struct CodegenRequest {
   std::vector<Table> tables;
-  std::uint32_t governed = 0;           // mask of events; programs that need none of them are dropped
+  std::uint64_t governed = 0;           // mask of events; programs that need none of them are dropped
   std::uint32_t binding_bytes = 0;
   std::uint32_t policy_count = 0;
   std::vector<CodeExpr> exprs;

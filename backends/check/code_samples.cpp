@@ -99,7 +99,7 @@ class Sampler {
   }
 
   std::int64_t any_long() {
-    const std::int64_t seen[] = {event_.uid, event_.gid, event_.pid, file_ ? event_.file.owner : event_.net.port, file_ ? event_.file.nlink : event_.net.protocol};
+    const std::int64_t seen[] = {event_.uid, event_.gid, event_.pid, event_.number[0], event_.number[1], file_ ? event_.file.owner : event_.net.port, file_ ? event_.file.nlink : event_.net.protocol};
     const std::int64_t some[] = {0, 1, -1, 2, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(), static_cast<std::int64_t>(random_())};
     switch (pick(3)) {
       case 0: return seen[pick(std::size(seen))] + static_cast<std::int64_t>(pick(3)) - 1;
@@ -124,6 +124,7 @@ class Sampler {
     event_.uid = number(~0u);
     event_.gid = number(~0u);
     event_.pid = number(~0u);
+    for (__u32& n : event_.number) n = number(~0u);
     if (file_) draw_file();
     else draw_net();
     observed_.clear();
@@ -139,7 +140,8 @@ class Sampler {
     event_.net.address_high = key.key.high;
     event_.net.address_low = key.key.low;
     event_.net.port = number(65535);
-    event_.net.protocol = number(255);
+    event_.net.protocol = number(65535);
+    event_.net.local_port = number(65535);
   }
 
   void draw_file() {
@@ -153,6 +155,10 @@ class Sampler {
     event_.file.nlink = number(~0u);
   }
 
+  static Value number_of(const Observable& row, std::uint32_t seen) {
+    return row.type == TypeKind::boolean ? Value(seen != 0) : Value(std::int64_t{seen});
+  }
+
   EvalResult observe(Term read) {
     const Observable* observable = hook_.knowledge().observable_of(read);
     if (!observable) return understood_ = false, EvalResult(Value(false));
@@ -161,16 +167,10 @@ class Sampler {
     if (!there) return EvalError{EvalErrorKind::attribute_does_not_exist, ""};
     switch (observable->id) {
       case ObservableId::endpoint_ip: return Value(address_);
-      case ObservableId::endpoint_port: return Value(std::int64_t{event_.net.port});
-      case ObservableId::net_protocol: return Value(std::int64_t{event_.net.protocol});
-      case ObservableId::process_uid: return Value(std::int64_t{event_.uid});
-      case ObservableId::process_gid: return Value(std::int64_t{event_.gid});
-      case ObservableId::process_pid: return Value(std::int64_t{event_.pid});
       case ObservableId::file_fs_type: return Value(std::string(event_.file.fs_type));
-      case ObservableId::file_owner: return Value(std::int64_t{event_.file.owner});
-      case ObservableId::file_mode: return Value(std::int64_t{event_.file.mode & 07777});
-      case ObservableId::file_setuid: return Value((event_.file.mode & 04000) != 0);
-      case ObservableId::file_nlink: return Value(std::int64_t{event_.file.nlink});
+#define KERF_SEEN(id, field, bits, when) \
+  case ObservableId::id: return number_of(*observable, event_.field & (bits));
+#include "runtime/abi/seen.def"
       case ObservableId::endpoint_host:
       case ObservableId::file_path:
       case ObservableId::directory_path: break;

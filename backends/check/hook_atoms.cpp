@@ -118,21 +118,13 @@ unsigned HookAtoms::attribute_origins(Term t) {
     if (binding->kind == AttrBinding::Kind::fact) return kUser;
     const Observable* observable = find_observable(binding->name);
     if (!observable) return kUnknown;
-    switch (observable->id) {
-      case ObservableId::endpoint_ip: return kAddress;
-      case ObservableId::endpoint_port: return kPort;
-      case ObservableId::endpoint_host: return kUnknown;
-      case ObservableId::file_path:
-      case ObservableId::directory_path: return kPath;
-      case ObservableId::file_fs_type:
-      case ObservableId::file_owner:
-      case ObservableId::file_mode:
-      case ObservableId::file_setuid:
-      case ObservableId::file_nlink:
-      case ObservableId::process_uid:
-      case ObservableId::process_gid:
-      case ObservableId::process_pid:
-      case ObservableId::net_protocol: return kScalar;
+    switch (observable->from) {
+      case ObservedFrom::address: return kAddress;
+      case ObservedFrom::port: return kPort;
+      case ObservedFrom::host: return kUnknown;
+      case ObservedFrom::path: return kPath;
+      case ObservedFrom::name:
+      case ObservedFrom::scalar: return kScalar;
     }
   }
   return terms_.is_variable(object, Var::context) ? unsigned{kUnknown} : origins(object);
@@ -341,7 +333,7 @@ const PathOutcomes& HookAtoms::path(Term t) {
 PathOutcomes HookAtoms::equal_to(const std::vector<std::string>& texts) {
   PathOutcomes made;
   for (const std::string& text : texts) {
-    if (is_canonical_file_id(text)) made.tests.emplace_back(paths_.add(PathTestKind::exact, text), Outcome::true_);
+    if (is_canonical_text(text)) made.tests.emplace_back(paths_.add(PathTestKind::exact, text), Outcome::true_);
   }
   return made;
 }
@@ -385,7 +377,7 @@ PathOutcomes HookAtoms::membership(const Value& groups) {
   const EntityType* directory = schema.kernel_type(KernelKind::directory);
   if (directory && !schema.find_type(type)->ancestors.contains(directory->name)) directory = nullptr;
   auto add = [&](const EntityUid& member) {
-    if (member.type == type && is_canonical_file_id(member.id)) made.tests.emplace_back(paths_.add(PathTestKind::exact, member.id), Outcome::true_);
+    if (member.type == type && is_canonical_text(member.id)) made.tests.emplace_back(paths_.add(PathTestKind::exact, member.id), Outcome::true_);
     if (directory && member.type == directory->name && is_canonical_path(member.id)) {
       made.tests.emplace_back(paths_.add(PathTestKind::tree, member.id), Outcome::true_);
     }
@@ -407,7 +399,7 @@ PathOutcomes HookAtoms::identity(Term t) {
   made.others = ask(t, {knowledge_.env().resource, "no file"}, {});
   for (const EntityUid& uid : candidates(t)) {
     const Outcome outcome = ask(t, uid, {});
-    if (outcome != made.others && is_canonical_file_id(uid.id)) made.tests.emplace_back(paths_.add(PathTestKind::exact, uid.id), outcome);
+    if (outcome != made.others && is_canonical_text(uid.id)) made.tests.emplace_back(paths_.add(PathTestKind::exact, uid.id), outcome);
   }
   return made;
 }

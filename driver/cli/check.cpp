@@ -73,7 +73,7 @@ void print_split(Globals& globals, const ProgramOptions& options, const std::str
   std::unique_ptr<Loaded> loaded = load_program(globals, options);
   if (!loaded) return;
   const Program& program = loaded->program;
-  const std::uint32_t governed = governed_events(program.module.schema);
+  const std::uint64_t governed = governed_events(program.module.schema);
   Diagnostics diagnostics;
   check_waived(waived, governed, diagnostics);
   if (diagnostics.has_errors()) {

@@ -175,25 +175,17 @@ class EntityReader {
   static std::optional<Value> observed_value(const EntityUid& uid, const EntityType& type, const std::string& attr) {
     const Observable* observable = bound_observable(type, attr);
     if (!observable) return std::nullopt;
-    switch (observable->id) {
-      case ObservableId::endpoint_ip:
+    switch (observable->from) {
+      case ObservedFrom::address:
         if (auto parts = parse_endpoint_id(uid.id)) return Value(parts->first);
         return std::nullopt;
-      case ObservableId::endpoint_port:
+      case ObservedFrom::port:
         if (auto parts = parse_endpoint_id(uid.id)) return Value(std::int64_t{parts->second});
         return std::nullopt;
-      case ObservableId::file_path:
-      case ObservableId::directory_path: return Value(uid.id);
-      case ObservableId::endpoint_host:
-      case ObservableId::file_fs_type:
-      case ObservableId::file_owner:
-      case ObservableId::file_mode:
-      case ObservableId::file_setuid:
-      case ObservableId::file_nlink:
-      case ObservableId::process_uid:
-      case ObservableId::process_gid:
-      case ObservableId::process_pid:
-      case ObservableId::net_protocol: return std::nullopt;
+      case ObservedFrom::path: return Value(uid.id);
+      case ObservedFrom::host:
+      case ObservedFrom::name:
+      case ObservedFrom::scalar: return std::nullopt;
     }
     internal_error("every observable is known here");
   }
@@ -219,7 +211,8 @@ class EntityReader {
     switch (*parent.kernel) {
       case KernelKind::process:
       case KernelKind::host:
-      case KernelKind::endpoint: return true;
+      case KernelKind::endpoint:
+      case KernelKind::socket: return true;
       case KernelKind::directory:
       case KernelKind::file: break;
     }

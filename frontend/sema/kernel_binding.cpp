@@ -431,7 +431,7 @@ class Binder {
     if (!observable) return report_unknown_observable(annotation, value, std::nullopt);
     if (observable->owner) return report_wrong_owner(annotation, *observable, "context");
     for (KernelEventId id : action.events) {
-      if (observable->events && *observable->events != kernel_event(id).resource) {
+      if (!is_observed_with(*observable, id)) {
         return report_not_with_event(annotation, *observable, kernel_event(id));
       }
     }
@@ -441,7 +441,7 @@ class Binder {
   void report_not_with_event(const ast::Annotation& annotation, const Observable& observable, const KernelEvent& event) {
     std::vector<std::string_view> names;
     for (const KernelEvent& row : kernel_events()) {
-      if (row.resource == observable.events) names.push_back(row.text);
+      if (is_observed_with(observable, row.id)) names.push_back(row.text);
     }
     diagnostics_.report(Code::K4021, place(annotation), observable.text, event.text)
         .with_note("observed with " + join(names, [](std::string_view text) { return text; }))

@@ -37,6 +37,9 @@ Spelling spelling_of(KernelKind kind, const std::string& id) {
     case KernelKind::endpoint:
       if (parse_endpoint_id(id)) return {};
       return {false, suggest_endpoint_id(id), "`10.0.0.1:443` or `[2001:db8::1]:443`"};
+    case KernelKind::socket:
+      if (is_socket_id(id)) return {};
+      return {false, std::nullopt, "`FAMILY/TYPE`, such as `inet/stream`, `inet6/dgram`, `packet/raw` or `netlink/raw`"};
   }
   internal_error("unknown kernel kind");
 }
@@ -55,7 +58,7 @@ void check_spelling(const Policy& policy, const Schema& schema, Diagnostics& dia
     Diagnostic& d = diagnostics.report(Code::K4101, span, to_text(*uid), to_text(*kind));
     d.with_label(fmt::format("ids are {}", spelling.rule));
     d.with_note(fmt::format("policy `{}`", policy.id));
-    if (uid->id.starts_with("kerf:")) d.with_help("files without a name are `kerf:memfd`, `kerf:pipe`, `kerf:socket` and `kerf:anon`");
+    if (uid->id.starts_with("kerf:")) d.with_help("files without a name are `kerf:memfd`, `kerf:pipe`, `kerf:socket`, `kerf:anon`, and unix sockets `kerf:abstract/NAME`");
     if (!spelling.suggestion) continue;
     std::string fixed = to_text(EntityUid{uid->type, *spelling.suggestion});
     d.with_help(fmt::format("write `{}`", fixed)).with_fix(span, fixed);

@@ -413,6 +413,9 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
       if (is_canonical_path(uid.id)) return true;
       better = suggest_path(uid.id);
       break;
+    case KernelKind::socket:
+      if (is_socket_id(uid.id)) return true;
+      break;
   }
   Diagnostic& diagnostic = reader.report(Code::K6015, span, to_text(uid), to_text(kind));
   if (better) {
@@ -421,6 +424,8 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
     if (span.valid()) diagnostic.with_fix(span, text);
   } else if (kind == KernelKind::endpoint) {
     diagnostic.with_help("an endpoint's id is \"10.0.0.1:443\" or \"[2001:db8::1]:443\"");
+  } else if (kind == KernelKind::socket) {
+    diagnostic.with_help("a socket's id is its family and type: \"inet/stream\", \"inet6/dgram\", \"packet/raw\", \"netlink/raw\"");
   } else {
     diagnostic.with_help("a path is absolute, without `.`, `..`, `//` and trailing slash, of at most 4096 bytes and 128 components");
   }

@@ -125,11 +125,11 @@ class CodeCheck {
   }
 
   bool observed_address(NodeId id) const {
-    return body_[id].op == Op::get_attr && observable(id) && observable(id)->id == ObservableId::endpoint_ip;
+    return body_[id].op == Op::get_attr && observable(id) && observable(id)->from == ObservedFrom::address;
   }
 
   bool observed_name(NodeId id) const {
-    return body_[id].op == Op::get_attr && observable(id) && observable(id)->id == ObservableId::file_fs_type;
+    return body_[id].op == Op::get_attr && observable(id) && observable(id)->from == ObservedFrom::name;
   }
 
   // Names of file systems are bytes without 0, at most kMaxFsTypeBytes of them; no other text equals one.

@@ -157,18 +157,8 @@ class ErrorSearch {
 
   Range observed_range(NodeId id) const {
     const Observable* observable = observable_of(module_, body_, env_, id);
-    if (!observable) return {};
-    switch (observable->id) {
-      case ObservableId::endpoint_port: return {0, 65535};
-      case ObservableId::net_protocol: return {0, 255};
-      case ObservableId::file_mode: return {0, 07777};
-      case ObservableId::process_uid:
-      case ObservableId::process_gid:
-      case ObservableId::process_pid:
-      case ObservableId::file_owner:
-      case ObservableId::file_nlink: return {0, 0xffffffffll};
-      default: return {};
-    }
+    if (!observable || observable->type != TypeKind::long_) return {};
+    return {0, observable->largest};
   }
 
   const Module& module_;
@@ -330,7 +320,7 @@ class PatternLint {
 
   bool is_loose(NodeId id) const {
     const Observable* observable = observable_of(module_, body_, env_, body_.arg(id, 0));
-    const bool path = observable && (observable->id == ObservableId::file_path || observable->id == ObservableId::directory_path);
+    const bool path = observable && observable->from == ObservedFrom::path;
     if (!path || !ends_inside_of_name(body_.pattern(id))) return false;
     const std::string below = printed(body_.pattern(id)) + "/";   // somebody thought of what is below
     for (std::size_t i = 0; i < body_.size(); ++i) {
@@ -348,7 +338,7 @@ class PatternLint {
 void lint_patterns(const Module& module, const KernelPlan& plan, Diagnostics& diagnostics) {
   std::set<PolicyId> seen;
   for (const KernelEnv& env : plan.envs) {
-    if (env.resource == KernelKind::endpoint) continue;
+    if (!has_text_id(env.resource)) continue;
     for (const KernelRow& row : env.rows) {
       if (!seen.insert(row.policy).second) continue;
       PatternLint(module, module.policies[row.policy.index], module.environments[env.environment]).run(diagnostics);

@@ -83,9 +83,9 @@ Status read_observed(const Json& json, KernelEventData& event) {
   for (const auto& [name, value] : json.items()) {
     const Observable* observable = find_observable(name);
     if (!observable) return Error{fmt::format("`{}` is no observable of the kernel model", name)};
-    if (observable->id == ObservableId::endpoint_host) return Error{"`endpoint.host` is not observed by this version"};
+    if (observable->from == ObservedFrom::host) return Error{"`endpoint.host` is not observed by this version"};
     const KernelEvent& row = kernel_event(event.event);
-    if (observable->events && *observable->events != row.resource) {
+    if (!is_observed_with(*observable, row.id)) {
       return Error{fmt::format("`{}` is not observed with `{}`", name, row.text)};
     }
     Result<Value> read = value_of_type(value, observable->type);
@@ -122,7 +122,8 @@ Result<std::pair<IpAddr, std::uint16_t>> endpoint_of(const KernelEventData& even
   if (address.prefix != (address.v6 ? 128 : 32)) return Error{"`endpoint.ip` is a range, not an address"};
   const std::int64_t number = *port->second.as_long();
   if (number < 0 || number > 65535) return Error{"`endpoint.port` is not between 0 and 65535"};
-  return std::pair{normalise_address(address), static_cast<std::uint16_t>(number)};
+  const bool connects = event.event == KernelEventId::net_connect;
+  return std::pair{connects ? normalise_address(address) : unmap_address(address), static_cast<std::uint16_t>(number)};
 }
 
 Result<std::string> path_of(const KernelEventData& event) {
@@ -174,12 +175,38 @@ Status complete_file(KernelEventData& event) {
   return Unit{};
 }
 
+Result<std::string> socket_of(const KernelEventData& event) {
+  std::uint32_t numbers[2] = {};
+  for (int i = 0; i < 2; ++i) {
+    const char* name = i == 0 ? "socket.family" : "socket.type";
+    auto value = event.observed.find(name);
+    if (value == event.observed.end() || !value->second.as_long()) return Error{fmt::format("the event has no `{}`", name)};
+    numbers[i] = static_cast<std::uint32_t>(*value->second.as_long());
+  }
+  return socket_id(numbers[0], numbers[1]);
+}
+
+// Of everything observed that is a number.
+Status check_ranges(const KernelEventData& event) {
+  for (const auto& [name, value] : event.observed) {
+    const Observable* observable = find_observable(name);
+    if (!observable || observable->type != TypeKind::long_) continue;
+    if (Status range = check_range(event, name.c_str(), observable->largest); !range) return range.error();
+  }
+  return Unit{};
+}
+
 // Normalised, as the kernel sees it; an error where the kernel would refuse.
 Status complete(KernelEventData& event) {
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
+  if (event.directory) return Error{"`directory` belongs to file events"};
+  if (kernel_event(event.event).resource == KernelKind::socket) {
+    if (Status range = check_ranges(event); !range) return range.error();
+    auto id = socket_of(event);
+    return id ? Status(Unit{}) : Status(id.error());
+  }
   auto endpoint = endpoint_of(event);
   if (!endpoint) return endpoint.error();
-  if (event.directory) return Error{"`directory` belongs to file events"};
   event.observed.insert_or_assign("endpoint.ip", Value(endpoint->first));
   return Unit{};
 }
@@ -241,9 +268,9 @@ Result<EntityUid> resource_of(const RequestEnv& env, const KernelEventData& even
     if (!endpoint) return endpoint.error();
     return EntityUid{env.resource, endpoint_id(endpoint->first, endpoint->second)};
   }
-  auto path = path_of(event);
-  if (!path) return path.error();
-  return EntityUid{env.resource, *path};
+  auto text = resource_text(event);
+  if (!text) return text.error();
+  return EntityUid{env.resource, *text};
 }
 
 // What a hook always sees must be given if the resource's type has it: the entity would not fit the schema.
@@ -282,6 +309,10 @@ Result<Json> member(const Json& json, const char* key, bool object) {
 }
 
 }  // namespace
+
+Result<std::string> resource_text(const KernelEventData& event) {
+  return kernel_event(event.event).resource == KernelKind::socket ? socket_of(event) : path_of(event);
+}
 
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) {
   if (!json.is_object()) return Error{"an event is a JSON object"};

@@ -164,21 +164,13 @@ class Analyser {
     if (binding.kind == AttrBinding::Kind::fact) return kFromFact;
     const Observable* observable = find_observable(binding.name);
     check(observable, "bound observables exist");
-    switch (observable->id) {
-      case ObservableId::endpoint_ip: return kFromAddress;
-      case ObservableId::endpoint_port: return kFromPort;
-      case ObservableId::endpoint_host: return kFromHost;
-      case ObservableId::file_path:
-      case ObservableId::directory_path: return kFromPath;
-      case ObservableId::file_fs_type:
-      case ObservableId::file_owner:
-      case ObservableId::file_mode:
-      case ObservableId::file_setuid:
-      case ObservableId::file_nlink:
-      case ObservableId::process_uid:
-      case ObservableId::process_gid:
-      case ObservableId::process_pid:
-      case ObservableId::net_protocol: return kFromScalar;
+    switch (observable->from) {
+      case ObservedFrom::address: return kFromAddress;
+      case ObservedFrom::port: return kFromPort;
+      case ObservedFrom::host: return kFromHost;
+      case ObservedFrom::path: return kFromPath;
+      case ObservedFrom::name:
+      case ObservedFrom::scalar: return kFromScalar;
     }
     internal_error("observable");
   }
@@ -283,7 +275,7 @@ class Analyser {
   Origins resource_origin() const {
     const EntityType* type = module_.schema.find_type(env_.resource);
     if (!type || !type->kernel) return kFromEndpoint;
-    return *type->kernel == KernelKind::file || *type->kernel == KernelKind::directory ? kFromFile : kFromEndpoint;
+    return has_text_id(*type->kernel) ? kFromFile : kFromEndpoint;
   }
 
   // ---- errors ----

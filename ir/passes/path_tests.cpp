@@ -114,7 +114,7 @@ std::optional<PathTests::Answer> PathTests::leaf(const PolicyInEnv& policy, Node
 bool PathTests::is_path(const PolicyInEnv& policy, NodeId node) const {
   if ((*policy.body)[node].op != Op::get_attr) return false;
   const Observable* observable = observable_of(module_, *policy.body, request_, node);
-  return observable && (observable->id == ObservableId::file_path || observable->id == ObservableId::directory_path);
+  return observable && observable->from == ObservedFrom::path;
 }
 
 std::optional<PathTests::Answer> PathTests::asked_anew(const PolicyInEnv& policy, NodeId node) {
@@ -165,7 +165,7 @@ std::optional<PathTests::Answer> PathTests::asked_anew(const PolicyInEnv& policy
 PathTests::Answer PathTests::equal_to_any(const Value* first, const Value* last) {
   std::vector<std::string> files;
   for (; first != last; ++first) {   // no event has a path that is spelled otherwise
-    if (const std::string* text = first->as_string(); text && is_canonical_file_id(*text)) files.push_back(*text);
+    if (const std::string* text = first->as_string(); text && is_canonical_text(*text)) files.push_back(*text);
   }
   return answer(path_set(std::move(files), {}));
 }
@@ -206,7 +206,7 @@ PathTests::Answer PathTests::in(const Value& groups) {
 void PathTests::add_members(const EntityUid& group, std::vector<std::string>& files,
                             std::vector<std::string>& trees) const {
   auto add = [&](const EntityUid& member) {
-    if (member.type == request_.resource && is_canonical_file_id(member.id)) files.push_back(member.id);
+    if (member.type == request_.resource && is_canonical_text(member.id)) files.push_back(member.id);
     if (!directory_.empty() && member.type == directory_ && is_canonical_path(member.id)) trees.push_back(member.id);
   };
   add(group);

@@ -190,7 +190,7 @@ void Refusals::too_many_values(const PolicyInEnv& policy, const RequestEnv& env,
 bool Refusals::reads_fs_type(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const {
   for (NodeId part : subtree(*policy.body, node)) {
     const Observable* observable = observable_of(module_, *policy.body, env, part);
-    if (observable && observable->id == ObservableId::file_fs_type) return true;
+    if (observable && observable->from == ObservedFrom::name) return true;
   }
   return false;
 }

@@ -10,7 +10,7 @@ namespace kerf {
 namespace {
 
 // A resource that no entity and no policy can name: ids of endpoints have a colon, those of files start with `/` or
-// with `kerf:`.
+// with `kerf:`, those of sockets have a `/`.
 constexpr std::string_view kOtherId = "other";
 
 std::optional<EndpointKey> key_of(const EntityUid& uid, const EndpointKey*) {
@@ -20,7 +20,7 @@ std::optional<EndpointKey> key_of(const EntityUid& uid, const EndpointKey*) {
 }
 
 std::optional<std::string> key_of(const EntityUid& uid, const std::string*) {
-  if (!is_canonical_file_id(uid.id)) return std::nullopt;
+  if (!is_canonical_text(uid.id)) return std::nullopt;
   return uid.id;
 }
 

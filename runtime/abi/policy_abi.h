@@ -10,28 +10,37 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 3
+#define KERF_ABI_VERSION 4
 
-#define KERF_EVENT_KINDS 16      /* slots for events in a binding */
+#define KERF_EVENT_KINDS 64      /* slots for events in a binding; masks of events are __u64 */
 
 /* Rows of KERNEL_EVENT in ir/kernel_model.def, in the same order. */
 enum kerf_event_kind {
-	KERF_EVENT_NET_CONNECT = 0,
-	KERF_EVENT_FILE_READ = 1,
-	KERF_EVENT_FILE_WRITE = 2,
-	KERF_EVENT_FILE_CREATE = 3,
-	KERF_EVENT_FILE_DELETE = 4,
-	KERF_EVENT_FILE_RENAME = 5,
-	KERF_EVENT_FILE_LINK = 6,
-	KERF_EVENT_FILE_LIST = 7,
-	KERF_EVENT_FILE_STAT = 8,
-	KERF_EVENT_FILE_EXEC = 9,
-	KERF_EVENT_LIB_LOAD = 10,
+	KERF_EVENT_NET_CONNECT,               /* about an endpoint */
+	KERF_EVENT_FILE_READ,                 /* about a file, by its name */
+	KERF_EVENT_FILE_WRITE,
+	KERF_EVENT_FILE_CREATE,
+	KERF_EVENT_FILE_DELETE,
+	KERF_EVENT_FILE_RENAME,
+	KERF_EVENT_FILE_LINK,
+	KERF_EVENT_FILE_LIST,
+	KERF_EVENT_FILE_STAT,
+	KERF_EVENT_FILE_EXEC,
+	KERF_EVENT_LIB_LOAD,
+	KERF_EVENT_UNIX_CONNECT,
+	KERF_EVENT_UNIX_BIND,
+	KERF_EVENT_NET_BIND,                  /* about an endpoint */
+	KERF_EVENT_NET_LISTEN,
+	KERF_EVENT_NET_ACCEPT,
+	KERF_EVENT_NET_SOCKET,                /* about a kind of socket, by its name */
+	KERF_EVENT_END,
 };
-#define KERF_BIT(event) (1u << (event))
-#define KERF_NET_EVENTS KERF_BIT(KERF_EVENT_NET_CONNECT)
-#define KERF_FILE_EVENTS 0x7feu   /* FILE_READ … LIB_LOAD */
-#define KERF_ALL_EVENTS (KERF_NET_EVENTS | KERF_FILE_EVENTS)
+#define KERF_BIT(event) (1ull << (event))
+#define KERF_RANGE(first, last) (KERF_BIT((last) + 1) - KERF_BIT(first))
+#define KERF_ENDPOINT_EVENTS (KERF_BIT(KERF_EVENT_NET_CONNECT) | KERF_RANGE(KERF_EVENT_NET_BIND, KERF_EVENT_NET_ACCEPT))
+#define KERF_FILE_EVENTS KERF_RANGE(KERF_EVENT_FILE_READ, KERF_EVENT_UNIX_BIND)
+#define KERF_ALL_EVENTS (KERF_BIT(KERF_EVENT_END) - 1)
+#define KERF_NAMED_EVENTS (KERF_ALL_EVENTS & ~KERF_ENDPOINT_EVENTS)   /* their resource is known by a text */
 
 #define KERF_SEGMENTS 8          /* facts with different deadlines in one binding, plus the state after the last */
 #define KERF_VALUE_SLOTS 16      /* bind and publish values that hook code reads, per environment */
@@ -45,6 +54,7 @@ enum kerf_event_kind {
 #define KERF_PATH_DEPTH 128      /* components of a path */
 #define KERF_FS_TYPE_BYTES 32    /* name of a file system type, padded with zeros; the last byte is always 0 */
 #define KERF_AUTOMATA 3          /* path automata of an object: 0 literals and trees, 1 and 2 patterns */
+#define KERF_NUMBERS 4
 #define KERF_SCRATCH_SLOTS 64    /* decisions about files under way at once; past it refused, and counted */
 
 enum kerf_mode { KERF_MODE_ENFORCE = 0, KERF_MODE_AUDIT = 1, KERF_MODE_QUARANTINE = 2 };
@@ -127,10 +137,11 @@ struct kerf_net_event {
 	__u32 v6;                             /* 0 or 1 */
 	__u32 port;                           /* host order */
 	__u32 protocol;                       /* IPPROTO_* */
-	__u32 reserved;
+	__u32 local_port;                     /* of an accepted connection, host order; else 0 */
 };
 
-/* A file or directory; its canonical path lies apart. */
+/* A resource that has a name, which lies apart: of a file or directory its canonical path. Of anything else only
+ * path_length is set. */
 struct kerf_file_event {
 	char fs_type[KERF_FS_TYPE_BYTES];
 	__u32 exists;                         /* 1: the fields below are known; 0: the name of something to be created */
@@ -147,6 +158,7 @@ struct kerf_seen {
 	__u32 uid;                            /* real, in the initial user namespace */
 	__u32 gid;
 	__u32 pid;                            /* thread group, in the initial pid namespace */
+	__u32 number[KERF_NUMBERS];           /* what else the event observes: seen.def */
 	union {
 		struct kerf_net_event net;
 		struct kerf_file_event file;
@@ -182,7 +194,7 @@ struct kerf_event_record {
 	struct kerf_seen seen;
 	char comm[16];
 	__u8 bundle_digest[16];
-	__u32 payload_size;                   /* bytes after the record: the canonical path of a file event, else 0 */
+	__u32 payload_size;                   /* bytes after the record: the name of the resource, 0 if it has none */
 	__u32 guard;                          /* enum kerf_guard if the reason is KERF_REASON_GUARD */
 };
 

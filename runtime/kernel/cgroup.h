@@ -44,7 +44,7 @@ static __always_inline int judge_cgroup4(struct bpf_sock_addr *ctx)
 	net.protocol = ctx->protocol;
 	fill_source(ctx, &source);
 	int unclear = set_address4(&net, bpf_ntohl(ctx->user_ip4), &source);
-	return answer_cgroup(judge_net(&net, cgroup_binding(), unclear));
+	return answer_cgroup(judge_net(&net, KERF_EVENT_NET_CONNECT, cgroup_binding(), unclear));
 }
 
 static __always_inline int judge_cgroup6(struct bpf_sock_addr *ctx)
@@ -57,7 +57,7 @@ static __always_inline int judge_cgroup6(struct bpf_sock_addr *ctx)
 	net.protocol = ctx->protocol;
 	fill_source(ctx, &source);
 	int unclear = set_address6(&net, address, &source);
-	return answer_cgroup(judge_net(&net, cgroup_binding(), unclear));
+	return answer_cgroup(judge_net(&net, KERF_EVENT_NET_CONNECT, cgroup_binding(), unclear));
 }
 
 SEC("cgroup/connect4")
@@ -82,6 +82,29 @@ SEC("cgroup/sendmsg6")
 int kerf_sendmsg6(struct bpf_sock_addr *ctx)
 {
 	return judge_cgroup6(ctx);
+}
+
+SEC("cgroup/bind4")
+int kerf_bind4(struct bpf_sock_addr *ctx)
+{
+	struct kerf_net_event net = {};
+
+	net.port = bpf_ntohs((__u16)ctx->user_port);
+	net.protocol = ctx->protocol;
+	set_own_address4(&net, bpf_ntohl(ctx->user_ip4));
+	return answer_cgroup(judge_net(&net, KERF_EVENT_NET_BIND, cgroup_binding(), 0));
+}
+
+SEC("cgroup/bind6")
+int kerf_bind6(struct bpf_sock_addr *ctx)
+{
+	struct kerf_net_event net = {};
+	__u32 address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+
+	net.port = bpf_ntohs((__u16)ctx->user_port);
+	net.protocol = ctx->protocol;
+	set_own_address6(&net, address);
+	return answer_cgroup(judge_net(&net, KERF_EVENT_NET_BIND, cgroup_binding(), 0));
 }
 
 SEC("cgroup/sock_create")

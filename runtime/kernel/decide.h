@@ -20,19 +20,6 @@ static __always_inline __u64 less(__u64 a, __u64 b)
 	return borrow >> 63;
 }
 
-/* Index of the lowest bit that is set, by de Bruijn multiplication. */
-static const __u8 kerf_bit_index[64] = {
-	 0,  1, 48,  2, 57, 49, 28,  3, 61, 58, 50, 42, 38, 29, 17,  4, 62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12,  5,
-	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19,  9, 13,  8,  7,  6,
-};
-
-static __always_inline __u32 lowest_bit(__u64 bits)
-{
-	__u64 at = ((bits & -bits) * 0x03f79d71b4cb0a89ull) >> 58;
-	OPAQUE(at);
-	return kerf_bit_index[at & 63];
-}
-
 static __always_inline __u32 count_bits(__u64 x)
 {
 	x -= (x >> 1) & 0x5555555555555555ull;
@@ -266,7 +253,7 @@ static __always_inline __u32 match_class(const struct kerf_walk *walk, __u32 env
 	return WITHIN(at, kerf_ranks_count) ? kerf_ranks[at] : KERF_NOWHERE;
 }
 
-static __always_inline void classify_file(struct kerf_walk *walk, __u32 env)
+static __always_inline void classify_named(struct kerf_walk *walk, __u32 env)
 {
 	walk->address = match_class(walk, env, 0);
 	walk->address_base = ENV(env, KERF_ENV_MATCH_BASE);
@@ -276,13 +263,13 @@ static __always_inline void classify_file(struct kerf_walk *walk, __u32 env)
 	walk->peer_base = ENV(env, KERF_ENV_MATCH_BASE + 2);
 }
 
-/* An event that is no file event must not be read as one, whatever the record says. Not 0: refuse. */
-static __always_inline int classify(struct kerf_walk *walk, __u32 env, int file)
+/* An event about an address must not be read as one about a name, whatever the record says. Not 0: refuse. */
+static __always_inline int classify(struct kerf_walk *walk, __u32 env, int named)
 {
-	if (file != (int)ENV(env, KERF_ENV_FILES))
+	if (named != (int)ENV(env, KERF_ENV_FILES))
 		return 1;
-	if (file)
-		classify_file(walk, env);
+	if (named)
+		classify_named(walk, env);
 	else
 		classify_net(walk, env);
 	return 0;
@@ -333,22 +320,23 @@ static __always_inline int refuse(struct kerf_walk *walk, __u32 reason)
 }
 
 /* Which environment of the binding: the event's, and for a directory the one of directories. + 1; 0: none. */
-static __always_inline __u32 environment_of(const struct kerf_walk *walk, const struct kerf_binding *binding, int file)
+static __always_inline __u32 environment_of(const struct kerf_walk *walk, const struct kerf_binding *binding, int named)
 {
 	__u64 event = walk->seen.event;
 
 	if (!WITHIN(event, KERF_EVENT_KINDS))
 		return 0;
-	return file && walk->seen.file.directory ? binding->directory_env[event] : binding->env[event];
+	return named && walk->seen.file.directory ? binding->directory_env[event] : binding->env[event];
 }
 
-static __always_inline int is_file(const struct kerf_walk *walk)
+/* Is the resource known by its text, and not by an address? */
+static __always_inline int is_named(const struct kerf_walk *walk)
 {
-	if (!(kerf_governed & KERF_FILE_EVENTS))
+	if (!(kerf_governed & KERF_NAMED_EVENTS))
 		return 0;
-	if (!(kerf_governed & KERF_NET_EVENTS))
+	if (!(kerf_governed & KERF_ENDPOINT_EVENTS))
 		return 1;
-	return walk->seen.event != KERF_EVENT_NET_CONNECT;
+	return !(KERF_ENDPOINT_EVENTS >> (walk->seen.event & 63) & 1);
 }
 
 static __always_inline __s32 errno_of(const struct kerf_walk *walk)
@@ -380,8 +368,8 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 		return refuse(walk, KERF_REASON_NO_RECORD);
 	walk->generation = generation;
 	walk->mode = binding->mode;
-	int file = is_file(walk);
-	__u32 bound = environment_of(walk, binding, file);
+	int named = is_named(walk);
+	__u32 bound = environment_of(walk, binding, named);
 	if (!bound) {
 		return refuse(walk, binding->mode == KERF_MODE_QUARANTINE ? KERF_REASON_QUARANTINE :
 									    KERF_REASON_NO_APPLICABLE_ACTION);
@@ -401,7 +389,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	__u64 segment = segment_now(binding, walk->now_ns);
 	if (segment >= binding->segment_count)
 		return 1;
-	if (classify(walk, env, file) || walk_rows(walk, binding, segment * kerf_segment_words, env))
+	if (classify(walk, env, named) || walk_rows(walk, binding, segment * kerf_segment_words, env))
 		return 1;
 	if (walk->decision.reason == KERF_REASON_PERMIT)
 		walk->decision.verdict = KERF_VERDICT_ALLOW;

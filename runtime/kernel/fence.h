@@ -72,7 +72,7 @@ static __always_inline long judge_name(const struct sock *sk, const void *name, 
 		unclear = set_address4(&net, bpf_ntohl(to.address4), &source);
 	else
 		unclear = set_address6(&net, to.address6, &source);
-	__s32 error = judge_net(&net, binding, unclear);
+	__s32 error = judge_net(&net, KERF_EVENT_NET_CONNECT, binding, unclear);
 	return error ? refuse_by(error) : 0;
 }
 
@@ -105,7 +105,7 @@ static __always_inline long judge_flow(const struct sock *sk, __u32 family)
 		set_address4(&net, bpf_ntohl(sk->__sk_common.skc_daddr), &source);
 	else
 		set_address6(&net, peer.in6_u.u6_addr32, &source);
-	__s32 error = judge_net(&net, binding, 0);
+	__s32 error = judge_net(&net, KERF_EVENT_NET_CONNECT, binding, 0);
 	return error ? refuse_by(error) : 0;
 }
 

@@ -6,9 +6,10 @@
 
 #include "judge.h"
 
-static __always_inline __u32 open_events(const struct file *file, int directory)
+static __always_inline __u64 open_events(const struct file *file, int directory)
 {
-	__u32 flags = file->f_flags, mode = file->f_mode, events = 0;
+	__u32 flags = file->f_flags, mode = file->f_mode;
+	__u64 events = 0;
 
 	if (directory)
 		return kerf_governed & KERF_BIT(KERF_EVENT_FILE_LIST);
@@ -34,7 +35,7 @@ static __always_inline int is_inner_open(const struct file *file)
 
 /* A file without a name (O_TMPFILE) is made by opening: judged as a creation below its directory, by the name that the
  * kernel gives it there ("/dir/#17"), and then as opened. */
-static __always_inline long judge_open(struct dentry *dentry, __u32 binding, __u32 events, int temporary)
+static __always_inline long judge_open(struct dentry *dentry, __u32 binding, __u64 events, int temporary)
 {
 	struct kerf_scratch *s = begin_operation(binding, events | (temporary ? creating() : 0));
 
@@ -61,7 +62,7 @@ long kerf_file_open(__u64 *ctx)
 		return 0;
 	struct dentry *dentry = plain(file->f_path.dentry);
 	int directory = is_directory(dentry);
-	__u32 events = open_events(file, directory);
+	__u64 events = open_events(file, directory);
 	int temporary = !directory && file->f_flags & O_TEMPORARY && creating();
 	if ((!events && !temporary) || is_inner_open(file))
 		return 0;
@@ -69,7 +70,7 @@ long kerf_file_open(__u64 *ctx)
 }
 
 /* Hooks whose first argument is the directory and whose second is the entry. */
-static __always_inline long judge_entry(__u64 *ctx, __u32 events, int made, int directory)
+static __always_inline long judge_entry(__u64 *ctx, __u64 events, int made, int directory)
 {
 	__u32 binding;
 
@@ -78,10 +79,13 @@ static __always_inline long judge_entry(__u64 *ctx, __u32 events, int made, int 
 	return judge_dentry((struct dentry *)ctx[1], binding, events, made, directory);
 }
 
+/* Binding a unix socket to a path makes its name here. */
 SEC("lsm/path_mknod")
 long kerf_path_mknod(__u64 *ctx)
 {
-	return judge_entry(ctx, creating(), 1, 0);
+	int socket = (ctx[2] & MODE_TYPE) == MODE_SOCKET;
+
+	return judge_entry(ctx, socket ? resolved(KERF_EVENT_UNIX_BIND, creating()) : creating(), 1, 0);
 }
 
 SEC("lsm/path_mkdir")
@@ -112,7 +116,8 @@ long kerf_path_rmdir(__u64 *ctx)
 static __always_inline long judge_path(__u64 *ctx, __u32 event)
 {
 	const struct path *path = (const struct path *)ctx[0];
-	__u32 binding, events = kerf_governed & KERF_BIT(event);
+	__u64 events = kerf_governed & KERF_BIT(event);
+	__u32 binding;
 
 	if (!events || !current_is_bound(&binding) || is_inner(path))
 		return 0;

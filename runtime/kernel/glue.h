@@ -24,6 +24,19 @@
 /* Is this index (a __u64) within a table of `count`? */
 #define WITHIN(index, count) ({ OPAQUE(index); (index) < (count); })
 
+/* Index of the lowest bit that is set, by de Bruijn multiplication. */
+static const __u8 kerf_bit_index[64] = {
+	 0,  1, 48,  2, 57, 49, 28,  3, 61, 58, 50, 42, 38, 29, 17,  4, 62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12,  5,
+	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19,  9, 13,  8,  7,  6,
+};
+
+static __always_inline __u32 lowest_bit(__u64 bits)
+{
+	__u64 at = ((bits & -bits) * 0x03f79d71b4cb0a89ull) >> 58;
+	OPAQUE(at);
+	return kerf_bit_index[at & 63];
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -116,7 +129,7 @@ extern const __u32 kerf_peer_slots_count;
 extern const __u32 kerf_path_cells_count;
 extern const __u32 kerf_path_edges_count;
 extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
-extern const __u32 kerf_governed;         /* mask of events that some action binds */
+extern const __u64 kerf_governed;         /* mask of events that some action binds */
 extern const __u32 kerf_depth32_max;
 extern const __u32 kerf_depth128_max;
 extern const __u32 kerf_blocks_max;       /* of one environment */

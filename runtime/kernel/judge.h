@@ -10,24 +10,29 @@
 #define NO_EVENT KERF_EVENT_KINDS
 
 /* What stands for an event that no action binds: the file.write of a creation, the file.exec of a mapping. */
-static __always_inline __u32 resolved(__u32 event, __u32 general)
+static __always_inline __u64 resolved(__u32 event, __u64 general)
 {
-	return kerf_governed & KERF_BIT(event) ? KERF_BIT(event) : kerf_governed & KERF_BIT(general);
+	return kerf_governed & KERF_BIT(event) ? KERF_BIT(event) : general;
 }
 
-static __always_inline __u32 creating(void)
+static __always_inline __u64 governed(__u32 event)
 {
-	return resolved(KERF_EVENT_FILE_CREATE, KERF_EVENT_FILE_WRITE);
+	return kerf_governed & KERF_BIT(event);
 }
 
-static __always_inline __u32 deleting(void)
+static __always_inline __u64 creating(void)
 {
-	return resolved(KERF_EVENT_FILE_DELETE, KERF_EVENT_FILE_WRITE);
+	return resolved(KERF_EVENT_FILE_CREATE, governed(KERF_EVENT_FILE_WRITE));
 }
 
-static __always_inline __u32 mapping(void)
+static __always_inline __u64 deleting(void)
 {
-	return resolved(KERF_EVENT_LIB_LOAD, KERF_EVENT_FILE_EXEC);
+	return resolved(KERF_EVENT_FILE_DELETE, governed(KERF_EVENT_FILE_WRITE));
+}
+
+static __always_inline __u64 mapping(void)
+{
+	return resolved(KERF_EVENT_LIB_LOAD, governed(KERF_EVENT_FILE_EXEC));
 }
 
 static __always_inline void fill_task(struct kerf_seen *seen)
@@ -89,12 +94,12 @@ static __always_inline void decide_event(struct kerf_scratch *s, __u32 event, in
 
 /* Decides every event of the mask about the object; each is counted and reported, and the first that refuses, in the
  * model's order, leaves its errno. Not 0: ours went wrong, refuse. */
-__attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u32 events)
+__attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u64 events)
 {
 	if (!s)
 		return 1;
 #pragma clang loop unroll(disable)
-	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_LIB_LOAD; event++) {
+	for (__u32 event = KERF_EVENT_FILE_READ; event < KERF_EVENT_END; event++) {
 		if (!(events >> event & 1))
 			continue;
 		decide_event(s, event, 0);
@@ -119,7 +124,7 @@ __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
 		return 1;
 	FORGET(s->allowed) = 0;
 #pragma clang loop unroll(disable)
-	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_LIB_LOAD; event++) {
+	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_UNIX_BIND; event++) {
 		if (!(kerf_governed >> event & 1))
 			continue;
 		decide_event(s, event, 1);
@@ -150,17 +155,13 @@ __attribute__((noinline)) int kerf_no_slot(__u32 binding, __u32 event)
 	return 0;
 }
 
-static __always_inline __u32 first_event(__u32 events)
+static __always_inline __u32 first_event(__u64 events)
 {
-	__u32 event = 0;
-
-	while (event < KERF_EVENT_KINDS && !(events >> event & 1))
-		event++;
-	return event;
+	return events ? lowest_bit(events) : NO_EVENT;
 }
 
 /* A slot for one operation; 0: refused. */
-static __always_inline struct kerf_scratch *begin_operation(__u32 binding, __u32 events)
+static __always_inline struct kerf_scratch *begin_operation(__u32 binding, __u64 events)
 {
 	struct kerf_scratch *s = scratch_claim();
 
@@ -172,6 +173,7 @@ static __always_inline struct kerf_scratch *begin_operation(__u32 binding, __u32
 	FORGET(s->refused_event) = NO_EVENT;
 	FORGET(s->refused_errno) = 0;
 	FORGET(s->failed) = 0;
+	__builtin_memset(&s->walk.seen, 0, sizeof(s->walk.seen));
 	fill_task(&s->walk.seen);
 	return s;
 }
@@ -216,7 +218,7 @@ static __always_inline int is_directory(const struct dentry *dentry)
 }
 
 /* The whole of an operation on one object. `made` 1: on the name of something to be made, a directory if `directory`. */
-static __always_inline long judge_dentry(struct dentry *at, __u32 binding, __u32 events, int made, int directory)
+static __always_inline long judge_dentry(struct dentry *at, __u32 binding, __u64 events, int made, int directory)
 {
 	struct dentry *dentry = plain(at);
 	struct kerf_scratch *s = begin_operation(binding, events);

@@ -117,6 +117,7 @@ struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
+	__u16 skc_num;
 	unsigned short skc_family;
 	int skc_bound_dev_if;
 	struct in6_addr skc_v6_daddr;
@@ -138,6 +139,20 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sockaddr_un {
+	unsigned short sun_family;
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct path path;
+};
+
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
@@ -156,6 +171,7 @@ struct msghdr {
 
 #define MODE_TYPE 0170000u
 #define MODE_DIRECTORY 0040000u
+#define MODE_SOCKET 0140000u
 
 #define FMODE_READ 0x1u
 #define FMODE_WRITE 0x2u

@@ -60,30 +60,57 @@ static __always_inline int set_address6(struct kerf_net_event *net, const __u32 
 	return 0;
 }
 
-/* Counts, reports. `unclear`: the address cannot be told. 0: the call goes on; else the errno. What is decided lies in a
- * scratch slot: on the stack it would leave too little for the calls below. */
-static __always_inline __s32 judge_net(const struct kerf_net_event *net, __u32 binding, int unclear)
+/* An address that is this socket's own, or a peer's: only mapped IPv6 becomes IPv4. */
+static __always_inline void set_own_address4(struct kerf_net_event *net, __u32 address)
 {
-	struct kerf_scratch *s = scratch_claim();
+	net->v6 = 0;
+	net->address_high = 0;
+	net->address_low = address;
+}
 
-	if (!s) {
-		kerf_no_slot(binding, KERF_EVENT_NET_CONNECT);
-		return ERRNO_EACCES;
+static __always_inline void set_own_address6(struct kerf_net_event *net, const __u32 address[4])
+{
+	__u32 w0 = bpf_ntohl(address[0]), w1 = bpf_ntohl(address[1]), w2 = bpf_ntohl(address[2]), w3 = bpf_ntohl(address[3]);
+
+	if (!(w0 | w1) && w2 == 0xffff) {
+		set_own_address4(net, w3);
+		return;
 	}
-	struct kerf_walk *walk = &s->walk;
-	__builtin_memset(&walk->seen, 0, sizeof(walk->seen));
-	walk->seen.event = KERF_EVENT_NET_CONNECT;
-	walk->seen.net = *net;
-	walk->generation = 0;
-	walk->trial = 0;
-	fill_task(&walk->seen);
+	net->v6 = 1;
+	net->address_high = (__u64)w0 << 32 | w1;
+	net->address_low = (__u64)w2 << 32 | w3;
+}
+
+/* Is it allowed? `unclear`: the address cannot be told. */
+static __always_inline int settle_net(struct kerf_walk *walk, __u32 binding, int unclear)
+{
 	if (kerf_decide(walk, binding)) {
 		set_denial(walk, KERF_REASON_INTERNAL);
 	} else if (unclear && walk->decision.reason != KERF_REASON_NO_RECORD &&
 		   walk->decision.reason != KERF_REASON_QUARANTINE) {
 		set_denial(walk, KERF_REASON_NO_ADDRESS);
 	}
-	int allowed = walk->decision.verdict == KERF_VERDICT_ALLOW;
+	return walk->decision.verdict == KERF_VERDICT_ALLOW;
+}
+
+/* Counts, reports. `unclear`: the address cannot be told. 0: the call goes on; else the errno. What is decided lies in a
+ * scratch slot: on the stack it would leave too little for the calls below. */
+static __always_inline __s32 judge_net(const struct kerf_net_event *net, __u32 event, __u32 binding, int unclear)
+{
+	struct kerf_scratch *s = scratch_claim();
+
+	if (!s) {
+		kerf_no_slot(binding, event);
+		return ERRNO_EACCES;
+	}
+	struct kerf_walk *walk = &s->walk;
+	__builtin_memset(&walk->seen, 0, sizeof(walk->seen));
+	walk->seen.event = event;
+	walk->seen.net = *net;
+	walk->generation = 0;
+	walk->trial = 0;
+	fill_task(&walk->seen);
+	int allowed = settle_net(walk, binding, unclear);
 	int passes = allowed || audited(walk);
 	__s32 error = passes ? 0 : walk->refusal_errno;
 	count_decision(!allowed, 0);

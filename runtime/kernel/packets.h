@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Packets of the cgroup's sockets that name a way of their own: IPv6 routing headers, IPv4 source routes. The connect
- * hooks judged the address that the call named; such a packet goes to another one first. What cannot be told is dropped. */
+/* Packets of the cgroup's sockets. Leaving: those that name a way of their own, IPv6 routing headers and IPv4 source routes.
+ * The connect hooks judged the address that the call named; such a packet goes to another one first. Arriving: those that
+ * begin a TCP connection to a socket that listens, which raise net.accept. What cannot be told is dropped. */
 #ifndef KERF_PACKETS_H
 #define KERF_PACKETS_H
 
@@ -134,6 +135,120 @@ int kerf_egress(struct __sk_buff *skb)
 	count_decision(1, 1);
 	count_lost(report_packet(skb, cgroup_binding()));
 	return 0;
+}
+
+#define IP6_SOURCE 8
+#define IP4_SOURCE 12
+#define TCP_FLAGS 13
+#define TCP_FLAG_SYN 0x02
+
+/* Where the TCP header begins; 0: it cannot be told. Headers that the kernel itself does not follow to TCP do not come here. */
+static __always_inline __u32 find_tcp6(struct __sk_buff *skb, __u8 next)
+{
+	__u32 at = IP6_HEADER;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < IP6_EXTENSIONS; i++) {
+		__u8 head[2] = {};
+
+		if (next == PROTO_TCP)
+			return at;
+		if ((!is_extension(next) && next != NEXT_ROUTING) || bpf_skb_load_bytes(skb, at, head, sizeof(head)))
+			return 0;
+		at += next == NEXT_FRAGMENT ? 8 : next == NEXT_AUTHENTICATION ? (head[1] + 2u) * 4 : (head[1] + 1u) * 8;
+		next = head[0];
+	}
+	return 0;
+}
+
+/* The peer of a packet. Where its TCP header begins; 0: it cannot be told. */
+static __always_inline __u32 read_peer(struct __sk_buff *skb, struct kerf_net_event *net)
+{
+	__u8 head[8] = {};
+	__u32 address[4] = {};
+
+	if (bpf_skb_load_bytes(skb, 0, head, sizeof(head)))
+		return 0;
+	if (head[0] >> 4 == 4) {
+		if (bpf_skb_load_bytes(skb, IP4_SOURCE, address, 4))
+			return 0;
+		set_own_address4(net, bpf_ntohl(address[0]));
+		return (head[0] & 0xf) * 4u;
+	}
+	if (head[0] >> 4 != 6 || bpf_skb_load_bytes(skb, IP6_SOURCE, address, sizeof(address)))
+		return 0;
+	set_own_address6(net, address);
+	return find_tcp6(skb, head[6]);
+}
+
+/* Nobody's process is known. Not 0: the event is lost. */
+static __always_inline int report_arrival(struct kerf_scratch *s, struct __sk_buff *skb, __u32 binding, __s32 refusal_errno)
+{
+	struct kerf_event_record *record = &s->record;
+
+	__builtin_memset(record, 0, sizeof(*record));
+	record->version = KERF_ABI_VERSION;
+	record->kind = KERF_EVENT_NET_ACCEPT;
+	record->size = sizeof(*record);
+	record->time_ns = s->walk.now_ns;
+	record->generation = s->walk.generation;
+	record->cgroup_id = bpf_skb_cgroup_id(skb);
+	record->binding = binding;
+	record->refusal_errno = refusal_errno;
+	record->mode = s->walk.mode;
+	record->decision = s->walk.decision;
+	record->seen = s->walk.seen;
+	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	return bpf_ringbuf_output(&kerf_events, record, sizeof(*record), 0) != 0;
+}
+
+/* 1: the packet goes on. */
+static __always_inline int judge_arrival(struct __sk_buff *skb, const struct kerf_net_event *net, __u32 binding, int unclear)
+{
+	struct kerf_scratch *s = scratch_claim();
+	struct kerf_counters *c = counters();
+
+	if (!s) {
+		if (c)
+			__sync_fetch_and_add(&c->no_slot, 1);
+		count_decision(1, 0);
+		return 0;
+	}
+	struct kerf_walk *walk = &s->walk;
+	__builtin_memset(&walk->seen, 0, sizeof(walk->seen));
+	walk->seen.event = KERF_EVENT_NET_ACCEPT;
+	walk->seen.net = *net;
+	walk->generation = 0;
+	walk->trial = 0;
+	int allowed = settle_net(walk, binding, unclear);
+	int passes = allowed || audited(walk);
+	count_decision(!allowed, 0);
+	if (!allowed || logs_allows())
+		count_lost(report_arrival(s, skb, binding, passes ? 0 : walk->refusal_errno));
+	scratch_release(s);
+	return passes;
+}
+
+/* A packet for a listening socket begins a connection iff SYN is set: a later one answers what was let through. */
+SEC("cgroup_skb/ingress")
+int kerf_ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk ? bpf_sk_fullsock(skb->sk) : 0;
+	struct kerf_net_event net = {};
+	__u8 flags = TCP_FLAG_SYN;
+	__be16 port = 0;
+
+	if (!sk || sk->state != BPF_TCP_LISTEN)
+		return 1;
+	net.protocol = sk->protocol;
+	net.local_port = sk->src_port;
+	__u32 tcp = read_peer(skb, &net);
+	int unclear = !tcp || bpf_skb_load_bytes(skb, tcp, &port, sizeof(port)) ||
+		      bpf_skb_load_bytes(skb, tcp + TCP_FLAGS, &flags, sizeof(flags));
+	if (!unclear && !(flags & TCP_FLAG_SYN))
+		return 1;
+	net.port = bpf_ntohs(port);
+	return judge_arrival(skb, &net, cgroup_binding(), unclear);
 }
 
 #endif

@@ -206,6 +206,13 @@ static __always_inline int has_text(__u32 reason)
 	return !reason || reason == KERF_REASON_NOT_TEXT || reason == KERF_REASON_NAME_AMBIGUOUS;
 }
 
+/* The text is the name. */
+static __always_inline void name_is_text(struct kerf_scratch *s)
+{
+	FORGET(s->unnamed) = kerf_match(s);
+	s->walk.seen.file.path_length = has_text(FORGET(s->unnamed)) ? KERF_PATH_BYTES - FORGET(s->start) : 0;
+}
+
 /* Fills in the canonical path and what the automata say of it, or s->unnamed with the reason why there is none. */
 static __always_inline void find_name(struct dentry *dentry, struct kerf_scratch *s)
 {

@@ -78,7 +78,7 @@ __attribute__((noinline)) int kerf_guard_after(struct kerf_scratch *s)
 	if (is_settled(s))
 		return 0;
 	int told = !kerf_survey(s);
-	__u32 more = FORGET(s->allowed) & ~FORGET(s->old_allowed);
+	__u64 more = FORGET(s->allowed) & ~FORGET(s->old_allowed);
 	if (FORGET(s->incomparable) || !told)
 		more = kerf_governed & KERF_FILE_EVENTS;
 	if (more)
@@ -94,7 +94,7 @@ __attribute__((noinline)) int kerf_guard_other_after(struct kerf_scratch *s)
 	if (is_settled(s))
 		return 0;
 	int told = !kerf_survey(s);
-	__u32 more = FORGET(s->other_allowed) & ~FORGET(s->allowed);
+	__u64 more = FORGET(s->other_allowed) & ~FORGET(s->allowed);
 	if (!told)
 		more = kerf_governed & KERF_FILE_EVENTS;
 	if (more)
@@ -124,7 +124,7 @@ __attribute__((noinline)) int kerf_guard_below_after(struct kerf_scratch *s)
 /* Events and guard at the old name. */
 static __always_inline void judge_old_name(struct kerf_scratch *s, struct dentry *old, struct dentry *new, __u32 event)
 {
-	__u32 own = kerf_governed & KERF_BIT(event);
+	__u64 own = kerf_governed & KERF_BIT(event);
 
 	find_name(old, s);
 	describe(old, s, 1, is_directory(old));
@@ -145,7 +145,7 @@ static __always_inline void judge_old_name(struct kerf_scratch *s, struct dentry
 
 static __always_inline void judge_new_name(struct kerf_scratch *s, struct dentry *old, struct dentry *new, __u32 event)
 {
-	__u32 own = kerf_governed & KERF_BIT(event);
+	__u64 own = kerf_governed & KERF_BIT(event);
 
 	find_name(new, s);
 	describe(old, s, !!own, is_directory(old));

@@ -24,7 +24,8 @@ struct kerf_scratch {
 	__s32 refused_errno;
 	__u32 kind, failed;                       /* what kind of it; 1: ours went wrong */
 	/* what a guard remembers of the old name: events allowed there, and the states below a directory */
-	__u32 incomparable, allowed, old_allowed, other_allowed, old_below[KERF_AUTOMATA];
+	__u64 allowed, old_allowed, other_allowed;
+	__u32 incomparable, old_below[KERF_AUTOMATA];
 	struct kerf_walk walk;
 	struct kerf_event_record record;          /* of the event that is being reported */
 	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];

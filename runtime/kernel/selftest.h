@@ -43,16 +43,16 @@ static __always_inline void selftest_refuse(struct kerf_walk *walk, __u32 reason
 	walk->decision.reason = reason;
 }
 
-static __always_inline int is_file_event(__u32 event)
+static __always_inline int is_named_event(__u32 event)
 {
-	return event < KERF_EVENT_KINDS && (KERF_FILE_EVENTS >> event & 1);
+	return event < KERF_EVENT_KINDS && (KERF_NAMED_EVENTS >> event & 1);
 }
 
 static __always_inline void selftest_decide(struct kerf_scratch *s, const struct kerf_selftest_in *in, __u32 index)
 {
 	s->walk.seen = in->seen;
 	s->walk.trial = 0;
-	if ((kerf_governed & KERF_FILE_EVENTS) && is_file_event(in->seen.event)) {
+	if ((kerf_governed & KERF_NAMED_EVENTS) && is_named_event(in->seen.event)) {
 		if (kerf_selftest_text(s, index)) {
 			selftest_refuse(&s->walk, KERF_REASON_TOO_LONG);
 			return;

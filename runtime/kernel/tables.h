@@ -42,7 +42,7 @@ enum kerf_env_field {
 	KERF_ENV_PEER_SLOT_MASK,
 	KERF_ENV_PEER_BASE,
 
-	KERF_ENV_FILES,             /* 1: of files or directories, and the fields of the dimensions are these three times two */
+	KERF_ENV_FILES,             /* 1: of resources that are known by their text, and the fields of the dimensions are these three times two */
 	KERF_ENV_MATCH_CLASSES = KERF_ENV_IP4_KEYS,   /* automaton i: first of the classes by match class in kerf_ranks */
 	KERF_ENV_MATCH_BASE = KERF_ENV_MATCH_CLASSES + 3,   /* automaton i: base bitmap in kerf_words */
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,10 +13,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <functional>
+#include <utility>
 
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/failure.h"
@@ -59,6 +64,26 @@ Fd answering_socket(int type, std::uint16_t& port) {
   return fd;
 }
 
+// Of this process and purpose alone.
+Address abstract_name(const char* purpose) {
+  Address address;
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  const std::string text = fmt::format("kerf-probe-{}-{}", ::getpid(), purpose);
+  std::memcpy(name.sun_path + 1, text.data(), text.size());
+  std::memcpy(&address.storage, &name, sizeof name);
+  address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  return address;
+}
+
+Fd answering_unix(int type, const char* purpose, Address& name) {
+  Fd fd(::socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  name = abstract_name(purpose);
+  if (!fd.ok() || ::bind(fd.get(), name.raw(), name.size) != 0) return Fd();
+  if (type == SOCK_STREAM && ::listen(fd.get(), 8) != 0) return Fd();
+  return fd;
+}
+
 int result_of(long result) { return result >= 0 ? 0 : errno; }
 
 int connect_with(int fd, const Address& to) {
@@ -66,16 +91,37 @@ int connect_with(int fd, const Address& to) {
   return error == EINPROGRESS ? 0 : error;
 }
 
-int try_connect(int family, const Address& to) {
-  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.ok()) return errno == EAFNOSUPPORT ? kImpossible : errno;
-  return connect_with(fd.get(), to);
+// A socket that was made in the cgroup before, or a new one.
+class Tried {
+ public:
+  Tried(const Fd& made, int family, int type) {
+    if (!made.ok()) own_ = Fd(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    fd_ = made.ok() ? made.get() : own_.get();
+    error_ = fd_ >= 0 ? 0 : errno == EAFNOSUPPORT ? kImpossible : errno;
+  }
+  int fd() const { return fd_; }
+  int error() const { return error_; }
+
+ private:
+  Fd own_;
+  int fd_, error_;
+};
+
+int try_connect(const Fd& made, int family, const Address& to) {
+  Tried tried(made, family, SOCK_STREAM);
+  return tried.error() != 0 ? tried.error() : connect_with(tried.fd(), to);
 }
 
-int try_send(int family, const Address& to) {
-  Fd fd(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.ok()) return errno == EAFNOSUPPORT ? kImpossible : errno;
-  return result_of(::sendto(fd.get(), "kerf", 4, 0, to.raw(), to.size));
+int try_send(const Fd& made, int family, const Address& to) {
+  Tried tried(made, family, SOCK_DGRAM);
+  return tried.error() != 0 ? tried.error() : result_of(::sendto(tried.fd(), "kerf", 4, 0, to.raw(), to.size));
+}
+
+int bind_with(int fd, const Address& address) { return result_of(::bind(fd, address.raw(), address.size)); }
+
+int try_bind(const Fd& made, int family, const Address& address) {
+  Tried tried(made, family, SOCK_STREAM);
+  return tried.error() != 0 ? tried.error() : bind_with(tried.fd(), address);
 }
 
 int try_socket(int family, int type, int protocol) {
@@ -176,6 +222,22 @@ int try_read_memory(const Targets& t) {
   return result_of(::process_vm_readv(t.parent, &here, 1, &there, 1, 0));
 }
 
+// A descriptor from a process that is in the cgroup.
+LoaderResult<Fd> made_inside(int cgroup, const std::function<Fd()>& make) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(Code::K7408, "the cgroup", errno_text(errno));
+  Fd ours(ends[0]), theirs(ends[1]);
+  auto child = clone_into(cgroup, [&] {
+    Fd fd = make();
+    return fd.ok() && send_fd(theirs.get(), fd.get()) ? 0 : 1;
+  });
+  if (!child) return child.error();
+  theirs.reset();
+  Fd fd = receive_fd(ours.get());
+  wait_status(*child);
+  return fd;
+}
+
 }  // namespace
 
 LoaderResult<Unit> make_sockets(Targets& t) {
@@ -189,23 +251,29 @@ LoaderResult<Unit> make_sockets(Targets& t) {
   t.udp6 = loopback6(udp);
   t.tcp = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   t.udp = Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  t.unix_listener = answering_unix(SOCK_STREAM, "stream", t.unix_stream_name);
+  t.unix_receiver = answering_unix(SOCK_DGRAM, "datagram", t.unix_datagram_name);
+  t.unix_client = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  t.unix_datagram = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   return Unit{};
 }
 
-LoaderResult<Fd> make_routed(int cgroup, const Targets& targets) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return fail(Code::K7408, "the cgroup", errno_text(errno));
-  Fd ours(ends[0]), theirs(ends[1]);
-  auto child = clone_into(cgroup, [&] {
+LoaderResult<Unit> make_inside(int cgroup, Targets& t) {
+  auto plain = [](int family, int type) { return [=] { return Fd(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }; };
+  auto routed = [&] {
     Fd fd(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    bool made = fd.ok() && set_routing_header(fd.get()) && ::connect(fd.get(), targets.udp6.raw(), targets.udp6.size) == 0;
-    return made && send_fd(theirs.get(), fd.get()) ? 0 : 1;
-  });
-  if (!child) return child.error();
-  theirs.reset();
-  Fd fd = receive_fd(ours.get());
-  wait_status(*child);
-  return fd;
+    bool made = fd.ok() && set_routing_header(fd.get()) && ::connect(fd.get(), t.udp6.raw(), t.udp6.size) == 0;
+    return made ? std::move(fd) : Fd();
+  };
+  const std::pair<Fd*, std::function<Fd()>> wanted[] = {{&t.tcp4_inside, plain(AF_INET, SOCK_STREAM)}, {&t.tcp6_inside, plain(AF_INET6, SOCK_STREAM)},
+                                                        {&t.udp4_inside, plain(AF_INET, SOCK_DGRAM)}, {&t.udp6_inside, plain(AF_INET6, SOCK_DGRAM)},
+                                                        {&t.routed, routed}};
+  for (const auto& [to, make] : wanted) {
+    auto made = made_inside(cgroup, make);
+    if (!made) return made.error();
+    *to = std::move(*made);
+  }
+  return Unit{};
 }
 
 LoaderResult<Targets> make_targets(const std::string& directory, const std::string& outside) {
@@ -229,28 +297,44 @@ LoaderResult<Targets> make_targets(const std::string& directory, const std::stri
 void remove_targets(const Targets& t) { static_cast<void>(remove_tree(t.directory)); }
 
 const std::vector<Attempt>& attempts() {
-  constexpr std::uint32_t reads = KERF_BIT(KERF_EVENT_FILE_READ), writes = KERF_BIT(KERF_EVENT_FILE_WRITE),
+  constexpr std::uint64_t reads = KERF_BIT(KERF_EVENT_FILE_READ), writes = KERF_BIT(KERF_EVENT_FILE_WRITE),
                           lists = KERF_BIT(KERF_EVENT_FILE_LIST), executes = KERF_BIT(KERF_EVENT_FILE_EXEC);
-  constexpr std::uint32_t makes = KERF_BIT(KERF_EVENT_FILE_CREATE) | KERF_BIT(KERF_EVENT_FILE_WRITE),
+  constexpr std::uint64_t makes = KERF_BIT(KERF_EVENT_FILE_CREATE) | KERF_BIT(KERF_EVENT_FILE_WRITE),
                           renames = makes | KERF_BIT(KERF_EVENT_FILE_DELETE) | KERF_BIT(KERF_EVENT_FILE_RENAME),
                           links = makes | KERF_BIT(KERF_EVENT_FILE_LINK);
-  constexpr std::uint32_t all = KERF_ALL_EVENTS, files = KERF_FILE_EVENTS, net = KERF_NET_EVENTS;
+  constexpr std::uint64_t all = KERF_ALL_EVENTS, files = KERF_FILE_EVENTS, net = KERF_BIT(KERF_EVENT_NET_CONNECT),
+                          ends = KERF_ENDPOINT_EVENTS, binds = KERF_BIT(KERF_EVENT_NET_BIND), sockets = KERF_BIT(KERF_EVENT_NET_SOCKET),
+                          connects_unix = KERF_BIT(KERF_EVENT_UNIX_CONNECT);
   static const std::vector<Attempt> list = {
-      {"kerf_connect4", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(AF_INET, t.tcp4); }},
-      {"kerf_connect6", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(AF_INET6, t.tcp6); }},
-      {"kerf_sendmsg4", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(AF_INET, t.udp4); }},
-      {"kerf_sendmsg6", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(AF_INET6, t.udp6); }},
-      {"kerf_sock_create", net, false, EPERM, [](const Targets&) { return try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }},
+      {"kerf_connect4", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(t.tcp4_inside, AF_INET, t.tcp4); }},
+      {"kerf_connect6", net, false, ECONNREFUSED, [](const Targets& t) { return try_connect(t.tcp6_inside, AF_INET6, t.tcp6); }},
+      {"kerf_sendmsg4", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(t.udp4_inside, AF_INET, t.udp4); }},
+      {"kerf_sendmsg6", net, false, ECONNREFUSED, [](const Targets& t) { return try_send(t.udp6_inside, AF_INET6, t.udp6); }},
+      {"kerf_bind4", binds, false, EACCES, [](const Targets& t) { return try_bind(t.tcp4_inside, AF_INET, loopback4(0)); }},
+      {"kerf_bind6", binds, false, EACCES, [](const Targets& t) { return try_bind(t.tcp6_inside, AF_INET6, loopback6(0)); }},
+      {"kerf_make_socket", sockets, false, EACCES, [](const Targets&) { return try_socket(AF_INET, SOCK_STREAM, 0); }},
+      {"kerf_sock_create", ends, false, EPERM, [](const Targets&) { return try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }},
       {"kerf_egress", net, false, EPERM, try_routed},
       {"kerf_lsm_connect", net, true, 0, [](const Targets& t) { return connect_with(t.tcp.get(), t.tcp4); }},
       {"kerf_lsm_sendmsg", net, true, 0, [](const Targets& t) {
          return result_of(::sendto(t.udp.get(), "kerf", 4, 0, t.udp4.raw(), t.udp4.size)); }},
-      {"kerf_lsm_socket", net, true, 0, [](const Targets&) { return try_socket(AF_PACKET, SOCK_RAW, 0); }},
+      {"kerf_lsm_bind", binds, true, 0, [](const Targets& t) { return bind_with(t.tcp.get(), loopback4(0)); }},
+      {"kerf_lsm_accept", KERF_BIT(KERF_EVENT_NET_ACCEPT), true, 0, [](const Targets& t) {
+         Fd fd(::accept4(t.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+         return fd.ok() ? 0 : errno; }},
+      {"kerf_lsm_listen", KERF_BIT(KERF_EVENT_NET_LISTEN), true, 0, [](const Targets& t) { return result_of(::listen(t.tcp.get(), 1)); }},
+      {"kerf_lsm_make_socket", sockets, true, 0, [](const Targets&) { return try_socket(AF_UNIX, SOCK_STREAM, 0); }},
+      {"kerf_unix_stream", connects_unix, true, 0, [](const Targets& t) { return connect_with(t.unix_client.get(), t.unix_stream_name); }},
+      {"kerf_unix_send", connects_unix, true, 0, [](const Targets& t) {
+         return result_of(::sendto(t.unix_datagram.get(), "kerf", 4, 0, t.unix_datagram_name.raw(), t.unix_datagram_name.size)); }},
+      {"kerf_unix_bind", KERF_BIT(KERF_EVENT_UNIX_BIND), true, 0, [](const Targets& t) { return bind_with(t.unix_client.get(), abstract_name("probe")); }},
+      {"kerf_lsm_socket", ends, true, 0, [](const Targets&) { return try_socket(AF_PACKET, SOCK_RAW, 0); }},
       {"kerf_file_open", reads, true, 0, [](const Targets& t) { return try_open(t.file, O_RDONLY); }},
       {"kerf_file_open", writes, true, 0, [](const Targets& t) { return try_open(t.file, O_WRONLY); }},
       {"kerf_file_open", lists, true, 0, [](const Targets& t) { return try_open(t.directory, O_RDONLY | O_DIRECTORY); }},
       {"kerf_file_open", executes, true, 0, try_exec},
-      {"kerf_path_mknod", files, true, 0, [](const Targets& t) { return try_open(t.fresh, O_WRONLY | O_CREAT | O_EXCL); }},
+      {"kerf_path_mknod", makes, true, 0, [](const Targets& t) { return try_open(t.fresh, O_WRONLY | O_CREAT | O_EXCL); }},
+      {"kerf_path_mknod", KERF_BIT(KERF_EVENT_UNIX_BIND), true, 0, [](const Targets& t) { return result_of(::mknod(t.fresh.c_str(), S_IFSOCK | 0600, 0)); }},
       {"kerf_path_mkdir", files, true, 0, [](const Targets& t) { return result_of(::mkdir(t.fresh_directory.c_str(), 0700)); }},
       {"kerf_path_symlink", files, true, 0, [](const Targets& t) { return result_of(::symlink("file", t.fresh.c_str())); }},
       {"kerf_path_unlink", files, true, 0, [](const Targets& t) { return result_of(::unlink(t.other.c_str())); }},

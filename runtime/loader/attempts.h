@@ -23,7 +23,10 @@ struct Targets {
   Fd listener, receiver;
   Address tcp4, tcp6, udp4, udp6;
   Fd tcp, udp;                      // sockets made outside of the cgroup
-  Fd routed;                        // see make_routed; not open: this machine has no routing headers
+  Fd unix_listener, unix_receiver, unix_client, unix_datagram;   // the same
+  Address unix_stream_name, unix_datagram_name;
+  Fd tcp4_inside, tcp6_inside, udp4_inside, udp6_inside;   // of the cgroup, made while nothing judges that
+  Fd routed;                        // the same, with a routing header in its packets; none of these are open if this machine lacks them
   Fd executable;                    // of this process, for mappings
   std::string file, other, fresh, empty_directory, fresh_directory, directory;
   std::string protected_file;       // the kernel's cgroup.procs of `outside`
@@ -31,8 +34,8 @@ struct Targets {
 };
 // The sockets alone.
 LoaderResult<Unit> make_sockets(Targets& targets);
-// A datagram socket of the cgroup, made and connected while nothing judges it yet, whose packets have a routing header.
-LoaderResult<Fd> make_routed(int cgroup, const Targets& targets);
+// Those of the cgroup, before its programs are attached.
+LoaderResult<Unit> make_inside(int cgroup, Targets& targets);
 // `directory`: empty; its files are made here.
 LoaderResult<Targets> make_targets(const std::string& directory, const std::string& outside);
 void remove_targets(const Targets& targets);
@@ -42,11 +45,11 @@ inline constexpr int kImpossible = -1;
 
 struct Attempt {
   const char* program;
-  std::uint32_t events;             // tried if one of these is governed
+  std::uint64_t events;             // tried if one of these is governed
   bool tagged;                      // judged by the task's tag, not by the cgroup's programs
   int expected;                     // errno; 0: any
   int (*run)(const Targets&);
-  std::uint32_t unguarded = ~0u;    // with the guard on names waived, tried only if one of these is governed
+  std::uint64_t unguarded = ~0ull;    // with the guard on names waived, tried only if one of these is governed
 };
 const std::vector<Attempt>& attempts();
 

@@ -97,7 +97,7 @@ LoaderResult<Unit> read_entities(LoadedBundle& bundle) {
 LoaderResult<Unit> check_features(const Manifest& manifest) {
   std::map<std::string_view, std::set<std::string_view>> expected;
   for (const KnownProgram& row : known_programs()) {
-    bool promised = (row.events & manifest.governed) != 0 && !row.feature.empty();
+    bool promised = is_in_object(row, manifest.governed) && !row.feature.empty();
     if (promised) expected[row.feature].insert(row.name);
   }
   for (const Feature& feature : manifest.features) {

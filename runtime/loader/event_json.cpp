@@ -82,6 +82,14 @@ std::string endpoint_text(const kerf_net_event& net) {
 constexpr std::uint32_t kPermissions = 07777, kSetuid = 04000;
 
 bool is_file_event(const kerf_event_record& record) { return (KERF_FILE_EVENTS >> record.kind & 1) != 0; }
+bool is_endpoint_event(const kerf_event_record& record) { return (KERF_ENDPOINT_EVENTS >> record.kind & 1) != 0; }
+bool is_socket_event(const kerf_event_record& record) { return record.kind == KERF_EVENT_NET_SOCKET; }
+
+// A connection arrives while anybody runs.
+bool has_process(const kerf_event_record& record) {
+  if (record.decision.reason == KERF_REASON_GUARD && record.guard == KERF_GUARD_SOURCE_ROUTING) return false;
+  return record.kind != KERF_EVENT_NET_ACCEPT || record.pid != 0;
+}
 
 // The guards that stand at no event: what such a record says of one means nothing.
 bool is_plain_guard(const kerf_event_record& record) {
@@ -92,34 +100,46 @@ bool is_plain_guard(const kerf_event_record& record) {
 
 std::string fs_type_text(const kerf_file_event& file) { return {file.fs_type, ::strnlen(file.fs_type, sizeof file.fs_type)}; }
 
-std::optional<Value> observed_in_file(const std::string& observable, const Event& event) {
-  const kerf_file_event& file = event.record.seen.file;
-  auto number = [](std::uint32_t n) { return Value(static_cast<std::int64_t>(n)); };
-  if (observable == "file.path" || observable == "directory.path") return Value(event.path);
-  if (observable == "file.fs_type") return Value(fs_type_text(file));
-  if (file.exists == 0) return std::nullopt;
-  if (observable == "file.owner") return number(file.owner);
-  if (observable == "file.mode") return number(file.mode & kPermissions);
-  if (observable == "file.setuid") return Value((file.mode & kSetuid) != 0);
-  if (observable == "file.nlink") return number(file.nlink);
+// The numbers of seen.def.
+struct SeenNumber {
+  std::string_view name;      // as the rows are called: process_uid
+  std::uint32_t value;
+  bool there;
+  std::uint32_t bits;
+};
+
+std::vector<SeenNumber> seen_numbers(const kerf_seen& seen) {
+  const bool always = true, exists = seen.file.exists != 0;
+  return {
+#define KERF_SEEN(observable, field, bits, when) {#observable, seen.field & (bits), when, bits},
+#include "runtime/abi/seen.def"
+  };
+}
+
+std::optional<Value> seen_number(std::string_view observable, const kerf_seen& seen) {
+  std::string row(observable);
+  std::replace(row.begin(), row.end(), '.', '_');
+  for (const SeenNumber& number : seen_numbers(seen)) {
+    if (number.name != row) continue;
+    if (!number.there) return std::nullopt;
+    return row == "file_setuid" ? Value(number.value != 0) : Value(static_cast<std::int64_t>(number.value));
+  }
   return std::nullopt;
 }
 
+// What no record carries is absent.
 std::optional<Value> observed_value(const std::string& observable, const Event& event) {
   const kerf_seen& seen = event.record.seen;
-  auto number = [](std::uint32_t n) { return Value(static_cast<std::int64_t>(n)); };
-  if (observable == "process.uid") return number(seen.uid);
-  if (observable == "process.gid") return number(seen.gid);
-  if (observable == "process.pid") return number(seen.pid);
-  if (is_file_event(event.record)) return observed_in_file(observable, event);
-  if (observable == "endpoint.ip") return Value(event_address(seen.net));
-  if (observable == "endpoint.port") return number(seen.net.port);
-  if (observable == "net.protocol") return number(seen.net.protocol);
-  return std::nullopt;   // what no record carries is absent
+  if (is_file_event(event.record)) {
+    if (observable == "file.path" || observable == "directory.path") return Value(event.path);
+    if (observable == "file.fs_type") return Value(fs_type_text(seen.file));
+  }
+  if (is_endpoint_event(event.record) && observable == "endpoint.ip") return Value(event_address(seen.net));
+  return seen_number(observable, seen);
 }
 
 std::string resource_id(const Event& event) {
-  return is_file_event(event.record) ? event.path : endpoint_text(event.record.seen.net);
+  return is_endpoint_event(event.record) ? endpoint_text(event.record.seen.net) : event.path;
 }
 
 // By the names of the kernel model, as `kerf simulate` reads them; a directory's path is `file.path` too.
@@ -133,8 +153,11 @@ Json observed_json(const Event& event) {
   };
   if (is_file_event(event.record)) {
     for (const char* name : {"file.path", "file.fs_type", "file.owner", "file.mode", "file.setuid", "file.nlink"}) add(name);
+  } else if (is_socket_event(event.record)) {
+    for (const char* name : {"socket.family", "socket.type", "socket.protocol"}) add(name);
   } else {
     for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
+    if (event.record.kind == KERF_EVENT_NET_ACCEPT) return add("net.local_port"), json;
   }
   for (const char* name : {"process.uid", "process.gid", "process.pid"}) add(name);
   return json;
@@ -142,6 +165,11 @@ Json observed_json(const Event& event) {
 
 Json net_json(const kerf_net_event& net) {
   return {{"ip", to_text(event_address(net))}, {"port", net.port}, {"protocol", protocol_name(net.protocol)}};
+}
+
+Json socket_json(const Event& event) {
+  const __u32* number = event.record.seen.number;
+  return {{"id", escape_bytes(event.path)}, {"family", number[0]}, {"type", number[1]}, {"protocol", number[2]}};
 }
 
 Json file_json(const Event& event) {
@@ -174,9 +202,9 @@ Json policy_ids(const LoadedBundle& bundle, const std::vector<std::uint32_t>& po
   return ids;
 }
 
-// A packet may leave long after the call that it comes from: nobody's process is known.
+// A packet may leave long after the call that it comes from, and arrives while anybody runs: nobody's process is known.
 Json process_json(const kerf_event_record& event) {
-  if (event.decision.reason == KERF_REASON_GUARD && event.guard == KERF_GUARD_SOURCE_ROUTING) return nullptr;
+  if (!has_process(event)) return nullptr;
   std::string_view comm(event.comm, ::strnlen(event.comm, sizeof event.comm));
   return {{"pid", event.pid}, {"tid", event.tid}, {"uid", event.uid}, {"gid", event.gid}, {"comm", escape_bytes(comm)}};
 }
@@ -285,14 +313,15 @@ std::optional<Event> read_event(const void* bytes, std::size_t size) {
                (record.decision.verdict == KERF_VERDICT_ALLOW || record.decision.verdict == KERF_VERDICT_DENY);
   if (!sound) return std::nullopt;
   bool plain = is_plain_guard(record);
-  if (is_file_event(record) ? record.payload_size > KERF_PATH_BYTES : !plain && record.seen.net.port > 0xffff) return std::nullopt;
+  if (record.payload_size > KERF_PATH_BYTES) return std::nullopt;
+  if (is_endpoint_event(record) && !plain && record.seen.net.port > 0xffff) return std::nullopt;
   event.path.assign(static_cast<const char*>(bytes) + sizeof record, record.payload_size);
   return event;
 }
 
 Json event_to_json(const Event& event, const EventSource& source, Completer& completer, std::int64_t wall_minus_boot_ns) {
   const kerf_event_record& record = event.record;
-  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record);
+  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record), socket = !plain_guard && is_socket_event(record);
   const Environment* env = plain_guard ? nullptr : find_environment(source.bundle.manifest, source.principal.type, record.kind,
                                                                     file && record.seen.file.directory != 0);
   Json json = {
@@ -317,9 +346,10 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
     json["guard"] = guard.empty() ? Json() : Json(guard);
   }
   if (file) json["file"] = file_json(event);
+  else if (socket) json["socket"] = socket_json(event);
   else if (!plain_guard) json["net"] = net_json(record.seen.net);
   // bytes that are no text are no id, and what a guard refused was no request
-  bool text = !file || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
+  bool text = !(file || socket) || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
   if (!plain_guard && text) json["observed"] = observed_json(event);
   bool about_resource = env != nullptr && text && record.decision.reason != KERF_REASON_GUARD;
   if (about_resource) json["resource"] = uid_to_json({env->resource, resource_id(event)});

@@ -8,7 +8,9 @@ namespace kerf::loader {
 namespace {
 
 constexpr std::string_view kEventNames[] = {"net.connect", "file.read", "file.write", "file.create", "file.delete", "file.rename",
-                                            "file.link",   "file.list", "file.stat",  "file.exec",   "lib.load"};
+                                            "file.link",   "file.list", "file.stat",  "file.exec",   "lib.load",    "unix.connect",
+                                            "unix.bind",   "net.bind",  "net.listen", "net.accept",  "net.socket"};
+static_assert(std::size(kEventNames) == KERF_EVENT_END);
 
 struct GuardRow {
   kerf_guard guard;
@@ -24,8 +26,8 @@ constexpr GuardRow kGuards[] = {{KERF_GUARD_RAW_SOCKET, "raw-socket"}, {KERF_GUA
 
 const std::vector<KnownProgram>& known_programs() {
   static const std::vector<KnownProgram> programs = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, feature) \
-  {#name, section, type, static_cast<bpf_attach_type>(attach), ProgramRole::role, events, feature},
+#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) \
+  {#name, section, type, static_cast<bpf_attach_type>(attach), ProgramRole::role, events, instead, feature},
 #include "runtime/abi/programs.def"
   };
   return programs;
@@ -35,6 +37,10 @@ const KnownProgram* find_program(std::string_view name) {
   const auto& all = known_programs();
   auto row = std::find_if(all.begin(), all.end(), [&](const KnownProgram& k) { return name == k.name; });
   return row == all.end() ? nullptr : &*row;
+}
+
+bool is_in_object(const KnownProgram& program, std::uint64_t governed) {
+  return (program.events & governed) != 0 && (program.instead & governed) == 0;
 }
 
 bool attaches_to_cgroup(const KnownProgram& program) {

@@ -19,11 +19,13 @@ struct KnownProgram {
   bpf_prog_type type;
   bpf_attach_type attach;
   ProgramRole role;
-  std::uint32_t events;       // in an object iff one of them is governed
+  std::uint64_t events;       // in an object iff one of them is governed
+  std::uint64_t instead;      // and none of these
   std::string_view feature;
 };
 const std::vector<KnownProgram>& known_programs();
 const KnownProgram* find_program(std::string_view name);
+bool is_in_object(const KnownProgram& program, std::uint64_t governed);
 
 // Attached to the cgroup of each binding; every other hook is attached once for the object.
 bool attaches_to_cgroup(const KnownProgram& program);

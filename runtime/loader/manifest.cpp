@@ -271,6 +271,16 @@ std::optional<std::uint32_t> read_approximated(Reader& in, const Json& row, cons
   return read_policy_index(in, row, where, policies);
 }
 
+std::uint64_t events_about(ResourceKind kind) {
+  switch (kind) {
+    case ResourceKind::endpoint: return KERF_ENDPOINT_EVENTS;
+    case ResourceKind::file:
+    case ResourceKind::directory: return KERF_FILE_EVENTS;
+    case ResourceKind::socket: return KERF_BIT(KERF_EVENT_NET_SOCKET);
+  }
+  return 0;
+}
+
 std::optional<Environment> read_environment(Reader& in, const Json& json, const std::string& where,
                                             std::uint32_t segment_words, std::uint32_t policies) {
   in.keys(json, where, {"principal", "action", "resource", "resource_kind", "event", "errno", "row_words", "summary_words", "forbid_words",
@@ -283,9 +293,9 @@ std::optional<Environment> read_environment(Reader& in, const Json& json, const 
   auto action = uid_from_json(in.at(json, "action"));
   if (!action) in.refuse(where, "`action`: " + action.error().message);
   else env.action = *action;
-  env.kind = static_cast<ResourceKind>(in.word(json, "resource_kind", where, {"endpoint", "file", "directory"}));
+  env.kind = static_cast<ResourceKind>(in.word(json, "resource_kind", where, {"endpoint", "file", "directory", "socket"}));
   env.event = read_event_kind(in, in.at(json, "event"), where + ".event");
-  if (in.ok() && (env.kind == ResourceKind::endpoint) != ((KERF_NET_EVENTS >> env.event & 1) != 0)) {
+  if (in.ok() && !(events_about(env.kind) >> env.event & 1)) {
     in.refuse(where, "`resource_kind` does not fit `event`");
   }
   env.refusal_errno = read_errno(in, json, where);
@@ -352,9 +362,9 @@ std::optional<PathRow> read_path(Reader& in, const Json& json, const std::string
 }
 
 std::uint32_t read_governed(Reader& in, const Json& json) {
-  std::uint32_t mask = 0;
+  std::uint64_t mask = 0;
   for (const std::string& name : in.names(json, "governed", "")) {
-    std::uint32_t bit = KERF_BIT(read_event_kind(in, name, "governed"));
+    std::uint64_t bit = KERF_BIT(read_event_kind(in, name, "governed"));
     mask |= bit;
   }
   if (in.ok() && mask == 0) in.refuse("governed", "is empty");
@@ -375,7 +385,7 @@ void check_environments(Reader& in, const Manifest& manifest) {
 void check_programs(Reader& in, const Manifest& manifest) {
   std::set<std::string_view> promised(manifest.programs.begin(), manifest.programs.end());
   for (const KnownProgram& row : known_programs()) {
-    bool wanted = (row.events & manifest.governed) != 0;
+    bool wanted = is_in_object(row, manifest.governed);
     if (wanted != (promised.erase(row.name) != 0)) {
       in.refuse("programs", fmt::format("`{}` {}", row.name, wanted ? "is missing" : "serves no governed event"));
     }

@@ -29,17 +29,19 @@ struct MapShape {
   const char* name;
   bpf_map_type type;
   std::uint32_t key_size, value_size, max_entries, flags;
-  std::uint32_t events;      // must be in an object iff one of them is governed
+  std::uint64_t events;      // must be in an object iff one of them is governed
 };
 
-constexpr std::uint32_t kNever = 0;   // may be there, need not
+// Events that programs of a cgroup decide.
+constexpr std::uint64_t kOfCgroups = (KERF_ENDPOINT_EVENTS & ~KERF_BIT(KERF_EVENT_NET_LISTEN)) | KERF_BIT(KERF_EVENT_NET_SOCKET);
+constexpr std::uint64_t kNever = 0;   // may be there, need not
 
 std::vector<MapShape> map_shapes(const Manifest& manifest) {
   auto policies = static_cast<std::uint32_t>(std::max<std::size_t>(manifest.policies.size(), 1));
   constexpr std::uint32_t lazy = BPF_F_NO_PREALLOC;
   return {
       {"kerf_bindings", BPF_MAP_TYPE_HASH, 4, manifest.binding_bytes, KERF_MAX_BINDINGS, lazy, KERF_ALL_EVENTS},
-      {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0, KERF_NET_EVENTS},
+      {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0, kOfCgroups},
       {"kerf_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), 1, 0, KERF_ALL_EVENTS},
       {"kerf_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), 1, 0, KERF_ALL_EVENTS},
       {"kerf_hits", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_hit), policies, 0, KERF_ALL_EVENTS},

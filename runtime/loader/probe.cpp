@@ -85,7 +85,7 @@ LoaderResult<Unit> judge(const char* what, const Attempt& attempt, const Seen& s
   return Unit{};
 }
 
-bool wanted(const Attempt& attempt, const std::vector<std::string>& programs, std::uint32_t governed, std::uint64_t waived_guards) {
+bool wanted(const Attempt& attempt, const std::vector<std::string>& programs, std::uint64_t governed, std::uint64_t waived_guards) {
   if (waived_guards >> KERF_GUARD_RENAME & 1) governed &= attempt.unguarded;
   return (attempt.events & governed) != 0 && std::find(programs.begin(), programs.end(), attempt.program) != programs.end();
 }
@@ -172,9 +172,7 @@ class Probe {
 LoaderResult<Unit> run_probe(const ProbeInput& input, int cgroup) {
   auto targets = make_targets(input.directory, input.outside);
   if (!targets) return targets.error();
-  auto routed = make_routed(cgroup, *targets);
-  if (!routed) return routed.error();
-  targets->routed = std::move(*routed);
+  if (auto made = make_inside(cgroup, *targets); !made) return made;
   int events = 0;
   auto ring = EventRing::open(input.maps.events.get(), [&](const Event&) { ++events; });
   if (!ring) return ring.error();
@@ -205,16 +203,21 @@ LoaderResult<Unit> probe(const ProbeInput& input) {
   return Unit{};
 }
 
-LoaderResult<Unit> probe_bound(int cgroup, const std::vector<std::string>& programs, std::uint32_t governed) {
+LoaderResult<Unit> probe_bound(int cgroup, const std::vector<std::string>& programs, std::uint64_t governed) {
   Targets targets;
   if (auto done = make_sockets(targets); !done) return done;
-  const Attempt& connects = attempts().front();
+  auto of = [](std::string_view program) {
+    return &*std::find_if(attempts().begin(), attempts().end(), [&](const Attempt& a) { return program == a.program; });
+  };
+  // where sockets are judged no other call gets as far
+  const std::vector<const Attempt*> inside = {of("kerf_make_socket"), of("kerf_connect4"), of("kerf_bind4")};
+  auto first = std::find_if(inside.begin(), inside.end(), [&](const Attempt* a) { return wanted(*a, programs, governed, 0); });
   static const Attempt opens{"kerf_file_open", KERF_BIT(KERF_EVENT_FILE_READ), true, 0, [](const Targets&) {
     Fd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     return fd.ok() ? 0 : errno;
   }};
-  for (const Attempt* attempt : {&connects, &opens}) {
-    if (!wanted(*attempt, programs, governed, 0)) continue;
+  for (const Attempt* attempt : {first == inside.end() ? nullptr : *first, &opens}) {
+    if (attempt == nullptr || !wanted(*attempt, programs, governed, 0)) continue;
     auto trial = Trial::start(cgroup, *attempt, targets);
     if (!trial) return trial.error();
     if (auto done = judge(attempt->program, *attempt, {trial->finish(), 1}); !done) return done;

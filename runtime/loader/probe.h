@@ -13,7 +13,7 @@ struct ProbeInput {
   const Maps& maps;
   const std::string& pins;
   const std::vector<std::string>& programs;   // those that were loaded
-  std::uint32_t governed = 0;
+  std::uint64_t governed = 0;
   std::string cgroup;                         // a path that is free: a cgroup is made there, and removed
   std::string outside;                        // a cgroup that belongs to nobody; a process is moved there
   std::string directory;                      // empty and ours: files are tried there
@@ -27,6 +27,6 @@ LoaderResult<Unit> probe(const ProbeInput& input);
 
 // Before a cgroup's record is set: what is governed must fail there too. For cgroups that other tasks use, so the event is
 // left to whoever reads them.
-LoaderResult<Unit> probe_bound(int cgroup, const std::vector<std::string>& programs, std::uint32_t governed);
+LoaderResult<Unit> probe_bound(int cgroup, const std::vector<std::string>& programs, std::uint64_t governed);
 
 }  // namespace kerf::loader

@@ -88,12 +88,16 @@ void events() {
 }
 
 std::string observed_with(const Observable& observable) {
-  if (!observable.events) return "every event";
-  Cells names;
+  Cells names, others;
+  bool files = true;
   for (const KernelEvent& event : kernel_events()) {
-    if (event.resource == *observable.events) names.push_back(code(event.text));
+    const bool with = is_observed_with(observable, event.id);
+    (with ? names : others).push_back(code(event.text));
+    files = files && with == (event.resource == KernelKind::file);
   }
-  return names.size() == 1 ? names.front() : *observable.events == KernelKind::file ? "events on files" : fmt::format("{}", fmt::join(names, ", "));
+  if (files) return "events on files";
+  if (others.size() < names.size()) return fmt::format("every event but {}", fmt::join(others, ", "));
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 void attributes() {
@@ -146,8 +150,8 @@ bool belongs(const KnownProgram& program, const KnownFeature& feature) {
   return program.feature == feature.name && program.role != ProgramRole::selftest;
 }
 
-std::uint32_t events_of(const KnownFeature& feature) {
-  std::uint32_t mask = 0;
+std::uint64_t events_of(const KnownFeature& feature) {
+  std::uint64_t mask = 0;
   for (const KnownProgram& program : loader::known_programs()) {
     if (belongs(program, feature)) mask |= program.events;
   }
@@ -155,13 +159,14 @@ std::uint32_t events_of(const KnownFeature& feature) {
 }
 
 // The model's events in a mask of `enum kerf_event_kind`.
-std::string event_list(std::uint32_t mask) {
+std::string event_list(std::uint64_t mask) {
+  if (mask == KERF_ENDPOINT_EVENTS) return "any on endpoints";
   Cells in, out;
   for (const KernelEvent& event : kernel_events()) {
     (mask & KERF_BIT(*loader::find_event_kind(event.text)) ? in : out).push_back(code(event.text));
   }
   if (out.empty()) return "any";
-  if (in.size() > 3 && out.size() == 1) return "any but " + out.front();
+  if (mask == KERF_FILE_EVENTS) return "any on files";
   return fmt::format("{}", fmt::join(in, ", "));
 }
 

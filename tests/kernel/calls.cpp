@@ -101,6 +101,30 @@ int udp(const Target& to, Send how) {
   return sent != 1 ? errno : answer(s.fd);
 }
 
+int bind_to(int type, const Target& to) {
+  Socket s(to.family, type);
+  if (s.error) return s.error;
+  return ::bind(s.fd, to.raw(), to.size) == 0 ? 0 : errno;
+}
+
+// Somebody at `from` connects to a listener of ours at `port`: 0 if accept(2) has the connection.
+int accept_from(const Target& from, const Target& to, const Target& own) {
+  Socket listener(own.family, SOCK_STREAM), client(from.family, SOCK_STREAM | SOCK_NONBLOCK);
+  if (listener.error || client.error) return listener.error ? listener.error : client.error;
+  int on = 1, off = 0;
+  ::setsockopt(listener.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (own.family == AF_INET6) ::setsockopt(listener.fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (::bind(listener.fd, own.raw(), own.size) != 0 || ::listen(listener.fd, 8) != 0) return errno;
+  if (::bind(client.fd, from.raw(), from.size) != 0) return errno;
+  if (::connect(client.fd, to.raw(), to.size) != 0 && errno != EINPROGRESS) return errno;
+  pollfd ready{listener.fd, POLLIN, 0};
+  if (::poll(&ready, 1, kAnswerMs / 4) != 1) return ETIMEDOUT;
+  int connection = ::accept4(listener.fd, nullptr, nullptr, SOCK_CLOEXEC);
+  if (connection < 0) return errno;
+  ::close(connection);
+  return 0;
+}
+
 int only_socket(int family, int type, int protocol) { return Socket(family, type, protocol).error; }
 
 // Makes a cgroup below our own and goes there.
@@ -147,6 +171,18 @@ int perform(const std::string& call) {
   if (kind == "udp") return udp(target(where, port), Send::to);
   if (kind == "udp-msg") return udp(target(where, port), Send::message);
   if (kind == "udp-connect") return udp(target(where, port), Send::connected);
+  if (kind == "bind") return bind_to(SOCK_STREAM, target(where, port));
+  if (kind == "bind-udp") return bind_to(SOCK_DGRAM, target(where, port));
+  if (kind == "accept") {
+    const bool v6 = where.find(':') != std::string::npos;
+    return accept_from(target(where, 0), target(v6 ? "::1" : "127.0.0.1", port), target(v6 ? "::" : "0.0.0.0", port));
+  }
+  if (kind == "accept-mapped") return accept_from(target(where, 0), target("127.0.0.1", port), target("::", port));   // on a socket of IPv6
+  if (kind == "socket") {   // FAMILY TYPE PROTOCOL
+    int protocol = 0;
+    words >> protocol;
+    return only_socket(std::stoi(where), port, protocol);
+  }
   if (kind == "raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
   if (kind == "raw6") return only_socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
   if (kind == "udp-raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_RAW);

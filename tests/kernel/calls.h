@@ -1,4 +1,5 @@
-// System calls that a test makes, as text: "tcp 127.0.0.1 80", "udp ::1 53", "raw", "nest /sys/fs/cgroup", …
+// System calls that a test makes, as text: "tcp 127.0.0.1 80", "udp ::1 53", "raw", "nest /sys/fs/cgroup", "bind 0.0.0.0 80",
+// "accept 127.0.0.2 80" (from there), "socket 2 3 1", …
 #pragma once
 #include <string>
 #include <vector>

@@ -155,7 +155,7 @@ struct Attached {
   }
   std::string path, pins, outside;
   std::vector<std::string> programs;
-  std::uint32_t governed = 0;
+  std::uint64_t governed = 0;
   loader::Fd cgroup;
   loader::Loaded loaded;
 };

@@ -26,7 +26,7 @@ entity Endpoint in [DestSet, Tier] {
 entity ToolSet;
 entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
 
-@kernel("net.connect")
+@kernel("net.connect, net.bind, net.listen")
 action connect appliesTo { principal: [Agent], resource: [Endpoint], context: {
   @kernel("process.uid") uid: Long,
   @kernel("net.protocol") protocol: Long,
@@ -341,10 +341,12 @@ KernelEventData Generator::event() {
     if (chance(40)) address.bytes[last] = static_cast<std::uint8_t>(address.bytes[last] + (chance(50) ? 1 : 255));
     if (chance(20)) address.bytes[pick(last + 1)] = static_cast<std::uint8_t>(pick(256));
   }
-  address = normalise_address(address);
   port = std::min<std::int64_t>(std::max<std::int64_t>(port, 0), 65535);
   KernelEventData data;
-  data.event = KernelEventId::net_connect;
+  // by the port, so that no random number is drawn for it
+  static const KernelEventId kinds[] = {KernelEventId::net_connect, KernelEventId::net_bind, KernelEventId::net_listen};
+  data.event = kinds[port % 3];
+  address = data.event == KernelEventId::net_connect ? normalise_address(address) : unmap_address(address);
   data.principal = {"Agent", one_of(kAgents)};
   static const std::vector<std::int64_t> uids = {0, 1, 80, 1000, 65534, 4294967295};
   data.observed = {{"endpoint.ip", Value(address)}, {"endpoint.port", Value(port)},

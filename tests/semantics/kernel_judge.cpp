@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 
+#include "ir/base/check.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/bundle.h"
 #include "runtime/loader/record.h"
@@ -57,6 +58,7 @@ void fill_net(const KernelEventData& event, kerf_net_event& net) {
   net.address_low = address.v6 ? number(8, 8) : number(0, 4);
   net.port = number_of(event, "endpoint.port");
   net.protocol = number_of(event, "net.protocol");
+  net.local_port = number_of(event, "net.local_port");
 }
 
 void fill_file(const KernelEventData& event, kerf_file_event& file) {
@@ -72,6 +74,14 @@ void fill_file(const KernelEventData& event, kerf_file_event& file) {
   file.path_length = static_cast<__u32>(event.observed.at("file.path").as_string()->size());
 }
 
+// What the hook would have written down.
+std::string name_of(const KernelEventData& event) {
+  if (!has_text_id(kernel_event(event.event).resource)) return "";
+  auto text = resource_text(event);
+  check(text.ok(), "events of named resources have a name");
+  return *text;
+}
+
 // KernelEventId and enum kerf_event_kind have the same order.
 kerf_seen seen_of(const KernelEventData& event) {
   kerf_seen seen{};
@@ -79,10 +89,14 @@ kerf_seen seen_of(const KernelEventData& event) {
   seen.uid = number_of(event, "process.uid");
   seen.gid = number_of(event, "process.gid");
   seen.pid = number_of(event, "process.pid");
-  if (seen.event == KERF_EVENT_NET_CONNECT) {
+  if (KERF_ENDPOINT_EVENTS >> seen.event & 1) {
     fill_net(event, seen.net);
-  } else {
+  } else if (KERF_FILE_EVENTS >> seen.event & 1) {
     fill_file(event, seen.file);
+  } else {
+    const char* const names[] = {"socket.family", "socket.type", "socket.protocol"};
+    for (std::size_t i = 0; i < std::size(names); ++i) seen.number[i] = number_of(event, names[i]);
+    seen.file.path_length = static_cast<__u32>(name_of(event).size());
   }
   return seen;
 }
@@ -207,8 +221,7 @@ Result<std::vector<Answer>> decide_by_object(const Module& module, const Bundle&
   if (!bindings) return bindings.error();
   std::vector<Asked> questions;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    auto path = events[i].observed.find("file.path");
-    questions.push_back({{(*bindings)[i], 0, seen_of(events[i])}, path == events[i].observed.end() ? "" : *path->second.as_string()});
+    questions.push_back({{(*bindings)[i], 0, seen_of(events[i])}, name_of(events[i])});
   }
   return run_batches(*object, module, questions);
 }

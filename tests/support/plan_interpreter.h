@@ -91,7 +91,9 @@ class PlanInterpreter {
   }
 
   bool path_holds(const KernelRow& row, const State& state) const {
-    const std::string& path = *state.event.observed.at("file.path").as_string();
+    const auto text = resource_text(state.event);
+    check(text.ok(), "events of named resources have a name");
+    const std::string& path = *text;
     for (const Requirement& r : row.path) {
       check(r.outcome != Outcome::error, "tests of the path cannot fail");
       if (env_.paths.at(r.atom).holds(path) != (r.outcome == Outcome::true_)) return false;

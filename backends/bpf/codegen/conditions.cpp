@@ -276,27 +276,28 @@ class ConditionEmitter {
   llvm::Value* observe(const CodeNode& n, BasicBlock* error) {
     if (llvm::Value* there = is_there(n.observable); !llvm::isa<llvm::Constant>(there)) split(b_.CreateNot(there), error);
     switch (n.observable) {
-      case CodeObservable::port: return load(walk_, offsetof(kerf_seen, net.port), 32);
-      case CodeObservable::protocol: return load(walk_, offsetof(kerf_seen, net.protocol), 32);
-      case CodeObservable::uid: return load(walk_, offsetof(kerf_seen, uid), 32);
-      case CodeObservable::gid: return load(walk_, offsetof(kerf_seen, gid), 32);
-      case CodeObservable::pid: return load(walk_, offsetof(kerf_seen, pid), 32);
-      case CodeObservable::owner: return load(walk_, offsetof(kerf_seen, file.owner), 32);
-      case CodeObservable::mode: return b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.mode), 32), b_.getInt64(07777));
-      case CodeObservable::setuid: return b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.mode), 32), b_.getInt64(S_ISUID));
-      case CodeObservable::nlink: return load(walk_, offsetof(kerf_seen, file.nlink), 32);
-      case CodeObservable::ip: case CodeObservable::fs_type: break;
+#define KERF_SEEN(observable, field, bits, when) \
+  case CodeObservable::observable: return masked(load(walk_, offsetof(kerf_seen, field), 32), bits);
+#include "runtime/abi/seen.def"
+      case CodeObservable::ip: case CodeObservable::name: break;
     }
     return unreachable_number();
   }
-  llvm::Value* is_there(CodeObservable observable) {
+  llvm::Value* masked(llvm::Value* value, std::uint32_t bits) { return bits == ~0u ? value : b_.CreateAnd(value, b_.getInt64(bits)); }
+
+  enum class When { always, exists };
+  static When when(CodeObservable observable) {
     switch (observable) {
-      case CodeObservable::owner: case CodeObservable::mode: case CodeObservable::setuid: case CodeObservable::nlink:
-        return b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.exists), 32), b_.getInt64(0));
-      case CodeObservable::ip: case CodeObservable::port: case CodeObservable::protocol: case CodeObservable::uid:
-      case CodeObservable::gid: case CodeObservable::pid: case CodeObservable::fs_type: break;
+#define KERF_SEEN(observable, field, bits, when) \
+  case CodeObservable::observable: return When::when;
+#include "runtime/abi/seen.def"
+      case CodeObservable::ip: case CodeObservable::name: break;
     }
-    return b_.getTrue();
+    return When::always;
+  }
+  llvm::Value* is_there(CodeObservable observable) {
+    if (when(observable) == When::always) return b_.getTrue();
+    return b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.exists), 32), b_.getInt64(0));
   }
   Ip address(std::uint32_t id, BasicBlock* error) {
     const CodeNode& n = node(id);

@@ -71,10 +71,10 @@ std::size_t replace_array_length(llvm::Module& module, std::uint64_t mark, std::
 
 struct Program {
   llvm::StringRef name;
-  std::uint32_t events;
+  std::uint64_t events, instead;
 };
 constexpr Program kPrograms[] = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, feature) {#name, events},
+#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead},
 #include "runtime/abi/programs.def"
 };
 
@@ -94,13 +94,13 @@ void drop_uncalled(llvm::Module& module) {
 }
 
 // Erases the programs that no governed event needs, then the functions that only they called.
-std::optional<Error> drop_programs(llvm::Module& module, std::uint32_t governed) {
+std::optional<Error> drop_programs(llvm::Module& module, std::uint64_t governed) {
   std::vector<llvm::Function*> dropped;
   for (llvm::Function& function : module) {
     if (!is_program(function)) continue;
     auto row = std::find_if(std::begin(kPrograms), std::end(kPrograms), [&](const Program& p) { return p.name == function.getName(); });
     if (row == std::end(kPrograms)) return Error{fmt::format("the program {} has no row in programs.def", function.getName().str())};
-    if (!(row->events & governed)) dropped.push_back(&function);
+    if (!(row->events & governed) || (row->instead & governed)) dropped.push_back(&function);
   }
   llvm::removeFromUsedLists(module, [&](llvm::Constant* constant) { return std::find(dropped.begin(), dropped.end(), constant) != dropped.end(); });
   for (llvm::Function* function : dropped) function->eraseFromParent();

@@ -32,9 +32,18 @@ std::string slurp(const std::string& path) {
 
 std::string text_of(const Json& json) { return json.is_string() ? json.get<std::string>() : ""; }
 
+// Of events that are about no file: the socket's kind, the local address, the peer without the port that it happened to get.
+std::string named_by(const Json& event) {
+  if (event.contains("socket")) return text_of(event["socket"]["id"]);
+  const std::string name = text_of(event["event"]);
+  if (!event.contains("net") || name == "net.connect") return "";
+  const std::string ip = text_of(event["net"]["ip"]);
+  return name == "net.accept" ? ip : ip + ":" + std::to_string(event["net"]["port"].get<int>());
+}
+
 // The path; the number in the kernel's name of a file without one, "/dir/#17", is left out.
 std::string path_of(const Json& event) {
-  if (!event.contains("file")) return "";
+  if (!event.contains("file")) return named_by(event);
   std::string path = text_of(event["file"]["path"]);
   std::size_t name = path.rfind("/#");
   bool numbered = name != std::string::npos && path.find_first_not_of("0123456789", name + 2) == std::string::npos;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* The hooks of runtime/kernel with a decision that a test can foresee: below a component "deny", and for the port 7, the
  * events of the map's mask are refused; everything else is allowed. */
-#define KERF_BINDING_BYTES_MARK 256
+#define KERF_BINDING_BYTES_MARK 640
 #define KERF_POLICY_COUNT_MARK 1
 #include "runtime/kernel/scratch.h"
 
-const __u32 kerf_governed = GOVERNED;
+const __u64 kerf_governed = GOVERNED;
 const __u8 kerf_bundle_digest[16] = "glue";
 
 struct {

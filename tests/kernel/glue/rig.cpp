@@ -27,10 +27,10 @@ EMBED(kerf_glue_few, KERF_GLUE_FEW);
 namespace kerf::test {
 namespace {
 
-constexpr std::size_t kBindingBytes = 256;   // as glue.bpf.c says
+constexpr std::size_t kBindingBytes = 640;   // as glue.bpf.c says
 static_assert(sizeof(kerf_binding) <= kBindingBytes);
 
-const char* const kEvents[] = {"connect", "read", "write", "create", "delete", "rename", "link", "list", "stat", "exec", "load"};
+const char* const kEvents[] = {"connect", "read", "write", "create", "delete", "rename", "link", "list", "stat", "exec", "load", "unix-connect", "unix-bind", "bind", "listen", "accept", "socket"};
 const char* const kReasons[] = {"",        "permit",     "forbid",     "no-permit", "no-action", "no-record", "guard",   "quarantine",
                                 "internal", "no-address", "no-path", "too-long",  "not-text",  "raced",     "ambiguous", "no-slot"};
 const char* const kGuards[] = {"", "raw", "packet", "rename", "bpf", "mount", "ptrace", "signal", "protected"};

@@ -32,6 +32,9 @@ compile waived small.cedar small.cedarschema --waive guard-mount
 compile without-rename small.cedar small.cedarschema --waive guard-rename
 entities=agents
 compile net net.cedar net.cedarschema
+entities=sockets
+compile sockets sockets.cedar sockets.cedarschema
+entities=agents
 for guard in raw-socket packet-socket bpf mount ptrace signal protected-file source-routing; do
   compile "without-$guard" net.cedar net.cedarschema --waive "guard-$guard"
 done
@@ -45,8 +48,9 @@ rm -rf "$work/operations"
 # kernel stays out.
 tests_main() {
   cat <<T
-files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp ${KERF_FILES_ARGS:-}
+files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp,*socket_cases.cpp ${KERF_FILES_ARGS:-}
 guards 400 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
+sockets 300 /guest/test_files -nc -d -sf=*socket_cases.cpp ${KERF_SOCKETS_ARGS:-}
 example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 180 $build/test_glue -nc -d
 scale 100 $build/test_bpf -nc -d -tc=ten?thousand*

@@ -187,7 +187,7 @@ TEST_CASE("the object holds what its events need") {
   REQUIRE(of_net.ok());
   auto has = [](const std::vector<std::string>& names, const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
   CHECK(of_files->layout.governed == KERF_BIT(KERF_EVENT_FILE_READ));
-  CHECK(of_net->layout.governed == KERF_NET_EVENTS);
+  CHECK(of_net->layout.governed == KERF_BIT(KERF_EVENT_NET_CONNECT));
   CHECK(has(of_files->layout.programs, "kerf_selftest"));
   CHECK_FALSE(has(of_files->layout.programs, "kerf_connect4"));
   CHECK(has(of_net->layout.programs, "kerf_connect4"));

@@ -91,7 +91,7 @@ TEST_CASE("a manifest names kinds, events, features, waivers and paths") {
 TEST_CASE("features belong to governed events, and only guards are waived") {
   std::set<std::string_view> names;
   std::size_t net_guards = 0;
-  for (const Feature& feature : features_of(KERF_NET_EVENTS)) {
+  for (const Feature& feature : features_of(KERF_BIT(KERF_EVENT_NET_CONNECT))) {
     CHECK(!feature.programs.empty());
     CHECK(names.insert(feature.name).second);
     net_guards += feature.guard();
@@ -100,15 +100,15 @@ TEST_CASE("features belong to governed events, and only guards are waived") {
   CHECK(names.contains("guard-bpf"));
   CHECK(!names.contains("files"));
   CHECK(!names.contains("guard-rename"));
-  CHECK(net_guards == guards_to_json(KERF_NET_EVENTS, {}).size());
+  CHECK(net_guards == guards_to_json(KERF_BIT(KERF_EVENT_NET_CONNECT), {}).size());
   CHECK(features_of(0).empty());
-  auto refused = [](const std::vector<std::string>& waived, std::uint32_t governed) {
+  auto refused = [](const std::vector<std::string>& waived, std::uint64_t governed) {
     Diagnostics diagnostics;
     check_waived(waived, governed, diagnostics);
     return diagnostics.error_count();
   };
   CHECK(refused({"guard-bpf", "guard-rename"}, KERF_FILE_EVENTS) == 0);
-  CHECK(refused({"guard-rename"}, KERF_NET_EVENTS) == 1);
+  CHECK(refused({"guard-rename"}, KERF_BIT(KERF_EVENT_NET_CONNECT)) == 1);
   CHECK(refused({"files", "identity", "guard-nothing"}, KERF_FILE_EVENTS) == 3);
   CHECK(guards_to_text(KERF_FILE_EVENTS, {"guard-mount"}).find("WAIVED: bound tasks cannot mount") != std::string::npos);
 }

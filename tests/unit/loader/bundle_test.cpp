@@ -284,7 +284,7 @@ TEST_CASE("programs are those that the governed events bring in") {
   m = sample_manifest();
   m["programs"].push_back("kerf_file_open");
   CHECK(code_of_manifest(m) == "K7104");
-  m["programs"] = sample_programs(KERF_NET_EVENTS);
+  m["programs"] = sample_programs(KERF_BIT(KERF_EVENT_NET_CONNECT));
   m["programs"].push_back("kerf_other");
   CHECK(code_of_manifest(m) == "K7104");
   m = sample_manifest();

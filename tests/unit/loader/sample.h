@@ -71,22 +71,22 @@ inline Json sample_environment() {
 }
 
 // What the table says of a bundle that governs these events.
-inline Json sample_features(std::uint32_t governed) {
+inline Json sample_features(std::uint64_t governed) {
   Json list = Json::array();
   for (const KnownFeature& feature : known_features()) {
     Json programs = Json::array();
     for (const KnownProgram& row : known_programs()) {
-      if (row.feature == feature.name && (row.events & governed) != 0) programs.push_back(row.name);
+      if (row.feature == feature.name && is_in_object(row, governed)) programs.push_back(row.name);
     }
     if (!programs.empty()) list.push_back({{"name", feature.name}, {"what", feature.what}, {"programs", programs}});
   }
   return list;
 }
 
-inline Json sample_programs(std::uint32_t governed) {
+inline Json sample_programs(std::uint64_t governed) {
   Json list = Json::array();
   for (const KnownProgram& row : known_programs()) {
-    if ((row.events & governed) != 0) list.push_back(row.name);
+    if (is_in_object(row, governed)) list.push_back(row.name);
   }
   return list;
 }
@@ -97,8 +97,8 @@ inline Json sample_manifest() {
   return {{"format", "kerf-bundle"}, {"version", 2}, {"abi", KERF_ABI_VERSION}, {"compiler", "0.1.0"}, {"digest", ""},
           {"inputs_digest", std::string(32, '0')},
           {"inputs", {{{"name", "p.cedar"}, {"kind", "policies"}, {"xxh3_128", std::string(32, 'a')}, {"size", 1}}}},
-          {"outputs", Json::array()}, {"programs", sample_programs(KERF_NET_EVENTS)}, {"maps", {"kerf_bindings"}},
-          {"governed", {"net.connect"}}, {"features", sample_features(KERF_NET_EVENTS)}, {"waived", Json::array()},
+          {"outputs", Json::array()}, {"programs", sample_programs(KERF_BIT(KERF_EVENT_NET_CONNECT))}, {"maps", {"kerf_bindings"}},
+          {"governed", {"net.connect"}}, {"features", sample_features(KERF_BIT(KERF_EVENT_NET_CONNECT))}, {"waived", Json::array()},
           {"principal_types", {{{"type", "Agent"}}}},
           {"policies", {{{"id", "base"}, {"effect", "permit"}, {"source", source}},
                         {{"id", "depth"}, {"effect", "permit"}, {"source", source}},
