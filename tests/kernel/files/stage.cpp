@@ -180,7 +180,10 @@ std::vector<Json> Stage::events() {
     for (std::size_t end; (end = text.find('\n', read_)) != std::string::npos;) {
       Json event = Json::parse(text.substr(read_, end - read_));
       read_ = end + 1;
-      if (is_fence(event)) return list;
+      if (is_fence(event)) {
+        if (!list.empty() && list.back()["event"] == "net.socket") list.pop_back();   // the fence's own
+        return list;
+      }
       list.push_back(std::move(event));
     }
     ::usleep(5000);

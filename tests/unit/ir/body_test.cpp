@@ -149,7 +149,7 @@ TEST_CASE("the kernel model is consistent") {
   CHECK(!find_observable("endpoint.nope"));
   CHECK(!find_event("file.read.x"));
   CHECK(find_kernel_kind("endpoint") == KernelKind::endpoint);
-  CHECK(!find_kernel_kind("socket"));
+  CHECK(!find_kernel_kind("sockets"));
 }
 
 TEST_CASE("types are interned and print as Cedar writes them") {
