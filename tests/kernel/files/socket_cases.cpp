@@ -115,8 +115,6 @@ TEST_CASE("sockets: a task that was moved, and sockets that it makes elsewhere")
 TEST_CASE("unix sockets: by the name that they are bound to") {
   Services services;
   Scene scene(here(), [&] {
-    put_directory("/zone/open");
-    put_directory("/zone/secret");
     services.make({{"/zone/open/s", SOCK_STREAM}, {"/zone/secret/s", SOCK_STREAM}, {"/zone/open/d", SOCK_DGRAM}, {"/zone/secret/d", SOCK_DGRAM}});
     put_symlink("/zone/secret/s", "/zone/open/symbolic");
     put_link("/zone/secret/s", "/zone/open/hard");
@@ -147,10 +145,7 @@ TEST_CASE("unix sockets: abstract names") {
 }
 
 TEST_CASE("unix sockets: bound to names") {
-  Scene scene(here(), [] {
-    put_directory("/zone/open");
-    put_directory("/zone/secret");
-  });
+  Scene scene(here(), nothing);
   scene.allows("bind-unix /zone/open/new");
   scene.allows("bind-unix @mine");
   scene.refuses("bind-unix /zone/secret/new", EACCES, {{"unix.bind", "/zone/secret/new", "no-permit"}});
