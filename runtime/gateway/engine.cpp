@@ -437,7 +437,11 @@ void Engine::begin(Workspace& work) const {
 bool Engine::allows(Query& query) const {
   Workspace& work = *query.work_;
   if (work.environment == FlatMap::kNone) return false;
-  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
+  const EnvironmentPlan& plan = state_->plans->environments[work.environment];
+  if (plan.straight != nullptr) {
+    if (const auto allows = plan.straight->allows(state_->store, state_->plans->names, plan, work)) return *allows;
+  }
+  Pass pass(state_->store, state_->plans->names, plan, work);
   pass.find_groups();
   Sink forbids{nullptr, nullptr}, permits{nullptr, nullptr};
   pass.run(true, forbids);
@@ -452,7 +456,9 @@ void Engine::decide(Query& query, Answer& answer) const {
   answer.determining.clear();
   answer.errors.clear();
   if (work.environment == FlatMap::kNone) return;
-  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
+  const EnvironmentPlan& plan = state_->plans->environments[work.environment];
+  if (plan.straight != nullptr && plan.straight->decide(state_->store, state_->plans->names, plan, work, answer)) return;
+  Pass pass(state_->store, state_->plans->names, plan, work);
   pass.find_groups();
   Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
   work.permits.clear();

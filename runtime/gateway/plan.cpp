@@ -66,6 +66,7 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     plan.shapes[principal_kind] |= static_cast<std::uint8_t>(1u << resource_kind);
     plan.by_scopes.insert(pair_key(principal, resource), group);
   }
+  plan.straight = Straight::make(table, plan, nodes, store);
   return plan;
 }
 

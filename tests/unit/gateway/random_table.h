@@ -87,6 +87,33 @@ inline std::vector<std::string> random_atoms(bool wide, bool general) {
   return atoms;
 }
 
+// Of stored entities alone, some of many.
+inline std::vector<std::string> stored_atoms(Random& r) {
+  std::vector<std::string> atoms;
+  for (const std::string& atom : random_atoms(false, false)) {
+    if (atom.find("\"context\"") == std::string::npos) atoms.push_back(atom);
+  }
+  const std::string owner = dot(kResource, "owner");
+  for (const char* name : {"team", "teams", "owner", "tags", "dept"}) {
+    atoms.push_back(op("in", kPrincipal, dot(kResource, name)));
+    atoms.push_back(op("in", kResource, dot(owner, name)));
+    atoms.push_back(op("contains", dot(kResource, name), kPrincipal));
+    atoms.push_back(op("==", kPrincipal, dot(kResource, name)));
+  }
+  for (const std::string& of : {kPrincipal, kResource, owner, dot(kResource, "r"), dot(kResource, "dept")}) {
+    atoms.push_back(R"({"has":[)" + of + R"(,"dept"]})");
+    atoms.push_back(dot(of, "admin"));
+    atoms.push_back(op("in", kPrincipal, dot(of, "s")));
+  }
+  atoms.push_back(op("in", kPrincipal, R"({"Set":[)" + entity("Team", "g1") + "," + entity("User", "u4") + "]}"));
+  std::vector<std::string> some;
+  for (std::size_t i = 6 + r.below(12); i > 0; --i) {
+    const std::string& atom = atoms[r.below(atoms.size())];
+    if (std::find(some.begin(), some.end(), atom) == some.end()) some.push_back(atom);
+  }
+  return some;
+}
+
 inline std::string random_rows(Random& r, std::size_t policy, std::size_t atoms) {
   auto pair = [&](const char* outcome) { return "[" + number(r.below(atoms)) + ",\"" + outcome + "\"]"; };
   auto any = [&] { return pair(r.chance(75) ? "true" : "false"); };
@@ -103,14 +130,13 @@ inline std::string random_rows(Random& r, std::size_t policy, std::size_t atoms)
   return rows;
 }
 
-inline std::string random_table(Random& r, std::size_t count, bool wide, bool general = true) {
-  const std::vector<std::string> atoms = random_atoms(wide, general);
+inline std::string random_table(Random& r, std::size_t count, const std::vector<std::string>& atoms, unsigned formulas = 4) {
   const char* scopes[] = {"null", R"({"in":{"type":"Team","id":"g1"}})", R"({"==":{"type":"User","id":"u3"}})"};
   std::string policies, rows[4], exprs;
   for (std::size_t p = 0; p < count; ++p) {
     policies += (p ? "," : "") + std::string(R"({"id":"p)") + number(p) + R"(","effect":")" + (r.chance(30) ? "forbid" : "permit") +
                 R"(","annotations":{},"source":{"file":"","begin":0,"end":0,"line":1,"column":1}})";
-    if (r.chance(4)) {
+    if (r.chance(formulas)) {
       exprs += (exprs.empty() ? "" : ",") + std::string(R"({"policy":)") + number(p) + R"(,"formula":{"||":[{"atom":)" +
                number(r.below(atoms.size())) + R"(},{"!":[{"atom":)" + number(r.below(atoms.size())) + "}]}]}}";
       continue;
@@ -130,6 +156,10 @@ inline std::string random_table(Random& r, std::size_t count, bool wide, bool ge
          R"(],"actions":[{"uid":{"type":"Action","id":"read"},"parents":[]}],"environments":[)"
          R"({"principal":"User","action":{"type":"Action","id":"read"},"resource":"Doc","atoms":[)" + joined +
          R"(],"groups":[)" + groups + "]}]}";
+}
+
+inline std::string random_table(Random& r, std::size_t count, bool wide, bool general = true) {
+  return random_table(r, count, random_atoms(wide, general));
 }
 
 inline Value string(const std::string& s) { return Value(s); }
