@@ -87,7 +87,9 @@ struct EnvironmentPlan {
 inline constexpr std::uint32_t kIndexFrom = 24;   // rules of a block
 
 std::uint64_t value_key(const Cell& cell);        // of Bool, Long, String, entity
-EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms, const Store& store);
+// Without an index: for policies that came when the texts had their numbers, so that others have none.
+EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
+                                 const Store& store, bool indexed = true);
 BlockIndex index_block(const EnvironmentPlan& plan, std::span<const Rule> rules, std::uint32_t first);
 
 }  // namespace kerf::gateway

@@ -162,6 +162,9 @@ class Store final : public EntitySource {
   Cell view(const Value& value) const;
   Cell view(std::string_view text) const;
   Cell literal(const Value& value);   // with members; for literals of the table, which must stay
+  Cell later_literal(const Value& value, CellMemory& memory) {   // of a copy, for literals of later policies
+    return value.kind() == ValueKind::record ? view(value) : encode(value, memory, false);
+  }
   std::size_t bytes() const;
 
   // As a source for the general evaluator.
