@@ -194,6 +194,15 @@ TEST_CASE("policies come and go, and do not pile up") {
     if (!query.fits(editor.engine())) query = Query(editor.engine()), ++anew;
   }
   CHECK(anew < 10);
+  const std::size_t before = anew;
+  for (std::size_t i = 0; i < 140; ++i) {
+    PolicyChange change;
+    change.add = read(table_text({{"m" + number(i), random_policy(r, atoms.size())}}, atoms));
+    REQUIRE(editor.change(change).ok());
+    if (!query.fits(editor.engine())) query = Query(editor.engine()), ++anew;
+  }
+  CHECK(editor.engine().policies() == 441);
+  CHECK(anew == before + 1);
 }
 
 TEST_CASE("policies of another schema are refused") {
