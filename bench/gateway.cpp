@@ -77,7 +77,7 @@ class Runner {
 
 // Of each request the minimum over repetitions of a short run.
 std::vector<double> minima(Runner& runner, std::size_t requests) {
-  constexpr int kRepetitions = 25, kRun = 16;
+  constexpr int kRepetitions = 25, kRun = 64;
   std::vector<double> best(requests, 1e18);
   for (int repetition = 0; repetition < kRepetitions; ++repetition) {
     for (std::size_t i = 0; i < requests; ++i) {
