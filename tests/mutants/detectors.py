@@ -107,7 +107,7 @@ def golden_tests(copy, build, scratch):
 class Tests:
     """Every test with the places that it reaches. That is measured once for a build and kept in `kept`."""
 
-    def __init__(self, copy, build, scratch, kept):
+    def __init__(self, copy, build, scratch, kept, slowest):
         os.makedirs(scratch, exist_ok=True)
         self.found = collections.Counter()   # (test, file or function): what finds one mutant finds its neighbours
         stamp = max(os.stat(f"{build}/{name}").st_mtime for name in UNITS + ["golden", "kerf", "kerf-codegen"])
@@ -123,6 +123,7 @@ class Tests:
             self.tests.append(test)
         rows = [{"name": t.name, "seconds": t.seconds, "seen": sorted(t.seen)} for t in self.tests]
         json.dump({"stamp": stamp, "tests": rows}, open(kept, "w"))
+        self.tests = [t for t in self.tests if t.seconds <= slowest]
         self.reached = set().union(*(t.seen for t in self.tests))
 
     def judge(self, n, file, function):

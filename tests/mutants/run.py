@@ -20,7 +20,7 @@ class Check:
             self.build_copy(options)
         self.mutants = {m["number"]: m for m in json.load(open(f"{self.copy}/mutants.json"))}
         self.name_mutants()
-        self.tests_hash = hash_of_tests(options.source)
+        self.tests_hash = f"{hash_of_tests(options.source)} {options.slowest}"
         self.verdicts = self.read_verdicts()   # mutant -> (what, by which)
         self.lock = threading.Lock()
 
@@ -77,25 +77,39 @@ class Check:
         if not rest:
             return
         print(f"{len(rest)} of {len(numbers)} have no verdict yet", flush=True)
-        tests = Tests(self.copy, self.build, f"{self.work}/scratch", f"{self.work}/tests.json")
+        tests = Tests(self.copy, self.build, f"{self.work}/scratch", f"{self.work}/tests.json", self.options.slowest)
         deadline = time.time() + self.options.minutes * 60
+        programs = Programs(self.build, self.options.programs, self.options.most)
+        left, ended = collections.deque(), threading.Event()   # what no program finds; there will be no more of them
 
-        def worker():
-            programs = Programs(self.build, self.options.programs, self.options.most)
-            while time.time() < deadline:
-                with self.lock:
-                    if not rest:
-                        break
-                    n = rest.popleft()
-                m = self.mutants[n]
-                found = programs.judge(n) or tests.judge(n, m["file"], m["file"] + m["function"])
-                reached = n in programs.reached or n in tests.reached
-                self.keep_verdict(n, *(found or ("SURVIVES" if reached else "unreached", "")))
+        def by_programs():
+            while rest and time.time() < deadline:
+                n = rest.popleft()
+                if found := programs.judge(n):
+                    self.keep_verdict(n, *found)
+                else:
+                    left.append(n)
             programs.close()
+            ended.set()
 
-        threads = [threading.Thread(target=worker) for _ in range(self.options.jobs)]
+        def by_tests():
+            while time.time() < deadline:
+                try:
+                    n = left.popleft()
+                except IndexError:
+                    if ended.wait(1) and not left:
+                        return
+                    continue
+                m = self.mutants[n]
+                reached = n in programs.reached or n in tests.reached
+                found = tests.judge(n, m["file"], m["file"] + m["function"])
+                self.keep_verdict(n, *(found or ("SURVIVES" if reached else "unreached", "")))
+
+        threads = [threading.Thread(target=by_tests) for _ in range(self.options.jobs - 1)]
         for t in threads:
             t.start()
+        by_programs()
+        by_tests()
         for t in threads:
             t.join()
 
@@ -176,5 +190,6 @@ parser.add_argument("--most", type=int, default=12, help="programs for one mutan
 parser.add_argument("--files", default="", help="regular expression: the faults of these files only")
 parser.add_argument("--keep", action="store_true", help="what was built the last time, as it is")
 parser.add_argument("--only", default="", help="part of `FILE FUNCTION OPERATOR`")
+parser.add_argument("--slowest", type=float, default=1e6, help="seconds: tests that take longer are left out")
 parser.add_argument("--minutes", type=float, default=1e6, help="time for the runs")
 sys.exit(Check(parser.parse_args()).main())
