@@ -109,7 +109,8 @@ Verdict judge(const Sample& sample, bool kernel) {
   if (Verdict v = judge_table(program.module, sample, events, bytes_of(artefacts->bundle.files, "table.json")); v != alive) return v;
   if (!kernel) return alive;
   Result<std::vector<Answer>> answers = decide_by_object(program.module, artefacts->bundle, nullptr, sample.generated.events);
-  return answers && *answers == sample.kernel ? alive : in_kernel;
+  if (!answers) return object;   // it cannot be loaded
+  return *answers == sample.kernel ? alive : in_kernel;
 }
 
 // Empty, or what is wrong without a fault.

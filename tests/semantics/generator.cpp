@@ -165,7 +165,10 @@ std::string Generator::unknown_atom() {
 
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
-  switch (pick(29)) {
+  switch (pick(31)) {
+    case 29:
+      return fmt::format("(if principal.admin && {} then resource.port == {} else context.uid < {})", chance(50), one_of(ports_), small_long());
+    case 30: return fmt::format("[resource] == [Endpoint::\"{}\"]", any_endpoint());
     case 25: return "principal.ports.containsAny([resource.port, context.uid + 9223372036854775807])";
     case 26: return fmt::format("[resource.port, context.uid].containsAll([principal.level, {}])", one_of(ports_));
     case 27: return fmt::format("{{n: {}, u: context.uid + {}}} == {{u: principal.level, n: resource.port}}", one_of(ports_), small_long());
