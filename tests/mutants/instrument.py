@@ -23,6 +23,7 @@ class Instrument:
         self.path, self.text, self.skip = path, text, skip
         self.mutants, self.opens, self.closes, self.replaced = [], [], [], []
         self.function = self.function_hash = ""
+        self.idle = set()   # where a `break` begins after which the switch would end anyway
 
     # ---- edits ----
     def place(self, cursor, operator):
@@ -99,6 +100,8 @@ class Instrument:
     def statement(self, cursor):
         """An expression, `continue` or `break` that is a statement of a block, or the only one of a branch."""
         text = self.text[cursor.extent.start.offset:cursor.extent.end.offset]
+        if cursor.extent.start.offset in self.idle:
+            return
         if cursor.kind in (K.CONTINUE_STMT, K.BREAK_STMT):
             operator = "lost jump"
         elif cursor.kind.is_expression() and not text.startswith((b"check(", b"internal_error(")):
@@ -112,7 +115,17 @@ class Instrument:
         if n is not None:   # in braces, or an `else` that follows would be of this `if`
             self.wrap(cursor.extent.start.offset, end, f"{{ if (!kerf_mutants::on({n})) ", " }")
 
+    def switch(self, statements):
+        for statement in reversed(statements):
+            while statement.kind in (K.CASE_STMT, K.DEFAULT_STMT):
+                statement = list(statement.get_children())[-1]
+            if statement.kind != K.BREAK_STMT:
+                return
+            self.idle.add(statement.extent.start.offset)
+
     def case(self, cursor, body):
+        if body.kind == K.BREAK_STMT:
+            return
         n = self.place(cursor, "dropped case")
         if n is not None:
             self.wrap(body.extent.start.offset, body.extent.start.offset, f"if (kerf_mutants::on({n})) break; else ", "")
@@ -164,6 +177,8 @@ class Instrument:
                 self.case(cursor, children[-1])
             self.block([children[-1]])
             return self.visit(children[-1])
+        if kind == K.SWITCH_STMT and children[-1].kind == K.COMPOUND_STMT:
+            self.switch(list(children[-1].get_children()))
         if kind == K.COMPOUND_STMT:
             self.block(children)
         elif kind == K.IF_STMT:

@@ -3,7 +3,7 @@
     run.py SOURCE BUILD [--count N] [--seed S] [--jobs J] [--programs P] [--most M] [--files REGEX] [--only TEXT] [--minutes T]
 BUILD is a configured build directory. Verdicts are kept: what was found is not run again while the text of its function stays,
 and what was not while the tests stay. See docs/testing.md."""
-import argparse, collections, hashlib, json, os, random, re, subprocess, sys, threading, time
+import argparse, collections, hashlib, json, os, re, subprocess, sys, threading, time
 from detectors import UNITS, Programs, Tests
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -61,7 +61,7 @@ class Check:
         """Functions take turns, so that a sample meets as many of them as it can."""
         turns, of_function = {}, collections.Counter()
         numbers = [n for n, m in self.mutants.items() if self.wanted(m)]
-        random.Random(self.options.seed).shuffle(numbers)
+        numbers.sort(key=lambda n: hashlib.sha256(f"{self.options.seed} {self.mutants[n]['name']}".encode()).digest())
         for n in numbers:
             place = self.mutants[n]["file"], self.mutants[n]["function"]
             turns[n] = of_function[place]
@@ -125,11 +125,11 @@ class Check:
         table, left = collections.defaultdict(collections.Counter), []
         for n in numbers:
             what, by = self.verdicts[n]
-            if self.key(n) in equivalents:
+            if entry := self.equivalent(n, equivalents):
                 if what in ("SURVIVES", "unreached"):
                     what = "equivalent"
-                else:
-                    problems.append(f"said to be equivalent, but found by {by}: {' | '.join(self.key(n))}")
+                elif entry[2] != "*":
+                    problems.append(f"said to be equivalent, but found by {by}: {' | '.join(entry)}")
             table[self.mutants[n]["operator"]][what] += 1
             table["in all"][what] += 1
             if what in ("SURVIVES", "unreached"):
@@ -155,6 +155,11 @@ class Check:
         m = self.mutants[n]
         return (m["file"], m["function"], m["operator"], m["text"])
 
+    def equivalent(self, n, equivalents):
+        """The entry that names it, or all of its function."""
+        file, function, operator, text = self.key(n)
+        return next((k for k in ((file, function, operator, text), (file, function, "*", "*")) if k in equivalents), None)
+
 
 def hash_of_tests(source):
     listed = subprocess.run(["git", "-C", source, "ls-files", "-co", "--exclude-standard", "tests"], capture_output=True, text=True, check=True)
@@ -166,6 +171,7 @@ def hash_of_tests(source):
 def read_equivalents(path, mutants):
     """Lines `FILE | FUNCTION | OPERATOR | TEXT`, each followed by an indented line that says why nothing changes."""
     known = {(m["file"], m["function"], m["operator"], m["text"]) for m in mutants}
+    known |= {(file, function, "*", "*") for file, function, _, _ in known}
     found, problems, lines = {}, [], []
     if os.path.exists(path):
         lines = [line.rstrip("\n") for line in open(path) if line.strip() and not line.startswith("#")]
@@ -185,8 +191,8 @@ parser.add_argument("build")
 parser.add_argument("--count", type=int, default=0, help="a random sample; 0: all")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--jobs", type=int, default=2)
-parser.add_argument("--programs", type=int, default=60)
-parser.add_argument("--most", type=int, default=12, help="programs for one mutant")
+parser.add_argument("--programs", type=int, default=100)
+parser.add_argument("--most", type=int, default=25, help="programs for one mutant")
 parser.add_argument("--files", default="", help="regular expression: the faults of these files only")
 parser.add_argument("--keep", action="store_true", help="what was built the last time, as it is")
 parser.add_argument("--only", default="", help="part of `FILE FUNCTION OPERATOR`")
