@@ -22,7 +22,7 @@ class Check:
         self.name_mutants()
         self.tests_hash = f"{hash_of_tests(options.source)} {options.slowest}"
         self.verdicts = self.read_verdicts()   # mutant -> (what, by which)
-        self.lock = threading.Lock()
+        self.lock, self.measuring = threading.Lock(), threading.Lock()
 
     def build_copy(self, o):
         subprocess.run(["/usr/bin/python3", f"{HERE}/instrument.py", o.source, f"{o.build}/compile_commands.json", self.copy], check=True)
@@ -77,7 +77,6 @@ class Check:
         if not rest:
             return
         print(f"{len(rest)} of {len(numbers)} have no verdict yet", flush=True)
-        tests = Tests(self.copy, self.build, f"{self.work}/scratch", f"{self.work}/tests.json", self.options.slowest)
         deadline = time.time() + self.options.minutes * 60
         programs = Programs(self.build, self.options.programs, self.options.most)
         left, ended = collections.deque(), threading.Event()   # what no program finds; there will be no more of them
@@ -93,6 +92,8 @@ class Check:
             ended.set()
 
         def by_tests():
+            with self.measuring:   # the first one measures, the others read
+                tests = Tests(self.copy, self.build, f"{self.work}/scratch", f"{self.work}/tests.json", self.options.slowest)
             while time.time() < deadline:
                 try:
                     n = left.popleft()
