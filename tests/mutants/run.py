@@ -41,12 +41,14 @@ class Check:
 
     def read_verdicts(self):
         kept, path = {}, f"{self.work}/verdicts.jsonl"
+        self.again = set()   # names of what survived other tests
         for line in open(path) if os.path.exists(path) else []:
             row = json.loads(line)
             if row["what"] not in ("SURVIVES", "unreached") or row["tests"] == self.tests_hash:
                 kept[row["name"]] = (row["what"], row["by"])
             else:
                 kept.pop(row["name"], None)
+                self.again.add(row["name"])
         return {n: kept[m["name"]] for n, m in self.mutants.items() if m["name"] in kept}
 
     def keep_verdict(self, n, what, by):
@@ -66,7 +68,7 @@ class Check:
             place = self.mutants[n]["file"], self.mutants[n]["function"]
             turns[n] = of_function[place]
             of_function[place] += 1
-        numbers.sort(key=lambda n: turns[n])
+        numbers.sort(key=lambda n: (self.mutants[n]["name"] in self.again, turns[n]))   # what is new comes first
         return numbers[:self.options.count or None]
 
     def wanted(self, m):

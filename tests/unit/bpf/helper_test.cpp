@@ -101,6 +101,15 @@ TEST_CASE("helper: the object that it made is taken, with its programs and maps"
   for (const std::string& name : object->layout.programs) CHECK(std::find(maps.begin(), maps.end(), name) == maps.end());
 }
 
+TEST_CASE("helper: nothing stays open") {
+  Rig rig;
+  auto open_files = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()); };
+  const auto before = open_files();
+  CHECK(rig.helper.refusal(rig.program, rig.good.bytes) == "");
+  CHECK(rig.helper.refusal(rig.program, "nothing") != "");
+  CHECK(open_files() == before);
+}
+
 TEST_CASE("helper: what is no BPF object is refused") {
   Rig rig;
   const char* refused = "made no BPF object";
