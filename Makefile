@@ -48,10 +48,12 @@ fuzz:
 	tests/fuzz/run.sh $(TARGET) $(SECONDS) $(CORPUS)
 
 # Faults in lowering, staging and table emission, one at a time: make mutants MUTANTS=300 FILES=passes/stage
-# MUTANTS=0: all of them, which takes hours.
+# MUTANTS=0: all of them, which takes hours; the next run goes on where one ended.
 MUTANTS ?= 300
 FILES ?=
+JOBS ?= 2
+MINUTES ?=
 mutants:
 	scripts/setup.sh mutants
 	cmake --preset release
-	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --files '$(FILES)'
+	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --jobs $(JOBS) --files '$(FILES)' $(if $(MINUTES),--minutes $(MINUTES))

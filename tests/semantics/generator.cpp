@@ -165,7 +165,14 @@ std::string Generator::unknown_atom() {
 
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
-  switch (pick(25)) {
+  switch (pick(31)) {
+    case 29:
+      return fmt::format("(if principal.admin && {} then resource.port == {} else context.uid < {})", chance(50), one_of(ports_), small_long());
+    case 30: return fmt::format("[resource] == [Endpoint::\"{}\"]", any_endpoint());
+    case 25: return "principal.ports.containsAny([resource.port, context.uid + 9223372036854775807])";
+    case 26: return fmt::format("[resource.port, context.uid].containsAll([principal.level, {}])", one_of(ports_));
+    case 27: return fmt::format("{{n: {}, u: context.uid + {}}} == {{u: principal.level, n: resource.port}}", one_of(ports_), small_long());
+    case 28: return fmt::format("principal.ports.containsAll([resource.port, {}])", one_of(ports_));
     case 18: return fmt::format("{{n: resource.port, u: context.uid}} == {{n: {}, u: {}}}", one_of(ports_), small_long());
     case 19: return fmt::format("{{n: resource.port, u: context.uid + {}}}.n < principal.level", small_long());
     case 20: return fmt::format("[context.uid, resource.port].containsAny([principal.level, {}])", small_long());
