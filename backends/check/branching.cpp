@@ -17,21 +17,25 @@ Bounds Facts::own(const Number& form) const {
   return known == known_.end() ? Bounds{} : known->second;
 }
 
-Bounds Facts::product_bounds(const Product& inputs) const {
+// `deep`: what is known of a product's parts may follow from other forms.
+Bounds Facts::product_bounds(const Product& inputs, bool deep) const {
   Bounds all{1, 1};
-  for (Input input : inputs) all = product(all, common(numbers_->source(input).bounds, own({{{{input}, 1}}, 0})));
+  for (Input input : inputs) {
+    const Number part{{{{input}, 1}}, 0};
+    all = product(all, deep && inputs.size() > 1 ? of(part, false) : common(numbers_->source(input).bounds, own(part)));
+  }
   return inputs.size() == 1 ? all : common(all, own({{{inputs, 1}}, 0}));
 }
 
-Bounds Facts::alone(const Number& n) const {
+Bounds Facts::alone(const Number& n, bool deep) const {
   Bounds all{n.constant, n.constant};
-  for (const auto& [inputs, factor] : n.terms) all = sum(all, product({factor, factor}, product_bounds(inputs)));
+  for (const auto& [inputs, factor] : n.terms) all = sum(all, product({factor, factor}, product_bounds(inputs, deep)));
   return all;
 }
 
 // n is another form and a rest: n = form + rest, n = rest - form.
-Bounds Facts::of(const Number& n) const {
-  Bounds all = alone(n);
+Bounds Facts::of(const Number& n, bool deep) const {
+  Bounds all = alone(n, deep);
   if (n.terms.empty()) return all;
   const Number bare{n.terms, 0};
   auto shift = [&](const Bounds& b) { return sum(b, {n.constant, n.constant}); };
@@ -43,8 +47,8 @@ Bounds Facts::of(const Number& n) const {
     Numbers free;
     const Number less = free.add(bare, form, -1), more = free.add(bare, form, 1);
     if (free.lost()) continue;
-    if (less.terms.size() <= 2) all = common(all, shift(sum(bounds, alone(less))));
-    if (more.terms.size() <= 2) all = common(all, shift(sum({-bounds.most, -bounds.least}, alone(more))));
+    if (less.terms.size() <= 2) all = common(all, shift(sum(bounds, alone(less, false))));
+    if (more.terms.size() <= 2) all = common(all, shift(sum({-bounds.most, -bounds.least}, alone(more, false))));
   }
   return all;
 }

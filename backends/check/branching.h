@@ -15,15 +15,16 @@ namespace kerf::proof {
 class Facts {
  public:
   explicit Facts(const Numbers& numbers) : numbers_(&numbers) {}
-  Bounds of(const Number& n) const;
+  Bounds of(const Number& n) const { return of(n, true); }
   // The answer, if it follows.
   std::optional<bool> answer(const Question& question) const;
   bool learn(const Question& question, bool answer);   // false: that cannot be
 
  private:
   Bounds own(const Number& form) const;
-  Bounds alone(const Number& n) const;
-  Bounds product_bounds(const Product& inputs) const;
+  Bounds of(const Number& n, bool deep) const;
+  Bounds alone(const Number& n, bool deep) const;
+  Bounds product_bounds(const Product& inputs, bool deep) const;
 
   const Numbers* numbers_;
   std::map<Number, Bounds> known_;                      // by form

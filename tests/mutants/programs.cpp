@@ -63,8 +63,7 @@ bool by_proof(const Diagnostics& diagnostics) {
 }
 
 Verdict judge(const GeneratedProgram& generated, bool kernel) {
-  ProgramText source{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema},
-                     InputFile{"entities.json", generated.entities}};
+  const ProgramText source = program_text(generated);
   Program program = check_program(source);
   if (program.diagnostics.has_errors()) return refused;
   std::optional<Artefacts> artefacts = compile_program(program, source, {codegen_helper_path()});
