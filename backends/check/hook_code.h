@@ -1,17 +1,12 @@
-// The generated code of the object, run instruction by instruction: does condition N hold for this event and these values?
+// The generated code of the object, instruction by instruction, on numbers that are not known: does condition N hold?
 #pragma once
-#include <optional>
-#include <span>
-
+#include "backends/check/hook_inputs.h"
 #include "backends/check/read_object.h"
 
 namespace kerf::proof {
 
-enum class CodeAnswer { fails, holds, refuses };
-
-// `seen`: struct kerf_seen; `values`: KERF_VALUE_SLOTS of struct kerf_value. Nothing: it has instructions that conditions
-// do not have, or reads elsewhere.
-std::optional<CodeAnswer> run_condition(const ObjectTables& object, std::uint32_t condition, std::span<const std::uint8_t> seen,
-                                        std::span<const std::uint8_t> values);
+// For a walk of `branching`: true or false; error: the code refuses. It gives up at instructions that conditions do not
+// have, or that read elsewhere.
+Outcome walk_condition(Branching& branching, HookInputs& inputs, const ObjectTables& object, std::uint32_t condition);
 
 }  // namespace kerf::proof

@@ -44,11 +44,6 @@ struct Sample {
   std::vector<Answer> events, requests, kernel;
 };
 
-ProgramText text_of(const Sample& sample) {
-  return {{{"policies.cedar", sample.generated.policies}}, InputFile{"schema.cedarschema", sample.generated.schema},
-          InputFile{"entities.json", sample.generated.entities}};
-}
-
 Answer by_reference(const Module& module, const Request& request, const Entities& entities) {
   Decision d = authorize(module, request, entities);
   Answer answer{d.allow, {}, {}};
@@ -94,7 +89,7 @@ Verdict judge_table(const Module& module, const Sample& sample, const std::vecto
 }
 
 Verdict judge(const Sample& sample, bool kernel) {
-  const ProgramText text = text_of(sample);
+  const ProgramText text = program_text(sample.generated);
   Program program = check_program(text, {}, {.residual = sample.residual});
   if (program.diagnostics.has_errors()) return refused;
   std::optional<Artefacts> artefacts = compile_program(program, text, {codegen_helper_path()});
@@ -115,7 +110,7 @@ Verdict judge(const Sample& sample, bool kernel) {
 
 // Empty, or what is wrong without a fault.
 std::string prepare(Sample& sample, bool kernel) {
-  const ProgramText text = text_of(sample);
+  const ProgramText text = program_text(sample.generated);
   Program program = check_program(text, {}, {.residual = sample.residual});
   if (program.diagnostics.has_errors()) return program.diagnostics.all().back().message;
   std::optional<Artefacts> artefacts = compile_program(program, text, {codegen_helper_path()});

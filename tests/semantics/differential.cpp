@@ -106,7 +106,10 @@ class Differential {
 };
 
 bool Differential::fail(const std::string& why) {
-  fmt::print("seed {}: {}\n--- policies\n{}--- entities\n{}\n", seed_, why, generated_->policies, generated_->entities);
+  fmt::print("seed {}: {}\n--- policies\n{}", seed_, why, generated_->policies);
+  const ProgramText text = program_text(*generated_);
+  if (text.links) fmt::print("--- templates\n{}--- links\n{}\n", text.policies[1].text, text.links->text);
+  fmt::print("--- entities\n{}\n", generated_->entities);
   return false;
 }
 
@@ -121,8 +124,7 @@ bool Differential::same(const char* who, const Answer& reference, const Answer& 
 bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bool kernel, Tally& events) {
   generated_ = &generated;
   seed_ = seed;
-  ProgramText source{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema},
-                     InputFile{"entities.json", generated.entities}};
+  const ProgramText source = program_text(generated);
   Program program = check_program(source);
   if (program.diagnostics.has_errors()) {
     return fail("the program does not compile:\n" + render(program.sources, program.diagnostics, ErrorFormat::plain, false));
@@ -163,7 +165,7 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bo
   }
   for (const Policy& policy : module.policies) collect_ops(policy, ops);
   if (oracle_.running()) {
-    Result<std::vector<Answer>> answers = oracle_.ask(generated.policies, generated.schema, questions);
+    Result<std::vector<Answer>> answers = oracle_.ask(generated.policies, generated.schema, questions, generated.templates, generated.links);
     if (!answers) return fail("official engine: " + answers.error().message);
     for (std::size_t i = 0; i < questions.size(); ++i) {
       if (!same("official engine", references[i], (*answers)[i], questions[i].request)) return false;
