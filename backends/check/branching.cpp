@@ -6,7 +6,7 @@ namespace kerf::proof {
 
 namespace {
 
-constexpr std::size_t kMaxLeaves = 1u << 16, kMaxChoices = 4096;
+constexpr std::size_t kMaxLeaves = 1u << 14, kMaxChoices = 4096;
 constexpr Wide kMaxWraps = 8;
 
 }  // namespace
@@ -67,22 +67,22 @@ bool Facts::learn(const Question& question, bool answer) {
 }
 
 // ---- walks ----
-std::optional<Diagram> Branching::explore(Diagrams& diagrams, const std::function<Diagram(const Question&)>& variable, const std::function<Outcome()>& walk) {
-  std::vector<Leaf> leaves;
+std::optional<Branching::Leaves> Branching::explore(const std::function<std::uint32_t()>& walk) {
+  Leaves leaves;
   choices_.clear();
   lost_ = false;
   do {
     facts_ = Facts(numbers);
     at_ = 0;
     possible_ = true;
-    const Outcome outcome = walk();
+    const std::uint32_t result = walk();
     if (lost() || leaves.size() >= kMaxLeaves) return std::nullopt;
     Leaf& leaf = leaves.emplace_back();
     for (const Choice& choice : choices_) leaf.choices.emplace_back(choice.question, choice.answer);
-    leaf.outcome = outcome;
+    leaf.result = result;
     leaf.possible = possible_;
   } while (next());
-  return build(diagrams, variable, leaves.data(), leaves.data() + leaves.size(), 0).value_or(Diagrams::kFalse);
+  return leaves;
 }
 
 bool Branching::next() {
@@ -92,16 +92,30 @@ bool Branching::next() {
   return true;
 }
 
-// Leaves come in the order of their choices, true before false. Nothing: no leaf is possible.
-std::optional<Diagram> Branching::build(Diagrams& diagrams, const std::function<Diagram(const Question&)>& variable, const Leaf* begin, const Leaf* end,
-                                        std::size_t depth) {
-  if (begin == end) return std::nullopt;
-  if (depth == begin->choices.size()) return begin->possible ? std::optional(Diagrams::of(begin->outcome)) : std::nullopt;
-  const Leaf* middle = std::partition_point(begin, end, [&](const Leaf& leaf) { return leaf.choices[depth].second; });
-  const Diagram asked = variable(begin->choices[depth].first);
-  const auto yes = build(diagrams, variable, begin, middle, depth + 1), no = build(diagrams, variable, middle, end, depth + 1);
-  if (!yes || !no) return yes ? yes : no;
-  return diagrams.select(asked, *no, *yes, Diagrams::kError);
+namespace {
+
+struct Builder {
+  Diagrams& diagrams;
+  const std::function<Diagram(const Question&)>& variable;
+  const std::function<Diagram(std::uint32_t)>& result;
+
+  // Leaves come in the order of their choices, true before false. Nothing: no leaf is possible.
+  std::optional<Diagram> build(const Branching::Leaf* begin, const Branching::Leaf* end, std::size_t depth) {
+    if (begin == end) return std::nullopt;
+    if (depth == begin->choices.size()) return begin->possible ? std::optional(result(begin->result)) : std::nullopt;
+    const Branching::Leaf* middle = std::partition_point(begin, end, [&](const Branching::Leaf& leaf) { return leaf.choices[depth].second; });
+    const Diagram asked = variable(begin->choices[depth].first);
+    const auto yes = build(begin, middle, depth + 1), no = build(middle, end, depth + 1);
+    if (!yes || !no) return yes ? yes : no;
+    return diagrams.select(asked, *no, *yes, Diagrams::kError);
+  }
+};
+
+}  // namespace
+
+Diagram Branching::build(Diagrams& diagrams, const Leaves& leaves, const std::function<Diagram(const Question&)>& variable,
+                         const std::function<Diagram(std::uint32_t)>& result) {
+  return Builder{diagrams, variable, result}.build(leaves.data(), leaves.data() + leaves.size(), 0).value_or(Diagrams::kFalse);
 }
 
 bool Branching::choose(const Question& question) {

@@ -34,8 +34,17 @@ class Branching {
  public:
   explicit Branching(Numbers& numbers) : numbers(numbers), facts_(numbers) {}
 
-  // All walks. `variable`: the diagram of a question. Nothing: the walk gave up, or there are too many.
-  std::optional<Diagram> explore(Diagrams& diagrams, const std::function<Diagram(const Question&)>& variable, const std::function<Outcome()>& walk);
+  // All walks, with what each came to. Nothing: a walk gave up, or there are too many.
+  struct Leaf {
+    std::vector<std::pair<Question, bool>> choices;
+    std::uint32_t result;
+    bool possible;
+  };
+  using Leaves = std::vector<Leaf>;
+  std::optional<Leaves> explore(const std::function<std::uint32_t()>& walk);
+  // `variable`: the diagram of a question; `result`: of what a walk came to.
+  static Diagram build(Diagrams& diagrams, const Leaves& leaves, const std::function<Diagram(const Question&)>& variable,
+                       const std::function<Diagram(std::uint32_t)>& result);
 
   // For walks.
   bool at_most(const Number& n, Wide bound);
@@ -43,6 +52,7 @@ class Branching {
   Bounds bounds(const Number& n) const { return facts_.of(n); }
   void give_up() { lost_ = true; }
   bool lost() const { return lost_ || numbers.lost(); }
+  bool has_chosen() const { return at_ != 0; }
   // The number of this width that n is modulo 2^bits.
   Number unsigned_part(const Number& n, unsigned bits);
   Number signed_part(const Number& n, unsigned bits);
@@ -56,15 +66,8 @@ class Branching {
     Question question;
     bool answer, open;
   };
-  struct Leaf {
-    std::vector<std::pair<Question, bool>> choices;
-    Outcome outcome;
-    bool possible;
-  };
   bool choose(const Question& question);
   bool next();
-  static std::optional<Diagram> build(Diagrams& diagrams, const std::function<Diagram(const Question&)>& variable, const Leaf* begin, const Leaf* end,
-                                      std::size_t depth);
   Number part(const Number& n, unsigned bits, Wide from);
 
   Facts facts_;

@@ -47,7 +47,7 @@ class KernelCheck {
  public:
   KernelCheck(const Module& module, const ObjectTables& tables, const DecodedManifest& manifest, const CheckOptions& options,
               Diagnostics& diagnostics)
-      : module_(module), tables_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
+      : module_(module), tables_(tables), code_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
 
   Proved run() {
     same_policies();
@@ -431,7 +431,7 @@ class KernelCheck {
     Diagrams& d = conditions.diagrams;
     for (const Row& row : rows) {
       if (row.condition == 0 || made.contains(row.condition - 1)) continue;
-      const auto diagram = conditions.code(tables_, row.condition - 1);
+      const auto diagram = conditions.code(code_, row.condition - 1);
       if (!diagram) return report_.not_understood(policy, env.manifest->request, fmt::format("instructions of condition {}", row.condition - 1)), std::nullopt;
       const Diagram refuses = d.select(*diagram, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
       if (refuses != Diagrams::kFalse && conditions.possible_example(refuses)) {
@@ -481,6 +481,7 @@ class KernelCheck {
 
   const Module& module_;
   const ObjectTables& tables_;
+  const HookCode code_;
   const DecodedManifest& manifest_;
   const CheckOptions& options_;
   Report report_;

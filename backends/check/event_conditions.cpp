@@ -154,7 +154,12 @@ Diagram EventConditions::question(const Question& asked) {
 }
 
 Diagram EventConditions::code_atom(Term t) {
-  auto made = branching_.explore(diagrams, [&](const Question& q) { return question(q); }, [&] { return walk_atom(branching_, inputs_, hook_, t); });
+  const auto leaves = branching_.explore([&] { return static_cast<std::uint32_t>(walk_atom(branching_, inputs_, hook_, t)); });
+  std::optional<Diagram> made;
+  if (leaves) {
+    made = Branching::build(diagrams, *leaves, [&](const Question& q) { return question(q); },
+                            [](std::uint32_t outcome) { return Diagrams::of(static_cast<Outcome>(outcome)); });
+  }
   if (!made) {
     made = add_atom(t);
     not_understood_.insert(diagrams.variable_of(*made));
@@ -163,9 +168,35 @@ Diagram EventConditions::code_atom(Term t) {
   return *made;
 }
 
-std::optional<Diagram> EventConditions::code(const ObjectTables& object, std::uint32_t condition) {
-  return branching_.explore(diagrams, [&](const Question& q) { return question(q); },
-                            [&] { return walk_condition(branching_, inputs_, object, condition); });
+std::optional<Diagram> EventConditions::code(const HookCode& code, std::uint32_t condition) {
+  const auto point = code.begin(condition);
+  return point ? code_from(code, *point) : std::nullopt;
+}
+
+// Code has no loops, so points come to an end; one of an edited object that has is met again before it is known.
+std::optional<Diagram> EventConditions::code_from(const HookCode& code, const CodePoint& point) {
+  constexpr Diagram open = ~0u;
+  auto [known, fresh] = code_points_.try_emplace(point, open);
+  if (!fresh) return known->second == open ? std::nullopt : std::optional(known->second);
+  std::map<CodePoint, std::uint32_t> numbers;   // of points that follow: from 3 on, after the outcomes
+  std::vector<CodePoint> next;
+  const auto leaves = branching_.explore([&]() -> std::uint32_t {
+    HookCode::Result result = code.walk(branching_, inputs_, point);
+    if (!result.next) return static_cast<std::uint32_t>(result.outcome);
+    auto [it, first] = numbers.try_emplace(*result.next, static_cast<std::uint32_t>(numbers.size()) + 3);
+    if (first) next.push_back(std::move(*result.next));
+    return it->second;
+  });
+  if (!leaves) return std::nullopt;
+  std::vector<Diagram> after;
+  for (const CodePoint& one : next) {
+    const auto made = code_from(code, one);
+    if (!made) return std::nullopt;
+    after.push_back(*made);
+  }
+  return known->second = Branching::build(diagrams, *leaves, [&](const Question& q) { return question(q); }, [&](std::uint32_t result) {
+           return result < 3 ? Diagrams::of(static_cast<Outcome>(result)) : after[result - 3];
+         });
 }
 
 std::optional<std::vector<Choice>> EventConditions::possible_example(Diagram d) {

@@ -30,7 +30,7 @@ class EventConditions : public Conditions {
     return by_value(dimension, [&](std::uint32_t value) { return holds(value) ? Outcome::true_ : Outcome::false_; });
   }
   // Of the object's code: true or false; error where it refuses. Nothing: its instructions are not understood.
-  std::optional<Diagram> code(const ObjectTables& object, std::uint32_t condition);
+  std::optional<Diagram> code(const HookCode& code, std::uint32_t condition);
   // Values of the variables that can come together and for which the diagram is not false. Nothing, unless too_many().
   std::optional<std::vector<Choice>> possible_example(Diagram d);
   bool too_many() const { return too_many_; }
@@ -51,6 +51,7 @@ class EventConditions : public Conditions {
   }
   Diagram path_atom(Term t, const PathOutcomes& outcomes);
   Diagram code_atom(Term t);
+  std::optional<Diagram> code_from(const HookCode& code, const CodePoint& point);
   Diagram question(const Question& asked);
   Diagram possible();
   bool search(Diagram d, const Facts& facts, std::vector<Choice>& choices);
@@ -68,6 +69,7 @@ class EventConditions : public Conditions {
   std::map<Question, Diagram> asked_;
   std::map<std::uint32_t, Question> questions_;            // by variable
   std::vector<std::pair<Term, Diagram>> code_atoms_;
+  std::map<CodePoint, Diagram> code_points_;
   std::vector<Term> failing_;                              // expressions of userspace that code reads, and that can fail
   std::set<std::uint32_t> not_understood_;                 // variables
   std::size_t searched_ = 0;

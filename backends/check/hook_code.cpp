@@ -16,21 +16,15 @@ namespace {
 constexpr std::size_t kMaxSteps = 1u << 16;
 constexpr int kMaxCalls = 8;
 
-enum class Place : std::uint8_t { nowhere, seen, values, stack };
-
-// A number, or a place with a distance from its begin.
-struct Held {
-  Place place = Place::nowhere;
-  Number number;
-};
-
 using Registers = std::array<Held, 11>;
 
 Held number(Wide n) { return {Place::nowhere, {{}, n}}; }
 
 class Machine {
  public:
-  Machine(Branching& branching, HookInputs& inputs, const ObjectTables& object) : b_(branching), inputs_(inputs), object_(object) {}
+  Machine(Branching& branching, HookInputs& inputs, const HookCode& code) : b_(branching), inputs_(inputs), code_(code), object_(code.object()) {}
+
+  std::optional<CodePoint> next;   // where the walk may go on later
 
   Held call(std::uint64_t at, Registers r, int depth) {
     std::map<Wide, Held> stack;
@@ -50,6 +44,10 @@ class Machine {
       } else if (i.code == (BPF_JMP | BPF_CALL)) {
         auto target = object_.calls.find(at);
         if (i.src_reg != BPF_PSEUDO_CALL || target == object_.calls.end()) return stop();
+        if (depth == 0 && stack.empty() && returns_at_once(at + sizeof i)) {
+          at = target->second - sizeof i;
+          continue;
+        }
         r[0] = call(target->second, r, depth + 1);
       } else if (i.code == (BPF_LD | BPF_IMM | BPF_DW)) {
         bpf_insn second;
@@ -61,6 +59,7 @@ class Machine {
         const std::optional<bool> taken = jumps(i, r, kind == BPF_JMP);
         if (!taken) return stop();
         if (*taken) at += static_cast<std::uint64_t>(std::int64_t{i.off} * static_cast<std::int64_t>(sizeof i));
+        if (depth == 0 && stack.empty() && b_.has_chosen() && can_part(at + sizeof i, r)) return {};
       } else {
         return stop();
       }
@@ -68,6 +67,29 @@ class Machine {
   }
 
  private:
+  bool returns_at_once(std::uint64_t at) const {
+    bpf_insn i;
+    for (std::size_t steps = 0; steps < 8 && at + sizeof i <= object_.text.size(); ++steps) {
+      std::memcpy(&i, object_.text.data() + at, sizeof i);
+      if (i.code != (BPF_JMP | BPF_JA)) return i.code == (BPF_JMP | BPF_EXIT);
+      at += static_cast<std::uint64_t>((std::int64_t{i.off} + 1) * static_cast<std::int64_t>(sizeof i));
+    }
+    return false;
+  }
+
+  bool can_part(std::uint64_t at, const Registers& r) {
+    if (at + sizeof(bpf_insn) > object_.text.size()) return false;
+    CodePoint point{at, {}};
+    for (int reg = 0; reg < 10; ++reg) {
+      if (!code_.is_read(at, reg)) continue;
+      const Held& held = r[static_cast<std::size_t>(reg)];
+      if (!held.number.is_constant() || held.place == Place::stack) return false;
+      point.registers.emplace(reg, held);
+    }
+    next = std::move(point);
+    return true;
+  }
+
   Held stop() {
     b_.give_up();
     return {};
@@ -222,23 +244,71 @@ class Machine {
 
   Branching& b_;
   HookInputs& inputs_;
+  const HookCode& code_;
   const ObjectTables& object_;
   std::size_t steps_ = 0;
 };
 
+// What an instruction reads and writes, as bits.
+struct Effect {
+  unsigned reads = 0, writes = 0;
+};
+
+Effect effect(const bpf_insn& i) {
+  const unsigned dst = 1u << i.dst_reg, src = 1u << i.src_reg, operand = BPF_SRC(i.code) == BPF_X ? src : 0;
+  switch (BPF_CLASS(i.code)) {
+    case BPF_ALU: case BPF_ALU64: return {BPF_OP(i.code) == BPF_MOV ? operand : dst | operand, dst};
+    case BPF_LDX: return {src, dst};
+    case BPF_STX: return {dst | src, 0};
+    case BPF_ST: return {dst, 0};
+    case BPF_LD: return {0, dst};
+    default: break;
+  }
+  if (i.code == (BPF_JMP | BPF_EXIT)) return {1, 0};
+  if (i.code == (BPF_JMP | BPF_CALL)) return {0x3e, 0x3f};
+  return {BPF_OP(i.code) == BPF_JA ? 0 : dst | operand, 0};
+}
+
 }  // namespace
 
-Outcome walk_condition(Branching& branching, HookInputs& inputs, const ObjectTables& object, std::uint32_t condition) {
-  auto code = object.functions.find("kerf_code");
-  if (code == object.functions.end()) return branching.give_up(), Outcome::false_;
+// Backwards until nothing changes; what leaves .text reads everything.
+HookCode::HookCode(const ObjectTables& object) : object_(object), read_(object.text.size() / sizeof(bpf_insn), 0) {
+  std::vector<bpf_insn> code(read_.size());
+  std::memcpy(code.data(), object.text.data(), code.size() * sizeof(bpf_insn));
+  auto read_at = [&](std::int64_t at) { return at >= 0 && at < static_cast<std::int64_t>(read_.size()) ? unsigned{read_[static_cast<std::size_t>(at)]} : 0x7ffu; };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t at = code.size(); at-- > 0;) {
+      const bpf_insn& i = code[at];
+      const unsigned kind = BPF_CLASS(i.code);
+      const bool jump = (kind == BPF_JMP || kind == BPF_JMP32) && i.code != (BPF_JMP | BPF_CALL) && i.code != (BPF_JMP | BPF_EXIT);
+      const auto here = static_cast<std::int64_t>(at);
+      unsigned after = 0;
+      if (i.code != (BPF_JMP | BPF_EXIT) && !(jump && BPF_OP(i.code) == BPF_JA)) after |= read_at(here + (i.code == (BPF_LD | BPF_IMM | BPF_DW) ? 2 : 1));
+      if (jump) after |= read_at(here + 1 + i.off);
+      const Effect e = effect(i);
+      const auto made = static_cast<std::uint16_t>(e.reads | (after & ~e.writes));
+      changed = changed || made != read_[at];
+      read_[at] = made;
+    }
+  }
+}
+
+std::optional<CodePoint> HookCode::begin(std::uint32_t condition) const {
+  auto code = object_.functions.find("kerf_code");
+  if (code == object_.functions.end() || code->second % sizeof(bpf_insn) != 0) return std::nullopt;
+  return CodePoint{code->second, {{1, {Place::seen, {}}}, {2, {Place::values, {}}}, {3, number(condition)}}};
+}
+
+HookCode::Result HookCode::walk(Branching& branching, HookInputs& inputs, const CodePoint& from) const {
   Registers r{};
-  r[1].place = Place::seen;
-  r[2].place = Place::values;
-  r[3] = number(condition);
-  const Held result = Machine(branching, inputs, object).call(code->second, r, 0);
+  for (const auto& [reg, held] : from.registers) r[static_cast<std::size_t>(reg)] = held;
+  Machine machine(branching, inputs, *this);
+  const Held result = machine.call(from.at, r, 0);
+  if (machine.next || branching.lost()) return {Outcome::false_, std::move(machine.next)};
   const Number low = branching.unsigned_part(result.number, 32);
-  if (result.place != Place::nowhere || !low.is_constant()) return branching.give_up(), Outcome::false_;
-  return low.constant == 1 ? Outcome::true_ : low.constant == 0 ? Outcome::false_ : Outcome::error;
+  if (result.place != Place::nowhere || !low.is_constant()) return branching.give_up(), Result{};
+  return {low.constant == 1 ? Outcome::true_ : low.constant == 0 ? Outcome::false_ : Outcome::error, std::nullopt};
 }
 
 }  // namespace kerf::proof

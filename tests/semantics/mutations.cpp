@@ -1,6 +1,6 @@
 // The checker's test. Random programs are compiled; every table and object must be proved. Then one random edit is made:
 // a table that decides some request otherwise than before, or that the evaluator refuses, must not be proved, and neither
-// must an object that decides some event otherwise in this kernel.
+// must an object, or a manifest, that decides some event otherwise in this kernel.
 //   mutations [PROGRAMS [MUTANTS [REQUESTS [SEED]]]]
 #include <elf.h>
 #include <fmt/core.h>
@@ -200,12 +200,31 @@ std::vector<Range> deciding_ranges(const std::string& elf) {
   return found;
 }
 
+template <class T>
+void change(std::string& bytes, std::size_t at, T by, bool add) {
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  value = static_cast<T>(add ? value + by : value ^ by);
+  std::memcpy(bytes.data() + at, &value, sizeof value);
+}
+
+// An instruction's constant, operator or distance.
+void change_instruction(std::string& elf, std::size_t at, std::mt19937_64& random) {
+  switch (random() % 4) {
+    case 0: return change<std::uint32_t>(elf, at + 4, random() % 2 ? 1 : ~0u, true);
+    case 1: return change<std::uint8_t>(elf, at, static_cast<std::uint8_t>(0x10u << random() % 4), false);
+    case 2: return change<std::uint16_t>(elf, at + 2, random() % 2 ? 1 : 0xffff, true);
+    default: return change<std::uint32_t>(elf, at + 4, 1u << random() % 32, false);
+  }
+}
+
 // A bit, or an element that becomes another one of its table, or the next number. `code`: whether it was an instruction.
 std::string changed_object(std::string elf, std::mt19937_64& random, bool& code) {
   const std::vector<Range> ranges = deciding_ranges(elf);
-  const Range range = ranges[random() % 4 == 0 ? ranges.size() - 1 : random() % ranges.size()];
+  const Range range = ranges[random() % 2 == 0 ? ranges.size() - 1 : random() % ranges.size()];
   const std::size_t at = range.at, size = range.size;
   code = range.code;
+  if (code) return change_instruction(elf, at + random() % (size / 8) * 8, random), elf;
   auto element = [&] { return at + random() % (size / 4) * 4; };
   const std::size_t to = element();
   std::uint32_t value;
@@ -263,6 +282,43 @@ bool run_objects(const GeneratedProgram& generated, std::uint64_t seed, std::uin
   return true;
 }
 
+// ---- manifests ----
+bool run_manifests(const GeneratedProgram& generated, std::uint64_t seed, std::uint64_t mutants, Tally& tally) {
+  const ProgramText source = program_text(generated);
+  Program program = check_program(source);
+  std::optional<Artefacts> artefacts = program.diagnostics.has_errors() ? std::nullopt : compile_program(program, source, {codegen_helper_path()});
+  if (!artefacts) return fmt::print("seed {}: not compiled\n", seed), false;
+  auto file = [&](Bundle& bundle, std::string_view name) -> std::string& {
+    return std::find_if(bundle.files.begin(), bundle.files.end(), [&](const NamedBytes& f) { return f.name == name; })->bytes;
+  };
+  ++tally.programs;
+  const auto before = decide_by_object(program.module, artefacts->bundle, nullptr, generated.events);
+  if (!before) return fmt::print("seed {}: {}\n", seed, before.error().message), false;
+  std::mt19937_64 random(seed);
+  for (std::uint64_t i = 0; i < mutants; ++i) {
+    Bundle changed = artefacts->bundle;
+    std::string& manifest = file(changed, "manifest.json");
+    Json json = *parse_json(manifest, 20000, JsonNull::accept);
+    const std::string what = Mutator(json["environments"], random).apply();
+    json["digest"] = "";   // sealed anew
+    json["digest"] = xxh3_128(json.dump());
+    manifest = pretty_json(json);
+    Diagnostics found;
+    proof::check_kernel(program.module, file(changed, "policy.bpf.o"), manifest, found);
+    const auto after = decide_by_object(program.module, changed, nullptr, generated.events);
+    const bool other = after && *after != *before;
+    ++tally.mutants;
+    tally.refused += !after;
+    tally.deciding += other;
+    tally.found += other && found.has_errors();
+    tally.proved += !found.has_errors();
+    if (!other || found.has_errors()) continue;
+    fmt::print("seed {}: a changed manifest is proved: {}\n--- policies\n{}--- manifest\n{}\n", seed, what, generated.policies, json.dump(1));
+    return false;
+  }
+  return true;
+}
+
 std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
   return argc > i ? std::strtoull(argv[i], nullptr, 10) : otherwise;
 }
@@ -284,12 +340,17 @@ int main(int argc, char** argv) {
   if (tally.deciding * 10 < tally.mutants) return 1;   // else the mutants are too weak to say anything
   if (std::string why = kernel_available(); !why.empty()) return fmt::print("SKIP objects: {}\n", why), 0;
   ObjectTally objects;
+  Tally manifests;
   for (std::uint64_t i = 0; i < programs; ++i) {
     if (!run_objects(Generator(seed + i).program(requests, 0), seed + i, mutants / 8, objects)) return 1;
     if (!run_objects(FileGenerator(seed + i).program(requests), seed + i, mutants / 8, objects)) return 1;
+    const bool files = i % 2 != 0;
+    if (!run_manifests(files ? FileGenerator(seed + i).program(requests) : Generator(seed + i).program(requests, 0), seed + i, mutants / 8, manifests)) return 1;
   }
   fmt::print("{} objects proved; of {} changed ones {} decide otherwise, {} of those found; {} are proved, which decide as before; of {} changed instructions "
              "the kernel does not load {}\n",
              objects.objects, objects.mutants, objects.deciding, objects.found, objects.proved, objects.code, objects.not_loaded);
+  fmt::print("of {} changed manifests {} are refused by the loader and {} decide otherwise, {} of those found; {} are proved, which decide as before\n",
+             manifests.mutants, manifests.refused, manifests.deciding, manifests.found, manifests.proved);
   return objects.deciding * 20 >= objects.mutants ? 0 : 1;
 }

@@ -17,7 +17,7 @@ for ((i = 0; i * piece < sets; i++)); do echo $((seed + 8 * i)); done | xargs -P
   /^requests:/ { requests += $2 }
   /^decided in the kernel:/ { kernel += $5; engine += $11 }
   /^(floor|ceiling):/ { sided += $11; approximated += $2 }
-  /FAILED|SKIP|differs|leaves its side|^seed [0-9]+:/ { print }
-  /^seed [0-9]+$/ { if (++pieces % 20 == 0) { print pieces / 2 " pieces"; fflush() } }
+  /FAILED|SKIP|differs|leaves its side|^seed [0-9]+:/ { print; fflush() }
+  /^seed [0-9]+$/ { if (++begun % 10 == 0) { print int(begun / 2) " pieces begun"; fflush() } }
   END { print "events " events ", allowed " allow ", with errors " errors "; requests " requests "; decided in the kernel " kernel ", by the official engine " engine \
               "; floors and ceilings: events " sided ", approximated policies " approximated }'
