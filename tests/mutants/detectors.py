@@ -63,6 +63,13 @@ class Test:
     def command(self):
         return self.words + ([f"--test-case={pattern(self.case)}"] if self.case else [])
 
+    def stamp(self, build):
+        """When what it runs was made."""
+        files = [self.words[0], f"{build}/kerf-codegen"]
+        if self.kind == "golden":
+            files += [f"{build}/kerf", *glob.glob(f"{self.words[1]}/*")]
+        return max(os.stat(file).st_mtime for file in files)
+
     def baseline(self, file):
         started = time.time()
         if run(self.command(), 300, 900, {"KERF_MUTANT_SEEN": file}) != 0:
@@ -100,29 +107,27 @@ def golden_tests(copy, build, scratch):
             alone = os.path.join(scratch, folder, os.path.basename(path))
             shutil.rmtree(alone, ignore_errors=True)
             os.makedirs(alone)
-            shutil.copy(path, alone)
+            shutil.copy2(path, alone)
             yield Test("golden", f"{folder}/{os.path.basename(path)}", [f"{build}/golden", alone, f"{build}/kerf"])
 
 
 class Tests:
-    """Every test with the places that it reaches. That is measured once for a build and kept in `kept`."""
+    """Every test with the places that it reaches. That is measured when its program or file is new, and kept in `kept`."""
 
     def __init__(self, copy, build, scratch, kept, slowest):
         os.makedirs(scratch, exist_ok=True)
         self.found = collections.Counter()   # (test, file or function): what finds one mutant finds its neighbours
-        stamp = max(os.stat(f"{build}/{name}").st_mtime for name in UNITS + ["golden", "kerf", "kerf-codegen"])
-        stamp = [stamp, max(os.stat(p).st_mtime for p in glob.glob(f"{copy}/tests/golden/*/*.test"))]
-        old = json.load(open(kept)) if os.path.exists(kept) else {}
-        old = {row["name"]: row for row in old["tests"]} if old.get("stamp") == stamp else {}
+        old = {row["name"]: row for row in json.load(open(kept))} if os.path.exists(kept) else {}
         self.tests = []
         for test in [*unit_tests(build), *golden_tests(copy, build, scratch)]:
-            if test.name in old:
-                test.seconds, test.seen = old[test.name]["seconds"], set(old[test.name]["seen"])
+            known, stamp = old.get(test.name), test.stamp(build)
+            if known and known["stamp"] == stamp:
+                test.seconds, test.seen = known["seconds"], set(known["seen"])
             elif not test.baseline(f"{scratch}/seen"):
                 continue
             self.tests.append(test)
-        rows = [{"name": t.name, "seconds": t.seconds, "seen": sorted(t.seen)} for t in self.tests]
-        json.dump({"stamp": stamp, "tests": rows}, open(kept, "w"))
+            old[test.name] = {"name": test.name, "stamp": stamp, "seconds": test.seconds, "seen": sorted(test.seen)}
+        json.dump([old[t.name] for t in self.tests], open(kept, "w"))
         self.tests = [t for t in self.tests if t.seconds <= slowest]
         self.reached = set().union(*(t.seen for t in self.tests))
 

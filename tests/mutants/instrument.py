@@ -23,6 +23,7 @@ class Instrument:
         self.path, self.text, self.skip = path, text, skip
         self.mutants, self.opens, self.closes, self.replaced = [], [], [], []
         self.function = self.function_hash = ""
+        self.last = set()   # where a case begins whose `break` would run out of its function
         self.idle = set()   # where a `break` begins after which the switch would end anyway
 
     # ---- edits ----
@@ -124,7 +125,7 @@ class Instrument:
             self.idle.add(statement.extent.start.offset)
 
     def case(self, cursor, body):
-        if body.kind == K.BREAK_STMT:
+        if body.kind == K.BREAK_STMT or cursor.extent.start.offset in self.last:
             return
         n = self.place(cursor, "dropped case")
         if n is not None:
@@ -158,8 +159,21 @@ class Instrument:
         self.function = of_class + function.spelling
         for child in function.get_children():
             if child.kind == K.COMPOUND_STMT:
+                self.find_last(function, list(child.get_children()))
                 self.visit(child)
         self.function, self.function_hash = outer
+
+    def find_last(self, function, statements):
+        """The cases of a switch that ends a function with a result: without the case nothing is returned, which is no fault but
+        undefined, and the compiler leaves it out."""
+        if not statements or statements[-1].kind != K.SWITCH_STMT or function.result_type.kind == TypeKind.VOID:
+            return
+        open_ = list(list(statements[-1].get_children())[-1].get_children())
+        while open_:
+            at = open_.pop()
+            if at.kind in (K.CASE_STMT, K.DEFAULT_STMT):
+                self.last.add(at.extent.start.offset)
+                open_ += list(at.get_children())
 
     def visit(self, cursor):
         if not self.inside(cursor):
