@@ -368,9 +368,12 @@ std::uint32_t Engine::place(Workspace& work, std::size_t variable, const UidView
   Node& node = work.nodes[variable];
   node = store.find(uid.type, uid.id);
   if (node != kNoNode) {
-    work.uids[variable] = &store.uid(node);
-    return store.type(node);
+    const Store::Row& row = store.row(node);
+    work.rows[variable] = &row;
+    work.uids[variable] = row.uid;
+    return row.type;
   }
+  work.rows[variable] = &store.no_row();
   EntityUid& unknown = work.unknown[variable];
   unknown.type = uid.type;
   unknown.id = uid.id;
@@ -385,8 +388,13 @@ std::uint32_t Engine::place(Workspace& work, std::size_t variable, const UidView
 bool Engine::place(Workspace& work, const UidView (&uids)[3]) const {
   std::uint32_t types[3];
   for (std::size_t i = 0; i < 3; ++i) types[i] = place(work, i, uids[i]);
-  work.environment = state_->find(types[0], work.nodes[1], types[2]);
-  return work.environment != FlatMap::kNone;
+  enter(work, state_->find(types[0], work.nodes[1], types[2]));
+  return work.plan != nullptr;
+}
+
+void Engine::enter(Workspace& work, std::uint32_t environment) const {
+  work.environment = environment;
+  work.plan = environment == FlatMap::kNone ? nullptr : &state_->plans->environments[environment];
 }
 
 bool Engine::set(Query& query, const EntityUid& principal, const EntityUid& action, const EntityUid& resource,
@@ -402,16 +410,17 @@ bool Engine::set(Query& query, std::uint32_t principal, std::uint32_t action, st
   Workspace& work = *query.work_;
   const Store& store = state_->store;
   const Node nodes[] = {principal, action, resource};
-  work.environment = FlatMap::kNone;
+  enter(work, FlatMap::kNone);
   work.context = &context;
   begin(work);
   for (std::size_t i = 0; i < 3; ++i) {
     if (nodes[i] >= store.nodes()) return false;
     work.nodes[i] = nodes[i];
-    work.uids[i] = &store.uid(nodes[i]);
+    work.rows[i] = &store.row(nodes[i]);
+    work.uids[i] = work.rows[i]->uid;
   }
-  work.environment = state_->find(store.type(principal), action, store.type(resource));
-  return work.environment != FlatMap::kNone;
+  enter(work, state_->find(work.rows[0]->type, action, work.rows[2]->type));
+  return work.plan != nullptr;
 }
 
 std::vector<std::uint32_t> Engine::allowed(Query& query, const EntityUid& principal, const EntityUid& action,
@@ -424,7 +433,7 @@ std::vector<std::uint32_t> Engine::allowed(Query& query, const EntityUid& princi
   for (std::uint32_t i = 0; i < resources.size(); ++i) {
     begin(work);   // entities in the context may be equal to a resource that is not stored
     const std::uint32_t resource_type = place(work, 2, {resources[i].type, resources[i].id});
-    work.environment = state_->find(principal_type, work.nodes[1], resource_type);
+    enter(work, state_->find(principal_type, work.nodes[1], resource_type));
     if (allows(query)) allowed.push_back(i);
   }
   return allowed;
@@ -440,12 +449,15 @@ void Engine::begin(Workspace& work) const {
 
 bool Engine::allows(Query& query) const {
   Workspace& work = *query.work_;
-  if (work.environment == FlatMap::kNone) return false;
+  if (work.plan == nullptr) return false;
   if (state_->has_changes()) return allows_changed(work);
-  const EnvironmentPlan& plan = state_->plans->environments[work.environment];
-  if (plan.straight != nullptr) {
-    if (const auto allows = plan.straight->allows(state_->store, state_->plans->names, plan, work)) return *allows;
-  }
+  const EnvironmentPlan& plan = *work.plan;
+  if (plan.straight != nullptr) return plan.straight->allows(state_->store, state_->plans->names, work);
+  return allows_by_groups(work);
+}
+
+bool Engine::allows_by_groups(Workspace& work) const {
+  const EnvironmentPlan& plan = *work.plan;
   Pass pass(state_->store, state_->plans->names, plan, work);
   pass.find_groups();
   Sink forbids{nullptr, nullptr}, permits{nullptr, nullptr};
@@ -477,9 +489,9 @@ void Engine::decide(Query& query, Answer& answer) const {
   answer.determining.clear();
   answer.errors.clear();
   if (work.environment == FlatMap::kNone) return;
-  const EnvironmentPlan& plan = state_->plans->environments[work.environment];
-  if (plan.straight != nullptr && !state_->has_changes() &&
-      plan.straight->decide(state_->store, state_->plans->names, plan, work, answer)) return;
+  if (work.plan->straight != nullptr && !state_->has_changes()) {
+    return work.plan->straight->decide(state_->store, state_->plans->names, work, answer);
+  }
   Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
   work.permits.clear();
   state_->each_layer(work.environment, [&](const EnvironmentPlan& layer, const PolicyBits* removed, std::uint32_t first) {

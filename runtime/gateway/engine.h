@@ -59,7 +59,8 @@ struct Trace {
   std::vector<PolicyTrace> policies;   // ascending by policy; others have scopes that do not hold
 };
 
-// A request, and the memory that deciding it needs: keep one for each thread and reuse it.
+// A request, and the memory that deciding it needs: keep one for each thread and reuse it. A request is decided by the engine
+// that set it.
 class Query {
  public:
   explicit Query(const Engine& engine);
@@ -125,6 +126,8 @@ class Engine {
     std::string_view type, id;
   };
   void begin(Workspace& work) const;   // forgets the request before
+  void enter(Workspace& work, std::uint32_t environment) const;
+  bool allows_by_groups(Workspace& work) const;
   bool allows_changed(Workspace& work) const;
   bool place(Workspace& work, const UidView (&uids)[3]) const;
   std::uint32_t place(Workspace& work, std::size_t variable, const UidView& uid) const;   // its type

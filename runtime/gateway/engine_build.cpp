@@ -116,7 +116,7 @@ const PolicyInfo& Engine::policy(std::uint32_t index) const {
 std::size_t Engine::policies() const {
   auto count = [](const Table& table, const PolicyBits* removed) {
     std::size_t dead = 0;
-    for (std::uint64_t word : removed != nullptr ? *removed : PolicyBits()) dead += static_cast<std::size_t>(std::popcount(word));
+    for (std::size_t w = 0; removed != nullptr && w < removed->size(); ++w) dead += static_cast<std::size_t>(std::popcount((*removed)[w]));
     return table.policies().size() - dead;
   };
   std::size_t all = count(table(), state_->removed.get());

@@ -50,6 +50,8 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
   // The table numbers its own scope uids; the store has a node for each.
   std::vector<Node> nodes(table.uids.size());
   for (const auto& [uid, number] : table.uids) nodes[number] = store.find(uid.type, uid.id);
+  plan.rules.shrink_to_fit();
+  plan.groups.shrink_to_fit();
   plan.by_scopes.reserve(environment.by_scopes.size());
   auto translate = [&](ScopeKey key, std::vector<std::uint64_t>& in) -> std::pair<std::uint32_t, unsigned> {
     if (key == kAnyScope) return {0, 0};

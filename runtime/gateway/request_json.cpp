@@ -109,7 +109,7 @@ Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std:
   if (scan(work, text, readable)) {
     if (work.environment != FlatMap::kNone) return Unit{};
   } else {
-    work.environment = FlatMap::kNone;
+    enter(work, FlatMap::kNone);
     Result<Request, RequestFault> read = read_request(text);
     if (!read) return read.error();
     work.request = *std::move(read);

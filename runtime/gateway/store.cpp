@@ -19,7 +19,7 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   base_->entities = std::move(entities);
   base_->mentioned = mentioned;
   base_->no_shape.assign(names.attributes() + 1, 0);
-  base_->no_object = {nullptr, base_->no_shape.data()};
+  base_->no_row.object = {nullptr, base_->no_shape.data()};
   for (std::string_view type : types) base_->types.add(type);
   const std::vector<Entity>& all = base_->entities.all();
   std::size_t known = all.size() + mentioned.size();
@@ -266,10 +266,10 @@ bool Store::is_in_members(const Row& of, Node descendant, const Cell& set) {
   return holds;
 }
 
-bool Store::has_member(const Cell& set, Node node) const {
+bool Store::has_member(const Cell& set, Node node, const EntityUid& uid) {
   if (set.data == kNoData) {
     const ValueSet& values = *set.value->as_set();
-    return std::any_of(values.begin(), values.end(), [&](const Value& v) { return v.as_entity() != nullptr && *v.as_entity() == uid(node); });
+    return std::any_of(values.begin(), values.end(), [&](const Value& v) { return v.as_entity() != nullptr && *v.as_entity() == uid; });
   }
   const std::span<const Node> members = set.all_members();
   return set.text == kNodes && std::binary_search(members.begin(), members.end(), node);

@@ -148,8 +148,9 @@ class Store final : public EntitySource {
     return descendant == ancestor || is_listed(of, ancestor);
   }
   static bool is_in_members(const Row& of, Node descendant, const Cell& set);   // of nodes
-  bool has_member(const Cell& set, Node node) const;
-  const Object& no_object() const { return base_->no_object; }   // with a shape, without attributes
+  static bool has_member(const Cell& set, Node node, const EntityUid& uid);
+  const Row& no_row() const { return base_->no_row; }            // of an entity that is not known
+  const Object& no_object() const { return base_->no_row.object; }   // with a shape, without attributes
   Cell entity_cell(Node node) const {
     Cell cell{nullptr, {0}, 0, node, ValueKind::entity};
     cell.number = column_of(node);
@@ -207,7 +208,7 @@ class Store final : public EntitySource {
     std::vector<std::uint64_t> matrix;   // the first row is that of nodes without ancestors and column
     std::size_t row_words = 0, nodes = 0;
     std::vector<std::uint16_t> no_shape;
-    Object no_object;
+    Row no_row;
   };
   enum class Owner : std::uint8_t { uid, attributes, ancestors };
 

@@ -21,14 +21,9 @@ unsigned in_cell(const Store::Row& of, Node descendant, const Cell* cell) {
 
 }  // namespace
 
-inline bool Straight::test(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work, Bits& bits) const {
-  const Store::Row* rows[kVariables];
+inline Straight::Bits Straight::test(const Store& store, const Names& names, Workspace& work) const {
   const Object* objects[kObjects];
-  for (std::size_t i = 0; i < kVariables; ++i) {
-    if (work.nodes[i] >= store.nodes()) return false;
-    rows[i] = &store.row(work.nodes[i]);
-    objects[i] = &rows[i]->object;
-  }
+  for (std::size_t i = 0; i < kVariables; ++i) objects[i] = &work.rows[i]->object;
   std::uint32_t bad = 0;   // objects that are none
   for (std::size_t i = 0; i < way_count_; ++i) {
     const Object& from = *objects[ways_[i].from];
@@ -44,11 +39,12 @@ inline bool Straight::test(const Store& store, const Names& names, const Environ
       bad |= 1u << (kVariables + i);
     }
   }
+  Bits bits;
   const std::uint32_t* attribute = attributes_.data();
   for (std::size_t r = 0; r < run_count_; ++r) {
     const Run run = runs_[r];
     const Object& object = *objects[run.object];
-    const Store::Row& of = *rows[run.variable];
+    const Store::Row& of = *work.rows[run.variable];
     std::uint64_t truth = 0;
     for (unsigned i = 0; i < run.count; ++i, ++attribute) {
       const std::uint16_t place = object.shape[*attribute];
@@ -64,19 +60,11 @@ inline bool Straight::test(const Store& store, const Names& names, const Environ
     }
     bits.truth |= truth << run.bit;
   }
-  if (!rest_) return true;
-  test_rest(store, work, objects, bad, bits);
-  if (others_.empty()) return true;
-  const Asker asker(store, names, work);
-  for (const Other& other : others_) {
-    const Outcome outcome = asker.ask(plan.atoms[other.atom], plan.source->atoms[other.atom]);
-    bits.truth |= bit(other.bit, outcome == Outcome::true_);
-    bits.error |= bit(other.bit, outcome == Outcome::error);
-  }
-  return true;
+  if (rest_) test_rest(store, names, work, objects, bad, bits);
+  return bits;
 }
 
-void Straight::test_rest(const Store& store, const Workspace& work, const Object* const* objects, std::uint32_t bad,
+void Straight::test_rest(const Store& store, const Names& names, Workspace& work, const Object* const* objects, std::uint32_t bad,
                          Bits& bits) const {
   auto cell_of = [&](const Test& test) -> const Cell* {
     const std::uint16_t place = objects[test.object]->shape[test.attribute];
@@ -84,7 +72,7 @@ void Straight::test_rest(const Store& store, const Workspace& work, const Object
   };
   for (const Fixed& test : fixed_) {
     const Node node = work.nodes[test.variable];
-    const bool holds = test.in ? Store::is_in(store.row(node), node, test.entity.data, static_cast<std::uint32_t>(test.entity.number))
+    const bool holds = test.in ? Store::is_in(*work.rows[test.variable], node, test.entity.data, static_cast<std::uint32_t>(test.entity.number))
                                : node == test.entity.data;
     bits.truth |= bit(test.bit, holds);
   }
@@ -107,8 +95,15 @@ void Straight::test_rest(const Store& store, const Workspace& work, const Object
   for (const Test& test : contains_) {
     const Cell* cell = cell_of(test);
     const bool error = cell == nullptr || cell->kind != ValueKind::set;
-    bits.truth |= bit(test.bit, !error && store.has_member(*cell, work.nodes[test.variable]));
+    bits.truth |= bit(test.bit, !error && Store::has_member(*cell, work.nodes[test.variable], *work.uids[test.variable]));
     bits.error |= bit(test.bit, error);
+  }
+  if (others_.empty()) return;
+  const Asker asker(store, names, work);
+  for (const Other& other : others_) {
+    const Outcome outcome = asker.ask(work.plan->atoms[other.atom], work.plan->source->atoms[other.atom]);
+    bits.truth |= bit(other.bit, outcome == Outcome::true_);
+    bits.error |= bit(other.bit, outcome == Outcome::error);
   }
 }
 
@@ -130,9 +125,8 @@ Straight::Result Straight::result(const Rule& rule, const Bits& bits, std::uint3
   return Result::unsatisfied;
 }
 
-std::optional<bool> Straight::allows(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work) const {
-  Bits bits;
-  if (!test(store, names, plan, work, bits)) return std::nullopt;
+bool Straight::allows(const Store& store, const Names& names, Workspace& work) const {
+  const Bits bits = test(store, names, work);
   std::uint32_t failed = 0;
   for (const Rule& rule : forbids_) {
     if (result(rule, bits, failed) == Result::satisfied) return false;
@@ -144,9 +138,8 @@ std::optional<bool> Straight::allows(const Store& store, const Names& names, con
   return false;
 }
 
-bool Straight::decide(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work, Answer& answer) const {
-  Bits bits;
-  if (!test(store, names, plan, work, bits)) return false;
+void Straight::decide(const Store& store, const Names& names, Workspace& work, Answer& answer) const {
+  const Bits bits = test(store, names, work);
   auto run = [&](const std::vector<Rule>& rules) {
     for (const Rule& rule : rules) {
       std::uint32_t failed = 0;
@@ -163,7 +156,6 @@ bool Straight::decide(const Store& store, const Names& names, const EnvironmentP
   if (forbidding != 0) answer.determining.resize(forbidding);
   else answer.allow = !answer.determining.empty();
   std::sort(answer.errors.begin(), answer.errors.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
-  return true;
 }
 
 }  // namespace kerf::gateway

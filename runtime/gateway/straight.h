@@ -24,9 +24,8 @@ class Straight {
   static std::unique_ptr<const Straight> make(const Table::State& table, const EnvironmentPlan& plan,
                                               const std::vector<Node>& scope_nodes, const Store& store);
 
-  // Nothing and false if an entity of the request is not known.
-  std::optional<bool> allows(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work) const;
-  bool decide(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work, Answer& answer) const;
+  bool allows(const Store& store, const Names& names, Workspace& work) const;
+  void decide(const Store& store, const Names& names, Workspace& work, Answer& answer) const;
 
  private:
   friend class StraightMaker;
@@ -68,8 +67,8 @@ class Straight {
   };
   enum class Result : std::uint8_t { unsatisfied, satisfied, error };
 
-  bool test(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work, Bits& bits) const;
-  void test_rest(const Store& store, const Workspace& work, const Object* const* objects, std::uint32_t bad, Bits& bits) const;
+  Bits test(const Store& store, const Names& names, Workspace& work) const;
+  void test_rest(const Store& store, const Names& names, Workspace& work, const Object* const* objects, std::uint32_t bad, Bits& bits) const;
   Result result(const Rule& rule, const Bits& bits, std::uint32_t& failed) const;
 
   std::array<Way, kObjects> ways_;
