@@ -36,7 +36,7 @@ struct Tally {
     ++(answer.allow ? allow : deny);
     if (!answer.errors.empty()) ++with_errors;
   }
-  bool balanced() const { return allow * 5 >= total && deny * 5 >= total && with_errors * 5 >= total; }
+  bool balanced() const { return allow * 6 >= total && deny * 6 >= total && with_errors * 6 >= total; }
 };
 
 std::string text(const Answer& a) {
@@ -232,7 +232,7 @@ int main(int argc, char** argv) {
   constexpr std::uint64_t kEnoughToCount = 100;   // with fewer, chance decides what comes up
   if (programs < kEnoughToCount) return 0;
   if (!net_events.balanced() || !file_events.balanced() || !differential.requests.balanced()) {
-    fmt::print("the generator is out of balance: a fifth each should allow, deny, and have errors\n");
+    fmt::print("the generator is out of balance: a sixth each should allow, deny, and have errors\n");
     return 1;
   }
   return all_ops_hit(differential.ops, differential.kernel_ops, why_not_kernel.empty()) ? 0 : 1;
