@@ -351,12 +351,11 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
 }
 
 // The mask of events that some action of the schema binds.
-std::uint64_t governed_events(const Module& module, const KernelPlan& plan) {
+std::uint64_t governed_events(const Module& module) {
   std::uint64_t mask = 0;
   for (const auto& [uid, action] : module.schema.actions) {
     for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
   }
-  for (const KernelEnv& env : plan.envs) mask |= KERF_BIT(static_cast<std::uint32_t>(env.event));
   return mask;
 }
 
@@ -374,7 +373,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   }
   result.object.segment_words = place_in_segment(plan, result.object);
 
-  result.object.governed = governed_events(module, plan);
+  result.object.governed = governed_events(module);
 
   Tables tables;
   PlanTests tests(plan);
