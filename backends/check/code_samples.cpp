@@ -71,19 +71,27 @@ class Sampler {
       return;
     }
     if (terms_.op(t) == Op::get_attr || terms_.op(t) == Op::has_attr) return reads_.push_back(t);
+    if (terms_.op(t) == Op::like) {   // names that it matches, and one that it just does not
+      const std::string& begin = terms_.pattern(t).pieces.front();
+      for (const std::string& name : {begin, begin + "x", begin.substr(0, begin.size() / 2), begin.empty() ? begin : begin.substr(0, begin.size() - 1) + "~"}) names_.push_back(name);
+    }
     for (std::size_t i = 0; i < terms_.args(t).size(); ++i) collect(Term{terms_.arg(t, i)});
   }
   void collect(const Value& value) {
-    if (value.as_long()) {
-      for (std::int64_t by : {-1, 0, 1}) {
-        std::int64_t near;
-        if (!__builtin_add_overflow(*value.as_long(), by, &near)) longs_.push_back(near);
-      }
-    }
+    if (value.as_long()) collect_near(*value.as_long());
+    if (value.as_datetime()) collect_near(value.as_datetime()->ms);
+    if (value.as_duration()) collect_near(value.as_duration()->ms);
     if (value.as_string()) names_.push_back(*value.as_string());
     if (value.as_ip()) addresses_.push_back(*value.as_ip());
     if (value.as_set()) {
       for (const Value& element : *value.as_set()) collect(element);
+    }
+  }
+
+  void collect_near(std::int64_t number) {
+    for (std::int64_t by : {-1, 0, 1}) {
+      std::int64_t near;
+      if (!__builtin_add_overflow(number, by, &near)) longs_.push_back(near);
     }
   }
 
@@ -98,8 +106,25 @@ class Sampler {
     return std::min(some[pick(std::size(some))], most);
   }
 
+  // Milliseconds: at constants, at turns of days and hours and what constants make of them, small, and today.
+  std::uint64_t time() {
+    constexpr std::int64_t hour = 3'600'000, day = 24 * hour;
+    auto near = [&] { return longs_.empty() ? 0 : longs_[pick(longs_.size())]; };
+    const std::int64_t today = 1'760'000'000'000 + static_cast<std::int64_t>(random_() % (2000 * static_cast<std::uint64_t>(day)));
+    std::int64_t made = 0;
+    switch (pick(6)) {
+      case 0: made = near(); break;
+      case 1: __builtin_add_overflow(near(), near(), &made); break;
+      case 2: __builtin_add_overflow(today - today % day, near(), &made); break;
+      case 3: made = today - today % hour + static_cast<std::int64_t>(pick(3)) - 1; break;
+      case 4: made = static_cast<std::int64_t>(pick(100'000)); break;
+      default: made = today; break;
+    }
+    return made < 0 ? 0 : static_cast<std::uint64_t>(made);
+  }
+
   std::int64_t any_long() {
-    const std::int64_t seen[] = {event_.uid, event_.gid, event_.pid, file_ ? event_.file.owner : event_.net.port, file_ ? event_.file.nlink : event_.net.protocol};
+    const std::int64_t seen[] = {static_cast<std::int64_t>(event_.clock_ms), event_.uid, event_.gid, event_.pid, file_ ? event_.file.owner : event_.net.port, file_ ? event_.file.nlink : event_.net.protocol};
     const std::int64_t some[] = {0, 1, -1, 2, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max(), static_cast<std::int64_t>(random_())};
     switch (pick(3)) {
       case 0: return seen[pick(std::size(seen))] + static_cast<std::int64_t>(pick(3)) - 1;
@@ -124,6 +149,7 @@ class Sampler {
     event_.uid = number(~0u);
     event_.gid = number(~0u);
     event_.pid = number(~0u);
+    event_.clock_ms = time();
     if (file_) draw_file();
     else draw_net();
     observed_.clear();
@@ -166,6 +192,7 @@ class Sampler {
       case ObservableId::process_uid: return Value(std::int64_t{event_.uid});
       case ObservableId::process_gid: return Value(std::int64_t{event_.gid});
       case ObservableId::process_pid: return Value(std::int64_t{event_.pid});
+      case ObservableId::clock_now: return Value(Datetime{static_cast<std::int64_t>(event_.clock_ms)});
       case ObservableId::file_fs_type: return Value(std::string(event_.file.fs_type));
       case ObservableId::file_owner: return Value(std::int64_t{event_.file.owner});
       case ObservableId::file_mode: return Value(std::int64_t{event_.file.mode & 07777});
@@ -188,11 +215,11 @@ class Sampler {
       observed_.insert_or_assign(slot.expression, std::move(value));
       return;
     }
-    if (slot.type == "Long") {
+    if (slot.type == "Long" || slot.type == "datetime" || slot.type == "duration") {
       to.kind = KERF_VALUE_LONG;
       const std::int64_t number = any_long();
       to.low = static_cast<__u64>(number);
-      value = Value(number);
+      value = slot.type == "Long" ? Value(number) : slot.type == "datetime" ? Value(Datetime{number}) : Value(Duration{number});
     } else if (slot.type == "Bool") {
       to.kind = KERF_VALUE_BOOL;
       to.low = pick(2);

@@ -10,7 +10,7 @@ namespace kerf::proof {
 
 struct CodeSlot {
   Term expression;              // residual
-  std::string type;             // "Long", "Bool", "ipaddr"
+  std::string type;             // "Long", "Bool", "ipaddr", "datetime", "duration"
 };
 
 // Samples that atoms and conditions treat alike are one class.

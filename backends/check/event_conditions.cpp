@@ -50,6 +50,7 @@ Diagram EventConditions::atom(Term t) {
   auto make = [&]() -> Diagram {
     switch (hook_.kind(t)) {
       case AtomKind::userspace: return add_atom(t);
+      case AtomKind::named: return diagrams.either(endpoint_atom(t), by_hosts(t));
       case AtomKind::address: {
         const Steps<AddressKey>& steps = hook_.address(t);
         return by_value(address, [&](std::uint32_t value) { return at(steps, classes_.addresses[value]); });
@@ -58,15 +59,7 @@ Diagram EventConditions::atom(Term t) {
         const Steps<std::uint32_t>& steps = hook_.port(t);
         return by_value(port, [&](std::uint32_t value) { return at(steps, classes_.ports[value]); });
       }
-      case AtomKind::endpoint: {
-        const EndpointOutcomes& outcomes = hook_.endpoint(t);
-        return by_value(endpoint, [&](std::uint32_t value) {
-          if (value == 0) return outcomes.others;
-          const Endpoint& wanted = classes_.endpoints[value - 1];
-          auto found = std::lower_bound(outcomes.listed.begin(), outcomes.listed.end(), std::pair(wanted, Outcome::false_));
-          return found != outcomes.listed.end() && found->first == wanted ? found->second : outcomes.others;
-        });
-      }
+      case AtomKind::endpoint: return endpoint_atom(t);
       case AtomKind::path: return path_atom(t, hook_.path(t));
       case AtomKind::code: {
         auto place = std::lower_bound(classes_.code_atoms.begin(), classes_.code_atoms.end(), t);
@@ -84,6 +77,27 @@ Diagram EventConditions::atom(Term t) {
   const Diagram made = make();
   made_.emplace(t, made);
   return made;
+}
+
+Diagram EventConditions::endpoint_atom(Term t) {
+  const EndpointOutcomes& outcomes = hook_.endpoint(t);
+  return by_value(endpoint, [&](std::uint32_t value) {
+    if (value == 0) return outcomes.others;
+    const Endpoint& wanted = classes_.endpoints[value - 1];
+    auto found = std::lower_bound(outcomes.listed.begin(), outcomes.listed.end(), std::pair(wanted, Outcome::false_));
+    return found != outcomes.listed.end() && found->first == wanted ? found->second : outcomes.others;
+  });
+}
+
+Diagram EventConditions::by_hosts(Term t) {
+  auto [place, fresh] = by_hosts_.try_emplace(t);
+  if (fresh) place->second = add_atom(t);
+  return place->second;
+}
+
+Diagram EventConditions::predicate(Term t) {
+  t = hook_.residual(t);
+  return hook_.kind(t) == AtomKind::named ? by_hosts(t) : of(t);
 }
 
 Diagram EventConditions::path_atom(Term t, const PathOutcomes& outcomes) {

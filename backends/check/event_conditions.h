@@ -34,6 +34,8 @@ class EventConditions : public Conditions {
   Diagram where(std::uint32_t dimension, const Holds& holds) {
     return by_value(dimension, [&](std::uint32_t value) { return holds(value) ? Outcome::true_ : Outcome::false_; });
   }
+  // What userspace evaluates: of the resource it knows the hosts of its address alone.
+  Diagram predicate(Term t);
   // What is impossible: that reading an attribute fails where it is there.
   Diagram possible();
   std::vector<std::string> text(const std::vector<Choice>& choices) const override;
@@ -50,6 +52,8 @@ class EventConditions : public Conditions {
     for (std::uint32_t value = 1; value < values_[dimension]; ++value) cases.emplace_back(value, Diagrams::of(outcome(value)));
     return diagrams.branch(dimension, first, cases);
   }
+  Diagram endpoint_atom(Term t);
+  Diagram by_hosts(Term t);                 // the part of a named atom that userspace evaluates
   Diagram path_atom(Term t, const PathOutcomes& outcomes);
   bool only_guarded(Term t, std::vector<Term>& guards);
 
@@ -59,6 +63,7 @@ class EventConditions : public Conditions {
   EventClasses classes_;
   std::uint32_t values_[4] = {1, 1, 1, 1};
   std::unordered_map<Term, Diagram> made_;  // by residual term
+  std::unordered_map<Term, Diagram> by_hosts_;
   bool has_unknown_ = false;
 };
 
