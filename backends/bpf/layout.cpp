@@ -304,7 +304,8 @@ std::uint32_t most_in_a_word(const EnvLayout& layout) {
 
 bool reads_names(const KernelPlan& plan) {
   return std::any_of(plan.envs.begin(), plan.envs.end(), [](const KernelEnv& env) {
-    return std::any_of(env.predicates.begin(), env.predicates.end(), [](const Predicate& p) { return p.stage == Stage::learn; });
+    auto learned = [&](const Requirement& when) { return env.predicates[when.atom].stage == Stage::learn; };
+    return std::any_of(env.rows.begin(), env.rows.end(), [&](const KernelRow& row) { return std::any_of(row.bind.begin(), row.bind.end(), learned); });
   });
 }
 

@@ -347,8 +347,9 @@ class Analyser {
   bool itself_can_fail(NodeId id, const std::set<Guard>& guards) const {
     if (body_[id].op == Op::get_attr) return attribute_can_fail(id, guards);
     if (body_[id].op != Op::call) return op_row(body_[id].op).fallible;
-    // Predicates on addresses and decimals cannot fail; constructors and date arithmetic can.
-    return result_.types[id.index].kind != TypeKind::boolean;
+    // Predicates on addresses and decimals cannot fail, nor can parts of times; constructors and date arithmetic can.
+    const std::string& name = body_.name(id);
+    return result_.types[id.index].kind != TypeKind::boolean && (name == "toDate" || !name.starts_with("to"));
   }
 
   // Depth first, with the guards of the conditions on the way; children are done when a node comes up again.

@@ -58,6 +58,11 @@ std::optional<Facts> facts_from_json(const Json& json) {
   return facts;
 }
 
+std::optional<std::uint32_t> number32(const Json& json) {
+  if (!json.is_number_integer() || json.get<std::int64_t>() < 0 || json.get<std::int64_t>() > 0xffffffff) return std::nullopt;
+  return json.get<std::uint32_t>();
+}
+
 Json names_to_json(const Names& names) {
   Json json = Json::object();
   for (const auto& [address, named] : names) {
@@ -72,10 +77,11 @@ std::optional<Names> named_from_json(const Json& json) {
   Names names;
   if (!json.is_object()) return std::nullopt;
   for (const auto& [address, row] : json.items()) {
-    const bool whole = row.is_object() && row.contains("id") && row["id"].is_number_unsigned() && row.contains("hosts") && row["hosts"].is_object();
-    if (!whole || !parse_ip(address) || row["id"].get<std::uint64_t>() > 0xffffffff) return std::nullopt;
+    const bool whole = row.is_object() && row.contains("id") && row.contains("hosts") && row["hosts"].is_object();
+    auto id = whole ? number32(row["id"]) : std::nullopt;
+    if (!id || !parse_ip(address)) return std::nullopt;
     NamedAddress& named = names[address];
-    named.id = row["id"].get<std::uint32_t>();
+    named.id = *id;
     for (const auto& [host, until] : row["hosts"].items()) {
       auto until_ns = number(until);
       if (!until_ns || !is_canonical_host(host)) return std::nullopt;
@@ -98,11 +104,6 @@ std::optional<std::vector<std::string>> names_from_json(const Json& json) {
 Json binding_to_json(const BoundState& b) {
   return {{"id", b.id}, {"principal", b.principal}, {"cgroup", escape_bytes(b.cgroup)}, {"cgroup_id", std::to_string(b.cgroup_id)},
           {"own_cgroup", b.own_cgroup}, {"ready", b.ready}, {"mode", b.mode}, {"anchors", b.anchors}, {"facts", facts_to_json(b.facts)}, {"names", names_to_json(b.names)}};
-}
-
-std::optional<std::uint32_t> number32(const Json& json) {
-  if (!json.is_number_integer() || json.get<std::int64_t>() < 0 || json.get<std::int64_t>() > 0xffffffff) return std::nullopt;
-  return json.get<std::uint32_t>();
 }
 
 std::optional<BoundState> binding_from_json(const Json& json) {
