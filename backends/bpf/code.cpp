@@ -277,7 +277,8 @@ class Lowering {
       if (expr_[*lowered].type != CodeType::ip) return refuse(id, "asks about something else than addresses");
       node.args.push_back(*lowered);
     }
-    if (expr_[node.args[0]].op != CodeOp::observe) return refuse(id, "asks about an address that no hook observes");
+    if (expr_[node.args[1]].op == CodeOp::observe) node.op = CodeOp::eq;   // what is in a single address is that address
+    else if (expr_[node.args[0]].op != CodeOp::observe) return refuse(id, "asks about an address that no hook observes");
     return push(std::move(node));
   }
 

@@ -118,8 +118,19 @@ std::optional<TypeKind> Cases::type_kind(Term t) {
     if (name == "duration" || name == "durationSince" || name == "toTime") return TypeKind::duration;
     return name.starts_with("to") ? TypeKind::long_ : TypeKind::boolean;
   }
-  const auto type = knowledge_.type_of(t);
+  const auto type = op == Op::get_tag ? type_of_tag(terms_.arg(t, 0)) : knowledge_.type_of(t);
   return type ? std::optional(knowledge_.module().schema.types[*type].kind) : std::nullopt;
+}
+
+std::optional<TypeId> Cases::type_of_tag(Term entity) const {
+  std::string name;
+  if (terms_.is_variable(entity, Var::principal)) name = knowledge_.env().principal;
+  else if (terms_.is_variable(entity, Var::resource)) name = knowledge_.env().resource;
+  else if (const auto type = knowledge_.type_of(entity); type && !knowledge_.module().schema.types[*type].entity_types.empty()) {
+    name = knowledge_.module().schema.types[*type].entity_types.front();
+  }
+  const EntityType* declared = knowledge_.module().schema.find_type(name);
+  return declared ? declared->tags : std::nullopt;
 }
 
 std::optional<bool> Cases::fits_slot(Term t) {

@@ -36,6 +36,7 @@ class Cases {
   std::optional<std::vector<Value>> values_of_fact(Term operand);
   std::optional<TypeKind> type_kind(Term t);
   std::optional<bool> fits_slot(Term t);
+  std::optional<TypeId> type_of_tag(Term entity) const;
   bool fits_number(Term t);
   bool lists(Term t) const;
   bool reads_context(Term t) const;

@@ -130,6 +130,10 @@ bool EventConditions::only_guarded(Term t, std::vector<Term>& guards) {
     guards.push_back(terms_.add_has(terms_.arg(t, 0), std::string(terms_.name(t))));
     return true;
   }
+  if (op == Op::get_tag && terms_.op(terms_.arg(t, 0)) == Op::variable) {
+    guards.push_back(terms_.add_node(Op::has_tag, {terms_.arg(t, 0), terms_.arg(t, 1)}));
+    return only_guarded(terms_.arg(t, 1), guards);
+  }
   if (op == Op::get_attr ? !knowledge_.always_there(t) : op_row(op).fallible && op != Op::call) return false;
   if (op == Op::call && !knowledge_.gives_bool(t)) return false;
   for (std::size_t i = 0; i < terms_.args(t).size(); ++i) {
@@ -148,6 +152,9 @@ Diagram EventConditions::possible() {
     all.push_back(diagrams.negation(diagrams.both(fails, there)));
   };
   const auto atoms = atoms_;   // asking for guards adds some
+  for (const auto& [variable, t] : atoms) {   // what is compared with itself is equal, or an error
+    if (terms_.op(t) == Op::eq && terms_.arg(t, 0) == terms_.arg(t, 1)) all.push_back(diagrams.select(of(t), Diagrams::kFalse, Diagrams::kTrue, Diagrams::kTrue));
+  }
   for (const auto& [variable, t] : atoms) add(t, diagrams.select(of(t), Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue));
   for (std::size_t i = 0; i < classes_.slots.size() && !classes_.code.slot_errs.empty(); ++i) {
     add(classes_.slots[i].expression, where(code, [&](std::uint32_t value) { return bool{classes_.code.slot_errs[value][i]}; }));

@@ -30,7 +30,9 @@ class CodeCheck {
       case Op::like: return observed_name(body_.arg(id, 0)) && begins(id);
       case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::boolean;
       case Op::call:
-        return body_.name(id) == "isInRange" && observed_address(body_.arg(id, 0)) && address_slot(body_.arg(id, 1));
+        if (body_.name(id) != "isInRange") return false;
+        return (observed_address(body_.arg(id, 0)) && address_slot(body_.arg(id, 1))) ||
+               (observed_address(body_.arg(id, 1)) && address_slot(body_.arg(id, 0)));
       case Op::literal:
       case Op::variable:
       case Op::add:

@@ -28,6 +28,7 @@ constexpr std::uint32_t kSetAtoms = 5u << 28;         // tests of the path that 
 constexpr std::uint32_t kPatternAtoms = 6u << 28;     // … and those that are patterns
 constexpr std::uint32_t kUnknownAtoms = 7u << 28;     // what the kernel cannot know
 constexpr std::uint64_t kMaxWork = 100'000'000;   // formula nodes visited for one policy
+constexpr std::size_t kMaxUnnamedForms = 81;
 constexpr std::size_t kMaxPartitioned = 1u << 20;     // files and trees of the sets of one policy
 
 template <class Map>
@@ -215,9 +216,12 @@ class PolicyPlanner {
     return residuals_.atom(kPredicateAtoms + env_.shared.predicate(policy_, id), policy_.analysis->can_error[id.index]);
   }
 
-  // What the predicate is for an address that no name is known for, if that is the same for every principal.
+  // What the predicate is for an address that no name is known for, if that is the same for every principal and fact.
   std::optional<Outcome> unnamed(const Predicate& predicate) const {
     const Body& body = env_.env.body(env_.module, predicate.policy);
+    for (NodeId part : subtree(body, predicate.node)) {
+      if (body[part].op == Op::variable && body.variable(part) == Var::context) return std::nullopt;
+    }
     Request request{{env_.request.principal, ""}, env_.request.action, {env_.request.resource, "unnamed"}, {}};
     std::vector<EntityUid> principals;
     for (const Entity& entity : env_.module.entities.all()) {
@@ -237,21 +241,27 @@ class PolicyPlanner {
   // Whoever connects without a look-up has no name. So names must not take anything away: a forbid that holds for some
   // names holds without them, and a permit that holds without them holds for any.
   bool names_only_widen(Id root) {
-    Id without = root;
+    std::vector<Id> unnamed_forms{root};   // for each outcome that a predicate may have without names
     std::vector<std::uint32_t> learned;
     for (std::uint32_t used : atoms_used(residuals_, root, kPredicateAtoms, env_.env.predicates.size())) {
       const Predicate& predicate = env_.env.predicates[used];
       if (predicate.stage != Stage::learn) continue;
-      const Body& body = env_.env.body(env_.module, predicate.policy);
-      for (NodeId part : subtree(body, predicate.node)) {   // a fact can be anything
-        if (body[part].op == Op::variable && body.variable(part) == Var::context) return false;
-      }
-      const auto outcome = unnamed(predicate);
-      if (!outcome) return false;
+      std::vector<Outcome> outcomes{Outcome::false_, Outcome::true_, Outcome::error};
+      if (auto outcome = unnamed(predicate)) outcomes = {*outcome};
       learned.push_back(kPredicateAtoms + used);
-      without = residuals_.specialise(without, kPredicateAtoms + used, {*outcome});
+      std::vector<Id> forms;
+      for (Id form : unnamed_forms) {
+        for (Outcome outcome : outcomes) forms.push_back(residuals_.specialise(form, kPredicateAtoms + used, {outcome}));
+      }
+      std::sort(forms.begin(), forms.end());
+      forms.erase(std::unique(forms.begin(), forms.end()), forms.end());
+      if (forms.size() > kMaxUnnamedForms) return false;
+      unnamed_forms = std::move(forms);
     }
-    if (learned.empty()) return true;
+    return std::all_of(unnamed_forms.begin(), unnamed_forms.end(), [&](Id without) { return widens(root, without, learned); });
+  }
+
+  bool widens(Id root, Id without, const std::vector<std::uint32_t>& learned) {
     const bool forbids = owner_.effect == Effect::forbid;
     const auto paths = residual_paths(residuals_, forbids ? root : without, kMaxRowsPerPolicy, kMaxWork);
     if (!paths) return false;

@@ -27,7 +27,7 @@ entity FileSet in [FileSet];
 action open appliesTo { principal: [Agent], resource: [File, Dir], context: {
   @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
 @kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, lib.load")
-action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long } };
+action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime } };
 )";
 
 const std::vector<std::string> kAgents = {"a0", "a1", "a2"};

@@ -158,7 +158,8 @@ std::string Generator::clock_atom() {
 std::string Generator::host_atom(bool forbid) {
   const std::string name = one_of(kHosts);
   std::string atom;
-  switch (pick(9)) {
+  switch (pick(10)) {
+    case 8: atom = "resource has host && context has region && context.region != resource.host"; break;
     case 0: atom = fmt::format("resource in Host::\"{}\"", name); break;
     case 1: atom = fmt::format("resource in HostSet::\"{}\"", chance(50) ? "cdn" : "web"); break;
     case 2: atom = fmt::format("resource in [Host::\"{}\", Host::\"{}\"]", name, one_of(kHosts)); break;
@@ -211,13 +212,16 @@ std::string Generator::unknown_atom() {
 
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
-  switch (pick(27)) {
+  switch (pick(30)) {
     case 25: return fmt::format("[resource.port, context.uid] == [{}, {}]", one_of(ports_), small_long());
     case 26: return "[context.uid, principal.level] == principal.ports";
     case 18: return fmt::format("{{n: resource.port, u: context.uid}} == {{n: {}, u: {}}}", one_of(ports_), small_long());
     case 19: return fmt::format("{{n: resource.port, u: context.uid + {}}}.n < principal.level", small_long());
     case 20: return fmt::format("[context.uid, resource.port].containsAny([principal.level, {}])", small_long());
     case 21: return "[resource.port, context.uid].isEmpty()";
+    case 27: return fmt::format("principal.hasTag(\"t0\") && principal.getTag(\"t0\") {} resource.port", chance(50) ? "<" : "==");
+    case 28: return "context has region && resource has zone && [context.region, \"us\"].contains(resource.zone)";
+    case 29: return "principal.home.isInRange(resource.ip)";
     case 22: return "resource.hasTag(principal.zone) && resource.getTag(principal.zone) < context.uid";
     case 23: return "resource has zone && principal.name like \"a*\" && [resource.zone, principal.zone].contains(\"eu\")";
     case 0: return "principal.ports.contains(resource.port)";
