@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,14 +72,15 @@ class PlanInterpreter {
     return *expr;
   }
 
-  Entities entities_with(const EntityUid& uid, const std::vector<std::string>& hosts) const {
-    if (hosts.empty()) return module_.entities;
+  Entities entities_with(const EntityUid& uid, const std::vector<std::string>& names) const {
+    if (names.empty()) return module_.entities;
+    const std::set<std::string> hosts(names.begin(), names.end());
     Entity endpoint{uid, {}, {}, {}};
     if (const EntityType* type = module_.schema.kernel_type(KernelKind::host)) {
       for (const std::string& host : hosts) endpoint.parents.push_back({type->name, host});
     }
     for (const auto& [attr, binding] : module_.schema.find_type(uid.type)->bindings) {
-      if (binding.name == "endpoint.host" && hosts.size() == 1) endpoint.attrs.emplace(attr, Value(hosts.front()));
+      if (binding.name == "endpoint.host" && hosts.size() == 1) endpoint.attrs.emplace(attr, Value(*hosts.begin()));
     }
     return *module_.entities.with({endpoint});
   }
