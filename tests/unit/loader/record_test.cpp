@@ -177,7 +177,8 @@ TEST_CASE("names of an address: hosts as parents, `endpoint.host` for one, and d
   Json& env = manifest["environments"][0];
   manifest["host_type"] = "Host";
   env["observed"].push_back({{"observable", "endpoint.host"}, {"attribute", "host"}, {"of", "resource"}});
-  const Json in_host = {{"in", Json::array({var("resource"), {{"Entity", {{"type", "Host"}, {"id", "a.example"}}}})}};
+  const Json host = {{"Entity", {{"type", "Host"}, {"id", "a.example"}}}};
+  const Json in_host = {{"in", Json::array({var("resource"), host})}};
   env["predicates"][0] = {{"expr", in_host}, {"stage", "learn"}, {"policy", 0}};
   env["predicates"][1] = {{"expr", has(var("resource"), "host")}, {"stage", "learn"}, {"policy", 1}};
   LoadedBundle bundle = sample_bundle(manifest);
