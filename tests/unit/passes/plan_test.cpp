@@ -161,8 +161,8 @@ TEST_CASE("conditions that mix what cannot be mixed are refused") {
           return b.op(Op::eq, {b.op(Op::set, {both}), b.lit(Value::set({}))});
         }) == Codes{"K5005"});
   CHECK(refused([](Build& b) {
-          NodeId both = b.op(Op::set, {attr(b, Var::resource, "port"), attr(b, Var::context, "uid")});
-          return b.op(Op::eq, {both, b.lit(Value::set({}))});
+          NodeId loop = b.named(Op::call, "isLoopback", {attr(b, Var::resource, "ip")});
+          return b.op(Op::less, {attr(b, Var::resource, "port"), b.op(Op::if_, {loop, b.num(1024), b.num(512)})});
         }) == Codes{"K5007"});
   CHECK(refused([](Build& b) {
           NodeId loop = b.named(Op::call, "isLoopback", {attr(b, Var::resource, "ip")});
