@@ -193,6 +193,7 @@ class EntityReader {
       case ObservableId::process_uid:
       case ObservableId::process_gid:
       case ObservableId::process_pid:
+      case ObservableId::clock_now:
       case ObservableId::net_protocol: return std::nullopt;
     }
     internal_error("every observable is known here");
