@@ -304,6 +304,22 @@ std::uint32_t most_in_a_word(const EnvLayout& layout) {
   return count.empty() ? 0 : *std::max_element(count.begin(), count.end());
 }
 
+bool reads_names(const KernelPlan& plan) {
+  return std::any_of(plan.envs.begin(), plan.envs.end(), [](const KernelEnv& env) {
+    auto learned = [&](const Requirement& when) { return env.predicates[when.atom].stage == Stage::learn; };
+    return std::any_of(env.rows.begin(), env.rows.end(), [&](const KernelRow& row) { return std::any_of(row.bind.begin(), row.bind.end(), learned); });
+  });
+}
+
+bool reads_clock(const Module& module, const KernelPlan& plan) {
+  return std::any_of(plan.envs.begin(), plan.envs.end(), [&](const KernelEnv& env) {
+    const auto& bindings = module.schema.find_action(module.environments[env.environment].action)->bindings;
+    return std::any_of(bindings.begin(), bindings.end(), [](const auto& bound) {
+      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == ObservableId::clock_now;
+    });
+  });
+}
+
 void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& layout, std::uint32_t binding_words) {
   std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0;
   for (std::size_t i = 0; i < layout.envs.size(); ++i) {
@@ -408,6 +424,8 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   result.request.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));
   add_tables(result.request, tables, result.object, digest);
   add_bounds(result.request, tables, result.object, words);
+  result.request.tables.push_back(number_of("kerf_reads_names", reads_names(plan) ? 1 : 0));
+  result.request.tables.push_back(number_of("kerf_reads_clock", reads_clock(module, plan) ? 1 : 0));
   return result;
 }
 

@@ -146,8 +146,9 @@ class KernelCheck {
 
   // A predicate over facts has to be evaluated anew when a fact is set.
   void check_stage(Env& env, const ManifestExpr& predicate, Term t) {
-    const bool reads_facts = mentions(t, Var::context);
-    if (mentions(t, Var::resource) || (reads_facts && predicate.stage != "publish") || (predicate.stage != "publish" && predicate.stage != "bind")) {
+    const bool reads_facts = mentions(t, Var::context), learned = predicate.stage == "learn";
+    const bool known = learned || predicate.stage == "publish" || predicate.stage == "bind";
+    if (!known || (mentions(t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
       report_.whole("predicates", fmt::format("`{}` cannot be evaluated at stage {}; for {}", terms_.text(t), predicate.stage, to_text(env.manifest->request)));
     }
   }
@@ -308,6 +309,7 @@ class KernelCheck {
         case AtomKind::port:
           for (const auto& [port, outcome] : env.atoms->port(atom)) ports.insert(port);
           break;
+        case AtomKind::named:
         case AtomKind::endpoint:
           for (const auto& [endpoint, outcome] : env.atoms->endpoint(atom).listed) endpoints.insert(endpoint);
           break;
@@ -420,7 +422,7 @@ class KernelCheck {
     if (row.condition != 0) parts.push_back(code.at(row.condition - 1));
     for (auto [predicate, wanted] : row.active->when) {
       auto on = [&](Outcome outcome) { return outcome == wanted ? Diagrams::kTrue : Diagrams::kFalse; };
-      parts.push_back(conditions.diagrams.select(conditions.of(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
+      parts.push_back(conditions.diagrams.select(conditions.predicate(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
     }
     return conditions.diagrams.fold(parts, true);
   }

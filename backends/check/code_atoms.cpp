@@ -21,6 +21,7 @@ struct Failed {};
 struct Name {};   // of the type of the file's file system
 using Operand = std::variant<Failed, bool, Number, AddressNumber, Name, const Value*>;   // a Value: a text or a set
 
+constexpr int kDay = 86'400'000;   // in milliseconds
 constexpr Wide kLeast = std::numeric_limits<std::int64_t>::min(), kMost = std::numeric_limits<std::int64_t>::max();
 
 class Walk {
@@ -68,6 +69,8 @@ class Walk {
   Operand literal(const Value& value) {
     if (value.as_bool()) return *value.as_bool();
     if (value.as_long()) return Number{{}, *value.as_long()};
+    if (value.as_datetime()) return Number{{}, value.as_datetime()->ms};
+    if (value.as_duration()) return Number{{}, value.as_duration()->ms};
     if (value.as_string() || value.as_set()) return &value;
     if (!value.as_ip()) return give_up();
     const AddressKey key = address_key(*value.as_ip());
@@ -76,11 +79,11 @@ class Walk {
 
   Operand of_userspace(Term t) {
     auto kind = knowledge_.kind_of(t);
-    if (const CodeSlot* slot = inputs_.slot(t)) kind = slot->type == "Long" ? TypeKind::long_ : slot->type == "Bool" ? TypeKind::boolean : TypeKind::ip;
+    if (const CodeSlot* slot = inputs_.slot(t)) kind = slot->type == "Bool" ? TypeKind::boolean : slot->type == "ipaddr" ? TypeKind::ip : TypeKind::long_;
     if (!kind) return give_up();
     if (inputs_.errs(t)) return Failed{};
     switch (*kind) {
-      case TypeKind::long_: return inputs_.number(t);
+      case TypeKind::long_: case TypeKind::datetime: case TypeKind::duration: return inputs_.number(t);
       case TypeKind::boolean: return !b_.at_most(inputs_.number(t), 0);
       case TypeKind::ip: return inputs_.address(t);
       default: return give_up();   // no slot holds it
@@ -88,8 +91,8 @@ class Walk {
   }
 
   // The bits of a field that are meant, as the observable's type.
-  Operand seen_number(const Observable& row, const Number& field, std::uint32_t bits) {
-    const Number meant = bits == ~0u ? field : bits_and(b_, field, {{}, bits});
+  Operand seen_number(const Observable& row, const Number& field, std::uint64_t bits, unsigned width) {
+    const Number meant = bits == ~std::uint64_t{0} >> (64 - width) ? field : bits_and(b_, field, {{}, bits});
     if (row.type == TypeKind::boolean) return !b_.at_most(meant, 0);
     return meant;
   }
@@ -104,7 +107,7 @@ class Walk {
       case ObservableId::endpoint_ip: return inputs_.observed_address();
       case ObservableId::file_fs_type: return Name{};
 #define KERF_SEEN(id, field, bits, when) \
-  case ObservableId::id: return seen_number(*observable, inputs_.event_field(offsetof(kerf_seen, field)), bits);
+  case ObservableId::id: return seen_number(*observable, *inputs_.seen(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field)), bits, 8 * sizeof(kerf_seen{}.field));
 #include "runtime/abi/seen.def"
       case ObservableId::endpoint_host:
       case ObservableId::file_path:
@@ -122,7 +125,8 @@ class Walk {
       }
       case Op::eq: return bool_or_failed(equal(operands[0], operands[1]));
       case Op::contains: return contains(operands[0], operands[1]);
-      case Op::call: return terms_.name(t) == "isInRange" && operands.size() == 2 ? in_range(operands[0], operands[1]) : give_up();
+      case Op::like: return begins(t, operands[0]);
+      case Op::call: return terms_.name(t) == "isInRange" && operands.size() == 2 ? in_range(operands[0], operands[1]) : time_call(terms_.name(t), operands);
       case Op::less: case Op::less_eq: case Op::add: case Op::sub: case Op::mul: case Op::neg: return arithmetic(op, operands);
       default: return give_up();
     }
@@ -142,6 +146,33 @@ class Walk {
       default: return in_64_bits(n.add({}, *a, -1));
     }
   }
+  // Of dates and durations, which are milliseconds.
+  Operand time_call(std::string_view name, const std::vector<Operand>& operands) {
+    const Number* a = std::get_if<Number>(&operands[0]);
+    const Number* c = operands.size() == 2 ? std::get_if<Number>(&operands[1]) : nullptr;
+    if (!a || (operands.size() == 2 && !c)) return give_up();
+    if (name == "offset" && c) return in_64_bits(b_.numbers.add(*a, *c));
+    if (name == "durationSince" && c) return in_64_bits(b_.numbers.add(*a, *c, -1));
+    if (c) return give_up();
+    if (name == "toTime") return time_of_day(*a);
+    if (name == "toDate") return in_64_bits(b_.numbers.add(*a, time_of_day(*a), -1));
+    for (const auto& [function, unit] : {std::pair("toMilliseconds", 1), std::pair("toSeconds", 1000), std::pair("toMinutes", 60'000), std::pair("toHours", 3'600'000), std::pair("toDays", kDay)}) {
+      if (name == function) return towards_zero(*a, {{}, unit});
+    }
+    return give_up();
+  }
+  Number towards_zero(const Number& n, const Number& unit) {
+    if (!b_.at_most(n, -1)) return quotient(b_, n, unit);
+    return b_.numbers.add({}, quotient(b_, b_.numbers.add({}, n, -1), unit), -1);
+  }
+  // Before the epoch days are counted from their end: -1 is the last millisecond of one.
+  Number time_of_day(const Number& n) {
+    const bool before = b_.at_most(n, -1);
+    const Number from = before ? b_.numbers.add({{}, -1}, n, -1) : n, day{{}, kDay};
+    const Number rest = b_.numbers.add(from, quotient(b_, from, day), -kDay);
+    return before ? b_.numbers.add({{}, kDay - 1}, rest, -1) : rest;
+  }
+
   Operand in_64_bits(Number n) {
     if (!b_.at_most(n, kMost) || b_.at_most(n, kLeast - 1)) return Failed{};
     return n;
@@ -178,11 +209,31 @@ class Walk {
     return true;
   }
 
+  // Of the name of a file system's type: a text, with a wildcard at its end or without.
+  Operand begins(Term t, const Operand& name) {
+    const auto& pieces = terms_.pattern(t).pieces;
+    if (!std::holds_alternative<Name>(name) || pieces.size() > 2 || (pieces.size() == 2 && !pieces[1].empty())) return give_up();
+    const std::string& text = pieces[0];
+    if (pieces.size() == 1) {
+      const Value whole(text);
+      return bool_or_failed(name_is(Operand(&whole)));
+    }
+    if (text.size() >= KERF_FS_TYPE_BYTES || text.find('\0') != std::string::npos) return false;
+    for (std::size_t at = 0; at < text.size(); at += 8) {
+      std::uint64_t word = 0;
+      const std::size_t bytes = std::min<std::size_t>(8, text.size() - at);
+      std::memcpy(&word, text.data() + at, bytes);
+      const Wide mask = (Wide{1} << (8 * bytes)) - 1;
+      if (!b_.equal(bits_and(b_, *inputs_.seen(offsetof(kerf_seen, file.fs_type) + at, 8), {{}, mask}), {{}, word})) return false;
+    }
+    return true;
+  }
+
   Operand contains(const Operand& set, const Operand& element) {
     const Value* const* value = std::get_if<const Value*>(&set);
     if (!value || !(*value)->as_set()) return give_up();
     for (const Value& member : *(*value)->as_set()) {
-      const bool comparable = member.as_bool() || member.as_long() || member.as_ip() || member.as_string();
+      const bool comparable = member.as_bool() || member.as_long() || member.as_ip() || member.as_string() || member.as_datetime() || member.as_duration();
       if (!comparable) continue;   // of another type than what hooks hold
       const auto same = equal(literal(member), element);
       if (!same) return Failed{};
@@ -197,7 +248,9 @@ class Walk {
     if (!a || !r) return give_up();
     if (a->v6 != r->v6 || !b_.at_most(b_.numbers.add(r->prefix, a->prefix, -1), 0)) return false;
     auto same = [&](const Number& x, const Number& y, Wide bits) {   // but for the lowest bits - prefix
-      const Number rest = bits_xor(b_, x, y), by = b_.numbers.add({{}, bits}, r->prefix, -1);
+      const Number by = b_.numbers.add({{}, bits}, r->prefix, -1);
+      if (by == Number{}) return b_.equal(x, y);
+      const Number rest = bits_xor(b_, x, y);
       return b_.at_most(shift_right(b_, rest, by), 0);
     };
     if (!a->v6) return same(a->low, r->low, 32);

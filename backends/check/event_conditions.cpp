@@ -54,6 +54,7 @@ Diagram EventConditions::atom(Term t) {
   auto make = [&]() -> Diagram {
     switch (hook_.kind(t)) {
       case AtomKind::userspace: return add_atom(t);
+      case AtomKind::named: return diagrams.either(endpoint_atom(t), by_hosts(t));
       case AtomKind::address: {
         const Steps<AddressKey>& steps = hook_.address(t);
         return by_value(address, [&](std::uint32_t value) { return at(steps, classes_.addresses[value]); });
@@ -62,15 +63,7 @@ Diagram EventConditions::atom(Term t) {
         const Steps<std::uint32_t>& steps = hook_.port(t);
         return by_value(port, [&](std::uint32_t value) { return at(steps, classes_.ports[value]); });
       }
-      case AtomKind::endpoint: {
-        const EndpointOutcomes& outcomes = hook_.endpoint(t);
-        return by_value(endpoint, [&](std::uint32_t value) {
-          if (value == 0) return outcomes.others;
-          const Endpoint& wanted = classes_.endpoints[value - 1];
-          auto found = std::lower_bound(outcomes.listed.begin(), outcomes.listed.end(), std::pair(wanted, Outcome::false_));
-          return found != outcomes.listed.end() && found->first == wanted ? found->second : outcomes.others;
-        });
-      }
+      case AtomKind::endpoint: return endpoint_atom(t);
       case AtomKind::path: return path_atom(t, hook_.path(t));
       case AtomKind::code: return code_atom(t);
       case AtomKind::unknown:
@@ -84,6 +77,27 @@ Diagram EventConditions::atom(Term t) {
   const Diagram made = make();
   made_.emplace(t, made);
   return made;
+}
+
+Diagram EventConditions::endpoint_atom(Term t) {
+  const EndpointOutcomes& outcomes = hook_.endpoint(t);
+  return by_value(endpoint, [&](std::uint32_t value) {
+    if (value == 0) return outcomes.others;
+    const Endpoint& wanted = classes_.endpoints[value - 1];
+    auto found = std::lower_bound(outcomes.listed.begin(), outcomes.listed.end(), std::pair(wanted, Outcome::false_));
+    return found != outcomes.listed.end() && found->first == wanted ? found->second : outcomes.others;
+  });
+}
+
+Diagram EventConditions::by_hosts(Term t) {
+  auto [place, fresh] = by_hosts_.try_emplace(t);
+  if (fresh) place->second = add_atom(t);
+  return place->second;
+}
+
+Diagram EventConditions::predicate(Term t) {
+  t = hook_.residual(t);
+  return hook_.kind(t) == AtomKind::named ? by_hosts(t) : of(t);
 }
 
 Diagram EventConditions::path_atom(Term t, const PathOutcomes& outcomes) {
@@ -116,6 +130,10 @@ bool EventConditions::only_guarded(Term t, std::vector<Term>& guards) {
     guards.push_back(terms_.add_has(terms_.arg(t, 0), std::string(terms_.name(t))));
     return true;
   }
+  if (op == Op::get_tag && terms_.op(terms_.arg(t, 0)) == Op::variable) {
+    guards.push_back(terms_.add_node(Op::has_tag, {terms_.arg(t, 0), terms_.arg(t, 1)}));
+    return only_guarded(terms_.arg(t, 1), guards);
+  }
   if (op == Op::get_attr ? !knowledge_.always_there(t) : op_row(op).fallible && op != Op::call) return false;
   if (op == Op::call && !knowledge_.gives_bool(t)) return false;
   for (std::size_t i = 0; i < terms_.args(t).size(); ++i) {
@@ -135,6 +153,9 @@ Diagram EventConditions::possible() {
     all.push_back(diagrams.negation(diagrams.both(fails, there)));
   };
   const auto atoms = atoms_;   // asking for guards adds some
+  for (const auto& [variable, t] : atoms) {   // what is compared with itself is equal, or an error
+    if (terms_.op(t) == Op::eq && terms_.arg(t, 0) == terms_.arg(t, 1)) all.push_back(diagrams.select(of(t), Diagrams::kFalse, Diagrams::kTrue, Diagrams::kTrue));
+  }
   for (const auto& [variable, t] : atoms) add(t, diagrams.select(of(t), Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue));
   for (const CodeSlot& slot : inputs_.slots()) {
     if (!knowledge_.can_fail(slot.expression)) continue;

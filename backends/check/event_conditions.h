@@ -34,6 +34,8 @@ class EventConditions : public Conditions {
   // Values of the variables that can come together and for which the diagram is not false. Nothing, unless too_many().
   std::optional<std::vector<Choice>> possible_example(Diagram d);
   bool too_many() const { return too_many_; }
+  // What userspace evaluates: of the resource it knows the hosts of its address alone.
+  Diagram predicate(Term t);
   std::vector<std::string> text(const std::vector<Choice>& choices) const override;
   // The first atom among these that is a variable because what it computes is not known.
   std::optional<Term> not_understood(const std::vector<Choice>& choices) const;
@@ -49,6 +51,8 @@ class EventConditions : public Conditions {
     for (std::uint32_t value = 1; value < values_[dimension]; ++value) cases.emplace_back(value, Diagrams::of(outcome(value)));
     return diagrams.branch(dimension, first, cases);
   }
+  Diagram endpoint_atom(Term t);
+  Diagram by_hosts(Term t);                 // the part of a named atom that userspace evaluates
   Diagram path_atom(Term t, const PathOutcomes& outcomes);
   Diagram code_atom(Term t);
   std::optional<Diagram> code_from(const HookCode& code, const CodePoint& point);
@@ -74,6 +78,7 @@ class EventConditions : public Conditions {
   std::set<std::uint32_t> not_understood_;                 // variables
   std::size_t searched_ = 0;
   bool too_many_ = false;
+  std::unordered_map<Term, Diagram> by_hosts_;
 };
 
 }  // namespace kerf::proof

@@ -121,13 +121,50 @@ unsigned HookAtoms::attribute_origins(Term t) {
     switch (observable->from) {
       case ObservedFrom::address: return kAddress;
       case ObservedFrom::port: return kPort;
-      case ObservedFrom::host: return kUnknown;
+      case ObservedFrom::host: return kUser;   // learned: userspace evaluates it
       case ObservedFrom::path: return kPath;
       case ObservedFrom::name:
       case ObservedFrom::scalar: return kScalar;
     }
   }
   return terms_.is_variable(object, Var::context) ? unsigned{kUnknown} : origins(object);
+}
+
+bool HookAtoms::has_member(const Value& value, const std::string& type) const {
+  if (const EntityUid* uid = value.as_entity()) {
+    if (uid->type == type) return true;
+    for (const Entity* entity : knowledge_.module().entities.descendants(*uid)) {
+      if (entity->uid.type == type) return true;
+    }
+  }
+  const ValueSet* set = value.as_set();
+  return set && std::any_of(set->begin(), set->end(), [&](const Value& element) { return has_member(element, type); });
+}
+
+// Of an endpoint: by storage, by hosts, or by both.
+unsigned HookAtoms::membership_origins(Term t) {
+  const unsigned all = kIdentity | origins(terms_.arg(t, 1));
+  const Schema& schema = knowledge_.module().schema;
+  const EntityType* host = schema.kernel_type(KernelKind::host);
+  if (!host || !schema.find_type(knowledge_.env().resource)->ancestors.contains(host->name)) return all;
+  if (terms_.op(terms_.arg(t, 1)) != Op::literal) return all | kUser;
+  const Value& groups = terms_.literal(terms_.arg(t, 1));
+  if (!has_member(groups, host->name)) return all;
+  return has_member(groups, knowledge_.env().resource) ? kIdentity | kUser : kUser;
+}
+
+bool HookAtoms::only_hosts(Term t) {
+  if (terms_.is_variable(t, Var::resource)) return false;
+  const bool reads = terms_.op(t) == Op::get_attr || terms_.op(t) == Op::has_attr;
+  if (reads && terms_.is_variable(terms_.arg(t, 0), Var::resource)) {
+    const AttrBinding* binding = knowledge_.binding_of(t);
+    return binding && binding->kind == AttrBinding::Kind::observable && find_observable(binding->name)->id == ObservableId::endpoint_host;
+  }
+  if (terms_.op(t) == Op::in && terms_.is_variable(terms_.arg(t, 0), Var::resource)) {
+    return terms_.op(terms_.arg(t, 1)) == Op::literal && (membership_origins(t) & kUser) != 0;
+  }
+  const auto args = terms_.args(t);
+  return std::all_of(args.begin(), args.end(), [&](Term arg) { return only_hosts(arg); });
 }
 
 unsigned HookAtoms::origins(Term t) {
@@ -145,7 +182,7 @@ unsigned HookAtoms::origins(Term t) {
   } else {
     for (std::size_t i = 0; i < terms_.args(t).size(); ++i) all |= origins(terms_.arg(t, i));
     const bool file = knowledge_.module().schema.find_type(knowledge_.env().resource)->kernel != KernelKind::endpoint;
-    if (terms_.op(t) == Op::in && file && terms_.is_variable(terms_.arg(t, 0), Var::resource)) all = (all & ~kIdentity) | kPath;
+    if (terms_.op(t) == Op::in && terms_.is_variable(terms_.arg(t, 0), Var::resource)) all = file ? (all & ~kIdentity) | kPath : membership_origins(t);
   }
   origins_.emplace(t, all);
   return all;
@@ -174,6 +211,8 @@ std::set<EntityUid> HookAtoms::resources_named(Term t) {
 AtomKind HookAtoms::kind(Term t) {
   const unsigned from = origins(t);
   if (has(from, kUser)) return AtomKind::userspace;
+  const bool literal_group = terms_.op(t) == Op::in && terms_.op(terms_.arg(t, 1)) == Op::literal;
+  if (literal_group && from == (kIdentity | kUser)) return AtomKind::named;
   if (has(from, kAddress)) return hides_addresses(t) ? AtomKind::unknown : AtomKind::address;
   if (has(from, kPort)) return AtomKind::port;
   if (has(from, kIdentity)) {

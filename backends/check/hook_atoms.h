@@ -12,7 +12,8 @@
 
 namespace kerf::proof {
 
-enum class AtomKind { userspace, address, port, endpoint, path, code, unknown };
+// named: of an endpoint by what is stored, or by the hosts that are known for its address.
+enum class AtomKind { userspace, named, address, port, endpoint, path, code, unknown };
 
 struct AddressKey {
   bool v6 = false;
@@ -57,6 +58,8 @@ class HookAtoms {
   bool only_user(Term t);
   bool only_identity(Term t);
   bool asks_resource(Term t);
+  // Of `resource` it needs to know the hosts of its address alone.
+  bool only_hosts(Term t);
   // By the snapshot or the term, and one that neither names.
   std::set<EntityUid> resources_named(Term t);
 
@@ -65,6 +68,8 @@ class HookAtoms {
  private:
   unsigned origins(Term t);
   unsigned attribute_origins(Term t);
+  unsigned membership_origins(Term t);
+  bool has_member(const Value& value, const std::string& type) const;
   bool hides_addresses(Term t);
   bool asks_path(Term t);
   bool calls(Term t, std::string_view function) const;

@@ -125,7 +125,8 @@ class Machine {
       case BPF_AND: return bits_and(b_, a, b);
       case BPF_XOR: return bits_xor(b_, a, b);
       case BPF_OR: return bits_or(a, b);
-      case BPF_DIV: return quotient(a, b, bits);
+      case BPF_DIV: return divide(a, b, bits, false);
+      case BPF_MOD: return divide(a, b, bits, true);
       case BPF_LSH: return shift_left(a, b, bits);
       case BPF_RSH: return shift(a, b, bits, false);
       case BPF_ARSH: return shift(a, b, bits, true);
@@ -140,12 +141,12 @@ class Machine {
     return b_.numbers.add(b_.numbers.add(x, y), bits_and(b_, x, y), -1);
   }
 
-  Number quotient(const Number& a, const Number& b, unsigned bits) {
+  // By 0 the quotient is 0, and the rest the number itself.
+  Number divide(const Number& a, const Number& b, unsigned bits, bool rest) {
     const Number n = b_.unsigned_part(a, bits), d = b_.unsigned_part(b, bits);
-    if (b_.at_most(d, 0)) return {};
-    if (d.is_constant() && n.is_constant()) return {{}, n.constant / d.constant};
-    if (d == Number{{}, 1}) return n;
-    return b_.numbers.made(Made::quotient, n, d, {0, b_.bounds(n).most});
+    if (b_.at_most(d, 0)) return rest ? n : Number{};
+    const Number made = quotient(b_, n, d);
+    return rest ? b_.numbers.add(n, b_.numbers.times(made, d), -1) : made;
   }
 
   std::optional<Number> shift_left(const Number& a, const Number& by, unsigned bits) {

@@ -29,6 +29,7 @@ std::optional<Number> HookInputs::seen(std::uint64_t offset, std::size_t bytes) 
   };
   static constexpr Field fields[] = {
       {"the event", offsetof(kerf_seen, event), 4, kUnsigned32, true, true},
+      {"the clock", offsetof(kerf_seen, clock_ms), 8, {0, kLong.most}, true, true},
       {"the uid", offsetof(kerf_seen, uid), 4, kUnsigned32, true, true},
       {"the gid", offsetof(kerf_seen, gid), 4, kUnsigned32, true, true},
       {"the pid", offsetof(kerf_seen, pid), 4, kUnsigned32, true, true},
@@ -55,10 +56,16 @@ std::optional<Number> HookInputs::seen(std::uint64_t offset, std::size_t bytes) 
     return offset == high ? address.high : address.low;
   }
   const std::size_t type = offsetof(kerf_seen, file.fs_type);
-  if (!net && bytes == 8 && offset >= type && offset < type + KERF_FS_TYPE_BYTES && (offset - type) % 8 == 0) {
-    return b_.numbers.read(fmt::format("bytes {} to {} of the file system's type", offset - type, offset - type + 7), kUnsigned64);
-  }
+  if (!net && offset >= type && offset < type + KERF_FS_TYPE_BYTES && offset % bytes == 0) return type_bytes(offset - type, bytes);
   return std::nullopt;
+}
+
+// Words of the file system's type, or parts of them.
+Number HookInputs::type_bytes(std::size_t at, std::size_t bytes) {
+  const std::size_t first = at / 8 * 8;
+  const Number word = b_.numbers.read(fmt::format("bytes {} to {} of the file system's type", first, first + 7), kUnsigned64);
+  const Number from = shift_right(b_, word, constant(8 * static_cast<Wide>(at - first)));
+  return bytes == 8 ? word : bits_and(b_, from, constant((Wide{1} << (8 * bytes)) - 1));
 }
 
 AddressNumber HookInputs::observed_address() {
@@ -184,6 +191,15 @@ Number shift_right(Branching& b, const Number& x, const Number& by) {
   const Number quotient = b.numbers.made(Made::quotient, a, constant(unit), made);
   if (auto value = b.one_of_few(quotient, 2)) return constant(*value);
   return quotient;
+}
+
+Number quotient(Branching& b, const Number& a, const Number& divisor) {
+  if (a.is_constant() && divisor.is_constant()) return constant(a.constant / divisor.constant);
+  if (divisor == constant(1)) return a;
+  const Bounds range = b.bounds(a);
+  if (!divisor.is_constant()) return b.numbers.made(Made::quotient, a, divisor, {0, range.most});
+  const Bounds made{floor_div(range.least, divisor.constant), floor_div(range.most, divisor.constant)};
+  return made.least == made.most ? constant(made.least) : b.numbers.made(Made::quotient, a, divisor, made);
 }
 
 }  // namespace kerf::proof

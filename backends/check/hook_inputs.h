@@ -12,7 +12,7 @@ namespace kerf::proof {
 
 struct CodeSlot {
   Term expression;              // residual
-  std::string type;             // "Long", "Bool", "ipaddr"
+  std::string type;             // "Long", "Bool", "ipaddr"; "datetime", "duration": milliseconds
 };
 
 struct AddressNumber {
@@ -42,6 +42,7 @@ class HookInputs {
 
  private:
   Number read(std::string_view what, Term expression, Bounds bounds);
+  Number type_bytes(std::size_t at, std::size_t bytes);
 
   HookAtoms& hook_;
   Branching& b_;
@@ -52,5 +53,6 @@ class HookInputs {
 Number bits_and(Branching& b, const Number& a, const Number& mask);
 Number bits_xor(Branching& b, const Number& a, const Number& c);
 Number shift_right(Branching& b, const Number& a, const Number& by);
+Number quotient(Branching& b, const Number& a, const Number& divisor);   // of a number >= 0 and one > 0
 
 }  // namespace kerf::proof

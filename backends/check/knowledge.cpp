@@ -256,8 +256,19 @@ std::optional<TypeKind> Knowledge::kind_of(Term t) const {
     if (name == "duration" || name == "durationSince" || name == "toTime") return TypeKind::duration;
     return name.starts_with("to") ? TypeKind::long_ : TypeKind::boolean;
   }
-  const auto type = type_of(t);
+  const auto type = op == Op::get_tag ? type_of_tag(terms_.arg(t, 0)) : type_of(t);
   return type ? std::optional(module_.schema.types[*type].kind) : std::nullopt;
+}
+
+std::optional<TypeId> Knowledge::type_of_tag(Term entity) const {
+  std::string name;
+  if (terms_.is_variable(entity, Var::principal)) name = env_.principal;
+  else if (terms_.is_variable(entity, Var::resource)) name = env_.resource;
+  else if (const auto type = type_of(entity); type && !module_.schema.types[*type].entity_types.empty()) {
+    name = module_.schema.types[*type].entity_types.front();
+  }
+  const EntityType* declared = module_.schema.find_type(name);
+  return declared ? declared->tags : std::nullopt;
 }
 
 bool Knowledge::gives_bool(Term call) const {

@@ -129,6 +129,7 @@ class ErrorSearch {
       case Op::sub:
       case Op::mul:
       case Op::neg: return !ranges_[id.index].fits();
+      case Op::call: return !is_time_call(id) || !ranges_[id.index].fits();
       case Op::get_attr: return !is_asked_for(id, Op::has_attr);
       case Op::get_tag: return !is_asked_for(id, Op::has_tag);
       default: return op_row(body_[id].op).fallible || !any_operand(id, analysis_.can_error);
@@ -145,9 +146,14 @@ class ErrorSearch {
     return false;
   }
 
-  // Of a Long, before the operator's own overflow is looked at; operands that overflow are errors of their own.
+  bool is_time_call(NodeId id) const {
+    const std::string& name = body_.name(id);
+    return name == "offset" || name == "durationSince" || name == "toDate";
+  }
+
+  // Of a Long, a date or a duration, before the operator's own overflow is looked at; operands that overflow are errors of their own.
   Range range(NodeId id) const {
-    if (const Value* value = analysis_.folded.value(id)) return value->as_long() ? Range{*value->as_long(), *value->as_long()} : Range{};
+    if (const Value* value = analysis_.folded.value(id)) return range_of(*value);
     auto of = [&](std::size_t arg) { return ranges_[body_.arg(id, arg).index].fits() ? ranges_[body_.arg(id, arg).index] : Range{}; };
     switch (body_[id].op) {
       case Op::add: return {of(0).low + of(1).low, of(0).high + of(1).high};
@@ -159,14 +165,35 @@ class ErrorSearch {
       }
       case Op::if_: return {std::min(of(1).low, of(2).low), std::max(of(1).high, of(2).high)};
       case Op::get_attr: return observed_range(id);
+      case Op::call: return time_range(id);
       default: return {};
     }
   }
 
+  static Range range_of(const Value& value) {
+    if (value.as_long()) return {*value.as_long(), *value.as_long()};
+    if (value.as_datetime()) return {value.as_datetime()->ms, value.as_datetime()->ms};
+    if (value.as_duration()) return {value.as_duration()->ms, value.as_duration()->ms};
+    return {};
+  }
+
+  Range time_range(NodeId id) const {
+    constexpr std::int64_t day = 86'400'000;
+    const std::string& name = body_.name(id);
+    auto of = [&](std::size_t arg) { return ranges_[body_.arg(id, arg).index].fits() ? ranges_[body_.arg(id, arg).index] : Range{}; };
+    if (name == "offset") return {of(0).low + of(1).low, of(0).high + of(1).high};
+    if (name == "durationSince") return {of(0).low - of(1).high, of(0).high - of(1).low};
+    if (name == "toDate") return {of(0).low - day + 1, of(0).high};
+    if (name == "toTime") return {0, day - 1};
+    return {};
+  }
+
   Range observed_range(NodeId id) const {
     const Observable* observable = observable_of(module_, body_, env_, id);
-    if (!observable || observable->type != TypeKind::long_) return {};
-    return {0, observable->largest};
+    if (!observable) return {};
+    if (observable->type == TypeKind::long_) return {0, observable->largest};
+    if (observable->type == TypeKind::datetime) return {0, std::numeric_limits<std::uint64_t>::max() / 1'000'000};   // nanoseconds of 64 bits
+    return {};
   }
 
   const Module& module_;

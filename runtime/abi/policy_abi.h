@@ -47,6 +47,7 @@ enum kerf_event_kind {
 #define KERF_EVENT_POLICIES 8    /* policies named in one event record; the counts are complete */
 #define KERF_MAX_BINDINGS 1024
 #define KERF_ADDRESS_DEPTH 18    /* address tables: at most 2^18 - 1 boundaries for each family */
+#define KERF_MAX_NAMED 4096      /* addresses with names, of all bindings of an object */
 #define KERF_MAX_TASKS 65536     /* tagged tasks; past it fork fails with EAGAIN */
 #define KERF_MAX_ANCHORS 1024    /* of all bindings of an object */
 #define KERF_ANCHOR_BYTES 1024   /* an anchor's path with a final 0 that is not counted in its length */
@@ -103,6 +104,9 @@ struct kerf_value {
  * (membarrier(MEMBARRIER_CMD_GLOBAL) waits for one), and only then lets the next update of this map begin. */
 struct kerf_binding {
 	__u64 generation;
+	__u64 revision;                       /* when it was made: boot time; of a named record, that of the binding's */
+	__u32 names;                          /* of a named record: which names these are, for the event; else 0 */
+	__u32 reserved;
 	__u32 mode;                           /* enum kerf_mode */
 	__u32 segment_count;                  /* 1 to KERF_SEGMENTS + 1 */
 	/* Environment of the object + 1 for an event; 0: no applicable action. The second for a resource that is itself
@@ -111,6 +115,16 @@ struct kerf_binding {
 	__u32 directory_env[KERF_EVENT_KINDS];
 	__u64 segment_until_ns[KERF_SEGMENTS + 1];
 	__u64 words[];
+};
+
+/* Addresses that names are known for. The map kerf_named (HASH, not preallocated, KERF_MAX_NAMED elements; only where a
+ * policy asks for names): struct kerf_name_key -> struct kerf_binding, in force instead of the binding's own record for
+ * this address while both have one generation and one revision. */
+struct kerf_name_key {
+	__u64 address_high;                   /* as struct kerf_net_event */
+	__u64 address_low;
+	__u32 v6;
+	__u32 binding;
 };
 
 /* The layout of one environment in a segment of a binding and in the object's tables.
@@ -138,6 +152,8 @@ struct kerf_net_event {
 	__u32 port;                           /* host order */
 	__u32 protocol;                       /* IPPROTO_* */
 	__u32 local_port;                     /* of an accepted connection, host order; else 0 */
+	__u32 names;                          /* of the record that decided; 0: no name was known */
+	__u32 reserved;
 };
 
 /* A resource that has a name, which lies apart: of a file or directory its canonical path. Of anything else only
@@ -159,6 +175,7 @@ struct kerf_seen {
 	__u32 gid;
 	__u32 pid;                            /* thread group, in the initial pid namespace */
 	__u32 number[KERF_NUMBERS];           /* what else the event observes: seen.def */
+	__u64 clock_ms;                       /* wall time since 1970, read once for an operation; 0 if no action binds it */
 	union {
 		struct kerf_net_event net;
 		struct kerf_file_event file;
@@ -218,6 +235,7 @@ struct kerf_state {
 	__u64 log_allows;                     /* 1: events for allowed calls too */
 	__u64 cgroup_levels;                  /* bit n: some bound cgroup is at depth n (root is 0) */
 	__u64 waived_guards;                  /* bits of enum kerf_guard */
+	__u64 tai_offset_ns;                  /* CLOCK_TAI less CLOCK_REALTIME, as the loader last found it */
 };
 
 /* Identity. A task's tag is set at fork, when it enters a bound cgroup, or by the task iterator at bind; first binding

@@ -346,6 +346,20 @@ static __always_inline __s32 errno_of(const struct kerf_walk *walk)
 	return WITHIN(event, KERF_EVENT_KINDS) ? kerf_event_errnos[event] : KERF_EPERM;
 }
 
+/* The record for the address, if names are known for it and it belongs to the binding's. */
+static __always_inline const struct kerf_binding *by_name(struct kerf_walk *walk, __u32 binding_id,
+							  const struct kerf_binding *binding)
+{
+	const struct kerf_net_event *net = &walk->seen.net;
+	struct kerf_name_key key = {net->address_high, net->address_low, net->v6, binding_id};
+	const struct kerf_binding *named = bpf_map_lookup_elem(&kerf_named, &key);
+
+	if (!named || named->generation != binding->generation || named->revision != binding->revision)
+		return binding;
+	walk->seen.net.names = named->names;
+	return named;
+}
+
 /* Fills in walk->decision, mode and errno; of a file event after kerf_match. Not 0: refuse, a bound was hit. */
 __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_id)
 {
@@ -369,6 +383,10 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	walk->generation = generation;
 	walk->mode = binding->mode;
 	int named = is_named(walk);
+	if (!named)
+		walk->seen.net.names = 0;
+	if (kerf_reads_names && !named)
+		binding = by_name(walk, binding_id, binding);
 	__u32 bound = environment_of(walk, binding, named);
 	if (!bound) {
 		return refuse(walk, binding->mode == KERF_MODE_QUARANTINE ? KERF_REASON_QUARANTINE :

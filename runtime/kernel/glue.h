@@ -46,6 +46,14 @@ struct {
 } kerf_bindings SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KERF_MAX_NAMED);
+	__uint(key_size, sizeof(struct kerf_name_key));
+	__uint(value_size, KERF_BINDING_BYTES_MARK);
+} kerf_named SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
 	__uint(key_size, 8);
 	__uint(value_size, sizeof(struct kerf_cgroup_slot));
@@ -139,6 +147,8 @@ extern const __u32 kerf_segment_words;
 extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
 extern const __u32 kerf_policy_count;
 extern const __u32 kerf_has_code;
+extern const __u32 kerf_reads_clock;
+extern const __u32 kerf_reads_names;
 
 struct kerf_values {
 	struct kerf_value value[KERF_VALUE_SLOTS];

@@ -217,6 +217,7 @@ static __always_inline int judge_arrival(struct __sk_buff *skb, const struct ker
 	struct kerf_walk *walk = &s->walk;
 	__builtin_memset(&walk->seen, 0, sizeof(walk->seen));
 	walk->seen.event = KERF_EVENT_NET_ACCEPT;
+	walk->seen.clock_ms = clock_now();
 	walk->seen.net = *net;
 	walk->generation = 0;
 	walk->trial = 0;

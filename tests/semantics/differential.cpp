@@ -236,8 +236,7 @@ int main(int argc, char** argv) {
   constexpr std::uint64_t kEnoughToCount = 100;   // with fewer, chance decides what comes up
   if (programs < kEnoughToCount) return 0;
   if (!net_events.balanced() || !file_events.balanced() || !named_events.balanced() || !differential.requests.balanced()) {
-    fmt::print("the generator is out of balance: a sixth each should allow, deny, and have errors
-");
+    fmt::print("the generator is out of balance: a sixth each should allow, deny, and have errors\n");
     return 1;
   }
   return all_ops_hit(differential.ops, differential.kernel_ops, why_not_kernel.empty()) ? 0 : 1;

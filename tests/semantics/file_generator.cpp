@@ -25,9 +25,9 @@ entity FileSet in [FileSet];
 
 @kernel("file.read, file.list, file.exec")
 action open appliesTo { principal: [Agent], resource: [File, Dir], context: {
-  @kernel("process.uid") uid: Long, @kernel("fact.depth") depth?: Long } };
+  @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
 @kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, lib.load")
-action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long } };
+action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime } };
 )";
 
 const std::vector<std::string> kAgents = {"a0", "a1", "a2"};
@@ -102,7 +102,10 @@ std::string FileGenerator::stored_atom() {
 }
 
 std::string FileGenerator::code_atom() {
-  switch (pick(10)) {
+  switch (pick(13)) {
+    case 10: return fmt::format("resource has fs && resource.fs like \"{}*\"", one_of(kTypes).substr(0, 1 + pick(5)));
+    case 11: return fmt::format("resource has fs && (resource.fs like \"{}\" || resource.fs like \"{:x>40}*\")", one_of(kTypes), "");
+    case 12: return fmt::format("context.now.toTime().toHours() < {}", pick(24));
     case 0: return "resource has owner";
     case 1: return fmt::format("resource has owner && resource.owner == {}", chance(50) ? 0 : 1000);
     case 2: return "resource has setuid && resource.setuid";
@@ -276,7 +279,8 @@ KernelEventData FileGenerator::event() {
   data.directory = at.starts_with('/') && chance(30);
   data.observed = {{"file.path", Value(at)}, {"file.fs_type", Value(one_of(kTypes))},
                    {"process.uid", Value(std::int64_t{chance(50) ? 0 : 1000})}, {"process.gid", Value(std::int64_t{100})},
-                   {"process.pid", Value(std::int64_t{4242})}};
+                   {"process.pid", Value(std::int64_t{4242})},
+                   {"clock.now", Value(Datetime{static_cast<std::int64_t>(1'704'067'200'000 + pick(48) * 3'600'000 - pick(2))})}};
   if (chance(80)) {
     const std::int64_t mode = one_of(std::vector<std::int64_t>{0644, 0755, 04755, 07777, 0});
     data.observed.insert({{"file.owner", Value(one_of(std::vector<std::int64_t>{0, 1000, 4294967295}))}, {"file.mode", Value(mode)},

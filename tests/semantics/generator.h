@@ -45,6 +45,9 @@ class Generator {
   std::string endpoint_atom();
   std::string mixed_atom();
   std::string code_atom();
+  std::string clock_atom();
+  std::string host_atom(bool forbid);
+  Datetime any_time();
   std::string gateway_atom();
   std::string unknown_atom();
   std::string error_prone(bool kernel);

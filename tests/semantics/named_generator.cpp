@@ -22,7 +22,8 @@ entity Kinds in [Kinds] { weight: Long };
   note?: String,
 };
 @kernel("net.socket") action make appliesTo { principal: [Agent], resource: [Socket], context: {
-  @kernel("process.uid") uid: Long, @kernel("process.gid") gid: Long, @kernel("fact.depth") depth?: Long } };
+  @kernel("process.uid") uid: Long, @kernel("process.gid") gid: Long,
+  @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
 )";
 
 struct Kind {
@@ -68,7 +69,8 @@ std::string NamedGenerator::identity_atom() {
 std::string NamedGenerator::number_atom() { return asked(comparison()); }
 
 std::string NamedGenerator::comparison() {
-  switch (pick(6)) {
+  switch (pick(7)) {
+    case 6: return fmt::format("context.now.toTime().toHours() < {}", pick(24));
     case 0: return fmt::format("{} == {}", attribute(), one_of(kNumbers));
     case 1: return fmt::format("{} < {}", attribute(), one_of(kNumbers));
     case 2: return fmt::format("[{}, {}].contains({})", one_of(kNumbers), one_of(kNumbers), attribute());
@@ -139,7 +141,8 @@ KernelEventData NamedGenerator::event() {
   const Kind kind = one_of(kKinds);
   KernelEventData data{KernelEventId::net_socket, {"Agent", one_of(kAgents)}, {}, {}, false};
   data.observed = {{"socket.family", Value(kind.family)}, {"socket.type", Value(kind.type)}, {"socket.protocol", Value(one_of(kNumbers))},
-                   {"process.uid", Value(one_of(kNumbers))}, {"process.gid", Value(one_of(kNumbers))}, {"process.pid", Value(std::int64_t{7})}};
+                   {"process.uid", Value(one_of(kNumbers))}, {"process.gid", Value(one_of(kNumbers))}, {"process.pid", Value(std::int64_t{7})},
+                   {"clock.now", Value(Datetime{static_cast<std::int64_t>(1'704'067'200'000 + pick(48) * 3'600'000 - pick(2))})}};
   if (chance(60)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
   return data;
 }

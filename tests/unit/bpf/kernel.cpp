@@ -101,7 +101,7 @@ Result<std::unique_ptr<Loaded>> Loaded::load(const Program& program, BpfObject o
 }
 
 void Loaded::set_generation(std::uint64_t generation) {
-  kerf_state state{generation, 0, 0, 0};
+  kerf_state state{generation, 0, 0, 0, 0};
   __u32 zero = 0;
   bpf_map_update_elem(map("kerf_state"), &zero, &state, BPF_ANY);
 }
