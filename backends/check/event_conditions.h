@@ -59,6 +59,7 @@ class EventConditions : public Conditions {
   Diagram question(const Question& asked);
   Diagram possible();
   bool search(Diagram d, const Facts& facts, std::vector<Choice>& choices);
+  bool learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value);
   bool only_guarded(Term t, std::vector<Term>& guards);
 
   HookAtoms& hook_;

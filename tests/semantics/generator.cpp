@@ -177,7 +177,13 @@ std::string Generator::host_atom(bool forbid) {
 
 std::string Generator::code_atom() {
   if (chance(30)) return clock_atom();
-  switch (pick(11)) {
+  switch (pick(13)) {
+    case 11:
+      return fmt::format("(if context.uid < {} && !(resource.port == {} || context.uid == 0) then resource.port else context.uid + {}) < {}",
+                         small_long(), one_of(ports_), small_long(), small_long());
+    case 12:
+      return fmt::format("(if (if context.protocol == 6 then resource.port < {} else true) then -(context.uid) else principal.level) == {}",
+                         one_of(ports_), small_long());
     case 9: return fmt::format("-(context.uid) < {}", small_long());
     case 10: return fmt::format("context.uid - resource.port <= {}", small_long());
     case 0: return fmt::format("context.uid == {}", small_long());
