@@ -69,8 +69,13 @@ std::uint32_t ClassStore::add_block(std::uint32_t base_at, const Words& row_word
 }
 
 std::uint32_t ClassStore::add_class(const std::vector<std::uint32_t>& block_list) {
-  check(block_list.size() == blocks_, "class with another number of blocks");
-  return intern(tables_.class_blocks, class_by_hash_, std::span<const std::uint32_t>(block_list));
+  check(block_list.size() == blocks_ && blocks_ <= 32, "class with another number of blocks");
+  std::vector<std::uint32_t> entry{0};
+  entry.insert(entry.end(), block_list.begin(), block_list.end());
+  for (std::uint32_t block = 0; block < blocks_; ++block) {
+    if (tables_.blocks[block_list[block] + KERF_BLOCK_NONZERO]) entry[0] |= 1u << block;
+  }
+  return intern(tables_.class_blocks, class_by_hash_, std::span<const std::uint32_t>(entry));
 }
 
 Key address_key(const Address& address, bool v6) {

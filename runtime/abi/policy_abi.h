@@ -289,7 +289,7 @@ struct kerf_selftest_args {
 	__u32 count;
 	__u32 repeat;                         /* 0: events are fetched and nothing is decided; at most KERF_SELFTEST_REPEATS */
 	__u32 part;                           /* enum kerf_selftest_part; of the first time it is always the whole decision */
-	__u32 reserved;
+	__u32 trial;                          /* 1: nobody's hit */
 };
 
 #endif

@@ -89,7 +89,7 @@ __attribute__((noinline)) int kerf_selftest_again(struct kerf_scratch *s, __u32 
 }
 
 /* One element of the batch; a function of its own, so that the verifier looks at it once. */
-__attribute__((noinline)) int kerf_selftest_one(__u32 index, __u32 repeat, __u32 part)
+__attribute__((noinline)) int kerf_selftest_one(__u32 index, __u32 repeat, __u32 part, __u32 trial)
 {
 	__u32 key = index;
 	const struct kerf_selftest_in *in = bpf_map_lookup_elem(&kerf_selftest_in, &key);
@@ -98,7 +98,7 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index, __u32 repeat, __u32
 	if (!s)
 		return 1;
 	s->walk.seen = in->seen;
-	s->walk.trial = 0;
+	s->walk.trial = trial;
 	if ((kerf_governed & KERF_FILE_EVENTS) && is_file_event(in->seen.event) && kerf_selftest_text(s, key))
 		selftest_refuse(&s->walk, KERF_REASON_TOO_LONG);
 	else if (repeat)
@@ -117,13 +117,13 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index, __u32 repeat, __u32
 SEC("syscall")
 int kerf_selftest(struct kerf_selftest_args *args)
 {
-	__u32 count = args->count, repeat = args->repeat, part = args->part;
+	__u32 count = args->count, repeat = args->repeat, part = args->part, trial = args->trial;
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_SELFTEST_BATCH; i++) {
 		if (i >= count)
 			break;
-		if (kerf_selftest_one(i, repeat, part))
+		if (kerf_selftest_one(i, repeat, part, trial))
 			return 1;
 	}
 	return 0;

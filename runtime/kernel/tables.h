@@ -4,8 +4,10 @@
  *
  * Tables are plain arrays, one of each kind for the whole object; an environment's row in kerf_envs says where its
  * parts begin. An event belongs to one *class* per dimension (address, port, endpoint; of files: one for each path
- * automaton, whose final state gives a match class): the set of rows that hold there. A class is a list of blocks, one for 64 row words; a block says how its words differ from the dimension's
- * base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing. */
+ * automaton, whose final state gives a match class; of both: a number): the set of rows that hold there. A class is the
+ * set of blocks in which some row can hold, and its blocks, one for 64 row words; a block says how its words differ from
+ * the dimension's base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing.
+ * In a dimension that an environment does not ask for every row holds, and nothing is looked up. */
 #ifndef KERF_TABLES_H
 #define KERF_TABLES_H
 
@@ -46,8 +48,20 @@ enum kerf_env_field {
 	KERF_ENV_MATCH_CLASSES = KERF_ENV_IP4_KEYS,   /* automaton i: first of the classes by match class in kerf_ranks */
 	KERF_ENV_MATCH_BASE = KERF_ENV_MATCH_CLASSES + 3,   /* automaton i: base bitmap in kerf_words */
 
-	KERF_ENV_FIELDS = 32,
+	KERF_ENV_DIMENSIONS = KERF_ENV_FILES + 1,   /* mask of enum kerf_dimension that some row asks for */
+	KERF_ENV_NUMBER_AT,         /* the number that is asked for: where it is in struct kerf_seen */
+	KERF_ENV_NUMBER_KEYS,
+	KERF_ENV_NUMBER_DEPTH,
+	KERF_ENV_NUMBER_RANKS,
+	KERF_ENV_NUMBER_BASE,
+
+	KERF_ENV_FIELDS = 40,
 };
+
+/* An event's classes. Of files the first three are those of the automata. */
+enum kerf_dimension { KERF_DIMENSION_ADDRESS, KERF_DIMENSION_PORT, KERF_DIMENSION_PEER, KERF_DIMENSION_NUMBER, KERF_DIMENSIONS };
+
+/* A class in kerf_class_blocks: a mask of the blocks that are not zero, then for each block where it begins in kerf_blocks. */
 
 /* Path automata. All of them share two tables; a state is the index of its first cell in kerf_path_cells. The high byte
  * of that cell says what it is:
@@ -68,7 +82,8 @@ enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_
 #define KERF_NO_STATE 0xffffffffu
 
 /* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of an address is
- * the number of keys that are not above it. */
+ * the number of keys that are not above it. Hooks go down KERF_SEARCH_STEP levels at once, so depths are multiples of it. */
+#define KERF_SEARCH_STEP 3
 
 /* A block in kerf_blocks: three words. */
 enum kerf_block_field {
