@@ -370,6 +370,7 @@ void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   add_table(request, "kerf_peer_shifts", tables.peer_shifts);
   add_table(request, "kerf_peer_slots", tables.peer_slots);
   add_table(request, "kerf_path_cells", tables.path_cells);
+  request.tables.push_back(table_of("kerf_path_bytes", tables.path_bytes));
   add_table(request, "kerf_path_edges", tables.path_edges);
   request.tables.push_back(table_of("kerf_path_starts", tables.path_starts));
   request.tables.push_back(number_of("kerf_automata", tables.path_starts.size()));

@@ -40,6 +40,7 @@ EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, boo
     values_[port] = count(classes_.ports);
     values_[endpoint] = count(classes_.endpoints) + 1;
   }
+  values_[number] = count(classes_.numbers);
   values_[code] = std::max(count(classes_.code.atoms), 1u);
   for (std::uint32_t values : values_) diagrams.add_variable(values);
 }
@@ -68,6 +69,10 @@ Diagram EventConditions::atom(Term t) {
         });
       }
       case AtomKind::path: return path_atom(t, hook_.path(t));
+      case AtomKind::number: {
+        const Steps<std::uint32_t>& steps = hook_.number(t);
+        return by_value(number, [&](std::uint32_t value) { return at(steps, classes_.numbers[value]); });
+      }
       case AtomKind::code: {
         auto place = std::lower_bound(classes_.code_atoms.begin(), classes_.code_atoms.end(), t);
         if (place == classes_.code_atoms.end() || *place != t || classes_.code.atoms.empty()) break;
@@ -150,6 +155,8 @@ std::vector<std::string> EventConditions::text(const std::vector<Choice>& choice
       for (std::size_t i = 0; i < classes_.code_atoms.size(); ++i) {
         lines.push_back(fmt::format("`{}` is {}", terms_.text(classes_.code_atoms[i]), kerf::to_text(classes_.code.atoms[value][i])));
       }
+    } else if (choice.variable == number) {
+      lines.push_back(fmt::format("{} is {}", hook_.number_name(), classes_.numbers[value]));
     } else if (choice.variable > code) {
       atoms.push_back(choice);
     } else if (files_ && choice.variable == literals) {

@@ -97,6 +97,7 @@ extern const __u64 kerf_words[];
 extern const __u32 kerf_peer_shifts[];
 extern const __u64 kerf_peer_slots[];
 extern const __u32 kerf_path_cells[];
+extern const __u8 kerf_path_bytes[];
 extern const __u64 kerf_path_edges[];
 extern const __u32 kerf_path_starts[];    /* by automaton */
 extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */

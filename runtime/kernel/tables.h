@@ -63,20 +63,26 @@ enum kerf_dimension { KERF_DIMENSION_ADDRESS, KERF_DIMENSION_PORT, KERF_DIMENSIO
 
 /* A class in kerf_class_blocks: a mask of the blocks that are not zero, then for each block where it begins in kerf_blocks. */
 
-/* Path automata. All of them share two tables; a state is the index of its first cell in kerf_path_cells. The high byte
+/* Path automata. All of them share their tables; a state is the index of its first cell in kerf_path_cells. The high byte
  * of that cell says what it is:
  *   KERF_CELL_NODE    a node of KERF_NODE_CELLS cells. On byte b it goes to `next` of the entry `rest` + b in
  *                     kerf_path_edges if that entry is its own (`check`), else to its fallback
+ *   KERF_CELL_SCAN    a node of as many cells that waits for one byte (KERF_SCAN_BYTE): on it to the state `rest`, on any other
+ *                     it stays
  *   KERF_CELL_FINAL   a state that no byte leaves, of KERF_FINAL_CELLS cells
- *   anything else     a single cell: on this byte to the next cell, on any other to the state `rest`, which is a node or
- *                     final and has the same match class
- * Neither of the first two is a byte of a path: 0 ends names, 0xff is no UTF-8. */
+ *   anything else     a single cell: on this byte to the next cell, on any other to the state `rest`, which is no single
+ *                     cell and has the same match class
+ * None of the first three is a byte of a path: 0 ends names, 0xfe and 0xff are no UTF-8.
+ * kerf_path_bytes has the byte of every single cell, and KERF_CELL_FINAL for all other cells: eight bytes of a path are
+ * compared with it at once. */
 #define KERF_CELL_NODE 0x00u
+#define KERF_CELL_SCAN 0xfeu
 #define KERF_CELL_FINAL 0xffu
 #define KERF_CELL_SHIFT 24
 #define KERF_CELL_REST 0xffffffu
+#define KERF_CELL_IS_SINGLE(kind) ((kind) != KERF_CELL_NODE && (kind) < KERF_CELL_SCAN)
 
-enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_NODE_FALLBACK = 2, KERF_NODE_CELLS };
+enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_NODE_FALLBACK = 2, KERF_SCAN_BYTE = 2, KERF_NODE_CELLS };
 
 /* An entry in kerf_path_edges: check << 32 | next. */
 #define KERF_NO_STATE 0xffffffffu

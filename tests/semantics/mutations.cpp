@@ -177,7 +177,8 @@ bool run(const GeneratedProgram& generated, std::uint64_t seed, std::uint64_t mu
 // The tables that decide, as ranges of the ELF file.
 std::vector<std::pair<std::size_t, std::size_t>> decision_tables(const std::string& elf) {
   static const std::set<std::string> names = {"kerf_envs", "kerf_rows", "kerf_keys32", "kerf_keys128", "kerf_ranks", "kerf_class_blocks", "kerf_blocks",
-                                              "kerf_words", "kerf_peer_slots", "kerf_peer_shifts", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts"};
+                                              "kerf_words", "kerf_peer_slots", "kerf_peer_shifts", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts",
+                                              "kerf_path_bytes"};
   std::vector<std::pair<std::size_t, std::size_t>> found;
   Elf64_Ehdr header;
   std::memcpy(&header, elf.data(), sizeof header);
