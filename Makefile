@@ -29,7 +29,7 @@ differential: configure
 	build/release/differential_language $(CASES) $(SEED)
 
 bench: configure
-	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine
+	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine bench_kernel bench_compile
 	scripts/bench.sh
 	scripts/bench_serve.sh
 
