@@ -65,23 +65,20 @@ static __always_inline __u32 search32(__u32 keys, __u32 depth, __u32 ranks, __u3
 	return class_of_rank(ranks, node, depth);
 }
 
-static __always_inline __u32 search128(__u32 keys, __u32 depth, __u32 ranks, __u64 high, __u64 low)
+/* One level a turn: seven keys of two words would not stay in registers. A function of its own, so that what it keeps does not
+ * lie on the stack below the walk over rows. */
+__attribute__((noinline)) __u32 kerf_search128(__u32 keys, __u32 depth, __u32 ranks, __u64 high, __u64 low)
 {
 	__u64 node = 1;
 
 #pragma clang loop unroll(disable)
-	for (__u32 level = 0; level < kerf_depth128_max; level += KERF_SEARCH_STEP) {
+	for (__u32 level = 0; level < kerf_depth128_max; level++) {
 		if (level >= depth)
 			break;
-		__u64 first = keys + node * 2, second = keys + node * 4, third = keys + node * 8;
-		if (!WITHIN(first, kerf_keys128_count - 1) || !WITHIN(second, kerf_keys128_count - 3) ||
-		    !WITHIN(third, kerf_keys128_count - 7))
+		__u64 at = keys + node * 2;
+		if (!WITHIN(at, kerf_keys128_count - 1))
 			return KERF_NOWHERE;
-		__u64 above = below128(high, low, first);
-		above += below128(high, low, second) + below128(high, low, second + 2);
-		above += below128(high, low, third) + below128(high, low, third + 2);
-		above += below128(high, low, third + 4) + below128(high, low, third + 6);
-		node = node * 8 + 7 - above;
+		node = node * 2 + 1 - below128(high, low, at);
 	}
 	return class_of_rank(ranks, node, depth);
 }
@@ -126,8 +123,8 @@ static __always_inline int class_blocks(const struct kerf_walk *walk, __u64 *blo
 	return 0;
 }
 
-/* Where the entry of a class's block begins in kerf_blocks, which is all that is kept of it: 6.1 counts the stack of
- * every call on the way in steps of 32 bytes, and 512 is all there is. */
+/* Where the entry of a class's block begins in kerf_blocks. It is kept in the walk: 6.1 counts the stack of every call on the
+ * way in steps of 32 bytes, and 512 is all there is. */
 static __always_inline __u64 block_entry(__u32 class, __u32 block)
 {
 	__u64 at = (__u64)class + 1 + block;
@@ -137,7 +134,7 @@ static __always_inline __u64 block_entry(__u32 class, __u32 block)
 
 #define BLOCK_WITHIN(entry) WITHIN(entry, kerf_blocks_count - (KERF_BLOCK_FIELDS - 1))
 
-/* These test the entry anew each time: 6.1 forgets what it knew of a value that was on the stack. 0: a bound was hit. */
+/* These test the entry anew each time. 0: a bound was hit. */
 static __always_inline int and_nonzero(__u64 *summary, __u64 entry)
 {
 	if (!BLOCK_WITHIN(entry))
@@ -237,14 +234,14 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 	asm volatile("" : : "r"(values));   /* an argument that is not used would not be passed */
 	if (!walk || !active || (kerf_has_code && !values))
 		return 1;
-	__u64 entry[KERF_DIMENSIONS] = {};
 #pragma clang loop unroll(full)
 	for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
 		if (!ASKS(walk, d))
 			continue;
-		entry[d] = block_entry(FORGET(walk->class[d]), block);
-		if (!and_nonzero(&summary, entry[d]))
+		__u64 entry = block_entry(FORGET(walk->class[d]), block);
+		if (!and_nonzero(&summary, entry))
 			return 1;
+		FORGET(walk->entry[d]) = entry;
 	}
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
@@ -257,7 +254,7 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 		__u64 bits = active->word[word];
 #pragma clang loop unroll(full)
 		for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
-			if (ASKS(walk, d) && !and_row_word(&bits, entry[d], FORGET(walk->base[d]) + block * 64, word))
+			if (ASKS(walk, d) && !and_row_word(&bits, FORGET(walk->entry[d]), FORGET(walk->base[d]) + block * 64, word))
 				return 1;
 		}
 		if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
@@ -273,7 +270,7 @@ static __always_inline void classify_net(struct kerf_walk *walk, __u32 env)
 	if (ASKS(walk, KERF_DIMENSION_ADDRESS)) {
 		if (net->v6) {
 			walk->class[KERF_DIMENSION_ADDRESS] =
-				search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),
+				kerf_search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),
 					  ENV(env, KERF_ENV_IP6_RANKS), net->address_high, net->address_low);
 			walk->base[KERF_DIMENSION_ADDRESS] = ENV(env, KERF_ENV_IP6_BASE);
 		} else {

@@ -153,6 +153,7 @@ struct kerf_walk {
 	__u32 dimensions;                 /* those that the environment asks for */
 	__u32 class[KERF_DIMENSIONS];     /* in each of them: class and base bitmap */
 	__u32 base[KERF_DIMENSIONS];
+	__u32 entry[KERF_DIMENSIONS];     /* of the block that is walked over, in kerf_blocks */
 	__u32 match[KERF_AUTOMATA];       /* what the path automata found: match classes */
 	__u32 trial;                      /* 1: a guard asks; nobody's hit */
 };

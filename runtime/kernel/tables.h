@@ -88,7 +88,8 @@ enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_
 #define KERF_NO_STATE 0xffffffffu
 
 /* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of an address is
- * the number of keys that are not above it. Hooks go down KERF_SEARCH_STEP levels at once, so depths are multiples of it. */
+ * the number of keys that are not above it. Of 32-bit keys hooks go
+ * down KERF_SEARCH_STEP levels at once, so depths are multiples of it. */
 #define KERF_SEARCH_STEP 3
 
 /* A block in kerf_blocks: three words. */
