@@ -69,6 +69,8 @@ static __always_inline __u32 search32(__u32 keys, __u32 depth, __u32 ranks, __u3
  * lie on the stack below the walk over rows. */
 __attribute__((noinline)) __u32 kerf_search128(__u32 keys, __u32 depth, __u32 ranks, __u64 high, __u64 low)
 {
+	/* arguments that are not used would not be passed */
+	asm volatile("" : : "r"(keys), "r"(depth), "r"(ranks), "r"(high), "r"(low));
 	__u64 node = 1;
 
 #pragma clang loop unroll(disable)
