@@ -434,12 +434,11 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
 }
 
 // The mask of events that some action of the schema binds.
-std::uint32_t governed_events(const Module& module, const KernelPlan& plan) {
+std::uint32_t governed_events(const Module& module) {
   std::uint32_t mask = 0;
   for (const auto& [uid, action] : module.schema.actions) {
     for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
   }
-  for (const KernelEnv& env : plan.envs) mask |= KERF_BIT(static_cast<std::uint32_t>(env.event));
   return mask;
 }
 
@@ -458,7 +457,7 @@ Result<EnvParts> lower_env(const Module& module, const KernelEnv& env) {
 
 Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest) {
   Layout result;
-  result.object.governed = governed_events(module, plan);
+  result.object.governed = governed_events(module);
   Tables tables;
   PlanTests tests(plan);
   Shares shares;

@@ -99,34 +99,14 @@ bool Cases::reads_context(Term t) const {
 }
 
 // ---- types ----
-std::optional<TypeKind> Cases::type_kind(Term t) {
-  const Op op = terms_.op(t);
-  if (op_row(op).result == OpResult::boolean) return TypeKind::boolean;
-  if (op_row(op).result == OpResult::long_) return TypeKind::long_;
-  if (op == Op::set) return TypeKind::set;
-  if (op == Op::record) return TypeKind::record;
-  if (op == Op::if_) return type_kind(terms_.arg(t, 1));
-  if (op == Op::variable) return TypeKind::entity;
-  if (op == Op::call) {
-    const std::string& name = terms_.name(t);
-    if (name == "ip") return TypeKind::ip;
-    if (name == "decimal") return TypeKind::decimal;
-    if (name == "datetime" || name == "offset" || name == "toDate") return TypeKind::datetime;
-    if (name == "duration" || name == "durationSince" || name == "toTime") return TypeKind::duration;
-    return name.starts_with("to") ? TypeKind::long_ : TypeKind::boolean;
-  }
-  const auto type = knowledge_.type_of(t);
-  return type ? std::optional(knowledge_.module().schema.types[*type].kind) : std::nullopt;
-}
-
 std::optional<bool> Cases::fits_slot(Term t) {
-  const auto kind = type_kind(t);
+  const auto kind = knowledge_.kind_of(t);
   if (!kind) return std::nullopt;
   return kind == TypeKind::boolean || kind == TypeKind::long_ || kind == TypeKind::ip;
 }
 
 bool Cases::fits_number(Term t) {
-  const auto kind = type_kind(t);
+  const auto kind = knowledge_.kind_of(t);
   return kind == TypeKind::boolean || kind == TypeKind::long_;
 }
 

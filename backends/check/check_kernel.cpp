@@ -67,7 +67,7 @@ class KernelCheck {
  public:
   KernelCheck(const Module& module, const ObjectTables& tables, const DecodedManifest& manifest, const CheckOptions& options,
               Diagnostics& diagnostics)
-      : module_(module), tables_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
+      : module_(module), tables_(tables), code_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
 
   Proved run() {
     same_policies();
@@ -78,7 +78,6 @@ class KernelCheck {
     }
     check_segments();
     check_approximations();
-    choose_samples();
     if (!analyse_paths()) return proved_;
     for (Env& env : envs_) check(env);
     return proved_;
@@ -314,15 +313,6 @@ class KernelCheck {
     return true;
   }
 
-  // So many for each policy with hook code that many of them do not make a compile slow.
-  void choose_samples() {
-    std::size_t pairs = 0;
-    for (const Env& env : envs_) {
-      for (const auto& rows : env.rows) pairs += std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.condition != 0; });
-    }
-    samples_ = std::clamp(kMaxCodeRuns / std::max<std::size_t>(pairs, 1), kMinCodeSamples, kCodeSamples);
-  }
-
   // ---- policies ----
   void check(Env& env) {
     for (std::uint32_t i = 0; i < module_.policies.size(); ++i) {
@@ -464,35 +454,7 @@ class KernelCheck {
     return found == env.manifest->approximated.end() ? std::nullopt : std::optional(found->second);
   }
 
-  // Whether every value that the atom needs of userspace is handed to the hook.
-  bool has_slots(Env& env, Term t) const {
-    if (terms_.op(t) == Op::literal || env.atoms->kind(t) != AtomKind::userspace) {
-      const auto args = terms_.args(t);
-      return std::all_of(args.begin(), args.end(), [&](Term arg) { return has_slots(env, arg); });
-    }
-    return std::any_of(env.slots.begin(), env.slots.end(), [&](const CodeSlot& slot) { return slot.expression == t; });
-  }
-
-  // Whether there is anything that needs instructions.
-  bool add_code_classes(Env& env, const std::vector<Row>& rows, PolicyId policy, Term condition, EventClasses& classes) {
-    std::set<Term> atoms;
-    std::set<std::uint32_t> conditions;
-    const bool approximated = approximation(env, policy).has_value();   // then what the hook was not handed is unknown
-    each_atom(env, condition, [&](Term atom) {
-      if (env.atoms->kind(atom) == AtomKind::code && !(approximated && !has_slots(env, atom))) atoms.insert(atom);
-    });
-    for (const Row& row : rows) {
-      if (row.condition != 0) conditions.insert(row.condition - 1);
-    }
-    classes.code_atoms.assign(atoms.begin(), atoms.end());
-    classes.conditions.assign(conditions.begin(), conditions.end());
-    if (atoms.empty() && conditions.empty()) return false;
-    classes.slots = env.slots;
-    classes.code = sample_code(*env.atoms, tables_, env.slots, classes.code_atoms, classes.conditions, samples_);
-    return true;
-  }
-
-  Diagram row_diagram(Env& env, EventConditions& conditions, const Row& row) {
+  Diagram row_diagram(Env& env, EventConditions& conditions, const std::map<std::uint32_t, Diagram>& code, const Row& row) {
     using C = EventConditions;
     const EventClasses& classes = conditions.classes();
     std::vector<Diagram> parts;
@@ -522,10 +484,7 @@ class KernelCheck {
     parts.push_back(conditions.where(C::number, [&](std::uint32_t value) {
       return holds(kNumber, env.numbers->of({0, classes.numbers[value]}));
     }));
-    if (row.condition != 0) {
-      const auto number = static_cast<std::size_t>(std::lower_bound(classes.conditions.begin(), classes.conditions.end(), row.condition - 1) - classes.conditions.begin());
-      parts.push_back(conditions.where(C::code, [&](std::uint32_t value) { return bool{classes.code.conditions.at(value)[number]}; }));
-    }
+    if (row.condition != 0) parts.push_back(code.at(row.condition - 1));
     for (auto [predicate, wanted] : row.active->when) {
       auto on = [&](Outcome outcome) { return outcome == wanted ? Diagrams::kTrue : Diagrams::kFalse; };
       parts.push_back(conditions.diagrams.select(conditions.of(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
@@ -533,25 +492,38 @@ class KernelCheck {
     return conditions.diagrams.fold(parts, true);
   }
 
+  // What the rows need of the object's code, by condition. Nothing: it was reported that they cannot be compared.
+  std::optional<std::map<std::uint32_t, Diagram>> code_diagrams(const Env& env, PolicyId policy, const std::vector<Row>& rows, EventConditions& conditions) {
+    std::map<std::uint32_t, Diagram> made;
+    Diagrams& d = conditions.diagrams;
+    for (const Row& row : rows) {
+      if (row.condition == 0 || made.contains(row.condition - 1)) continue;
+      const auto diagram = conditions.code(code_, row.condition - 1);
+      if (!diagram) return report_.not_understood(policy, env.manifest->request, fmt::format("instructions of condition {}", row.condition - 1)), std::nullopt;
+      const Diagram refuses = d.select(*diagram, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
+      if (refuses != Diagrams::kFalse && conditions.possible_example(refuses)) {
+        return report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id)), std::nullopt;
+      }
+      made.emplace(row.condition - 1, d.select(*diagram, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse));
+    }
+    return made;
+  }
+
   void compare(Env& env, PolicyId policy) {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
     add_numbers(env, rows, condition, classes);
-    const bool code = add_code_classes(env, rows, policy, condition, classes);
-    if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));
-    const bool could_run = classes.code.could_run;
-    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), options_.max_nodes);
+    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), env.slots, options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
     const std::optional<Approximation> kind = approximation(env, policy);
-    const bool understood = could_run && (kind || !conditions.has_unknown());
-    if (code || !understood) not_proved(policy, env, understood);
     if (kind) proved_.approximated.push_back(fmt::format("`{}` for {} {}: a {}", module_.policies[policy.index].id, env.manifest->event,
                                                          to_text(env.manifest->request), kerf::to_text(*kind)));
-    if (!understood) return;
+    const auto code = code_diagrams(env, policy, rows, conditions);
+    if (!code) return;
     std::vector<Diagram> satisfied, errs;
-    for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, row));
+    for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, *code, row));
     const Diagram is_true = d.fold(satisfied, false), is_error = d.fold(errs, false);
     const Diagram source_true = d.select(source, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse);
     const Diagram source_error = d.select(source, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
@@ -559,9 +531,10 @@ class KernelCheck {
                                             d.both(is_error, d.negation(source_error)))
                                  : d.either(d.difference(is_true, source_true), d.difference(is_error, source_error));
     if (differs == Diagrams::kFalse && !d.overflown()) return;
-    const auto example = d.example(d.both(differs, conditions.possible()));
-    if (d.overflown()) return report_.too_large(policy, env.manifest->request, options_.max_nodes);
+    const auto example = d.overflown() ? std::nullopt : conditions.possible_example(differs);
+    if (d.overflown() || conditions.too_many()) return report_.too_large(policy, env.manifest->request, options_.max_nodes);
     if (!example) return;
+    if (auto atom = conditions.not_understood(*example)) return report_.not_understood(policy, env.manifest->request, terms_.text(*atom));
     const bool holds = d.outcome(is_true, *example) == Outcome::true_, fails = d.outcome(is_error, *example) == Outcome::true_;
     report_.difference(Code::K7705, policy, env.manifest->request, conditions.text(*example), d.outcome(source, *example),
                        holds ? Outcome::true_ : fails ? Outcome::error : Outcome::false_);
@@ -574,14 +547,9 @@ class KernelCheck {
     return within ? d.both(rows, d.negation(source)) : d.both(source, d.negation(rows));
   }
 
-  void not_proved(PolicyId policy, const Env& env, bool ran) {
-    const std::string how = ran ? fmt::format("were run on {} events, which is no proof", samples_) : "are not understood";
-    proved_.not_proved.push_back(fmt::format("`{}` for {} {}: its instructions at the hook {}", module_.policies[policy.index].id,
-                                             env.manifest->event, to_text(env.manifest->request), how));
-  }
-
   const Module& module_;
   const ObjectTables& tables_;
+  const HookCode code_;
   const DecodedManifest& manifest_;
   const CheckOptions& options_;
   Report report_;
@@ -590,7 +558,6 @@ class KernelCheck {
   PathClasses paths_;
   std::vector<Term> conditions_;           // by policy
   std::vector<Env> envs_;
-  std::size_t samples_ = kCodeSamples;
   Proved proved_;
 };
 

@@ -62,9 +62,9 @@ class Automaton {
     if (kind == KERF_CELL_FINAL) return state;
     if (kind == KERF_CELL_SCAN) return tables_.path_cells[state + KERF_SCAN_BYTE] == byte ? rest : state;
     if (kind != KERF_CELL_NODE) return kind == byte ? state + 1 : rest;
-    const std::uint64_t edge = std::uint64_t{rest} + byte;
-    if (edge >= tables_.path_edges.size()) return bad_ = true, state;
-    const std::uint64_t entry = tables_.path_edges[edge];
+    // Whatever the byte: those without an edge are followed by one of them only.
+    if (std::uint64_t{rest} + 255 >= tables_.path_edges.size()) return bad_ = true, state;
+    const std::uint64_t entry = tables_.path_edges[rest + byte];
     return entry >> 32 == state ? static_cast<std::uint32_t>(entry) : tables_.path_cells[state + KERF_NODE_FALLBACK];
   }
 

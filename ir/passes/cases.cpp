@@ -268,8 +268,7 @@ class Step {
     return (is_record(a) && fields_of(b)) || (is_record(b) && fields_of(a));
   }
   bool fields_of(NodeId id) const {
-    const Value* value = analysis_.folded.value(id);
-    return is_record(id) || (value && value->as_record());
+    return is_record(id) || analysis_.folded.value(id);   // typed: a record
   }
   std::optional<NodeId> field(NodeId record, const std::string& name, Body& to) const {
     if (is_record(record)) {

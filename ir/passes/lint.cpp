@@ -94,15 +94,17 @@ class ErrorSearch {
 
   // The first part that itself can be an error, or nothing.
   std::optional<NodeId> find() {
-    for (std::size_t i = 0; i < body_.size(); ++i) ranges_.push_back(range(NodeId(i)));
+    for (std::size_t i = 0; i < body_.size(); ++i) {
+      ranges_.push_back(range(NodeId(i)));
+      errs_.push_back(analysis_.can_error[i] && (any_operand(NodeId(i), errs_) || is_culprit(NodeId(i))));
+    }
     std::vector<NodeId> open{body_.root};
     while (!open.empty()) {
       const NodeId id = open.back();
       open.pop_back();
-      if (!analysis_.can_error[id.index]) continue;
+      if (!errs_[id.index]) continue;
+      if (!any_operand(id, errs_)) return id;
       const auto args = body_.args(id);
-      const bool below = std::any_of(args.begin(), args.end(), [&](NodeId arg) { return analysis_.can_error[arg.index]; });
-      if (!below && is_culprit(id)) return id;
       open.insert(open.end(), args.rbegin(), args.rend());
     }
     return std::nullopt;
@@ -114,6 +116,12 @@ class ErrorSearch {
     bool fits() const { return low >= std::numeric_limits<std::int64_t>::min() && high <= std::numeric_limits<std::int64_t>::max(); }
   };
 
+  bool any_operand(NodeId id, const std::vector<bool>& holds) const {
+    const auto args = body_.args(id);
+    return std::any_of(args.begin(), args.end(), [&](NodeId arg) { return holds[arg.index]; });
+  }
+
+  // Can it be an error by itself, with operands that are none?
   bool is_culprit(NodeId id) const {
     if (analysis_.folded.known(id)) return !analysis_.folded.value(id);
     switch (body_[id].op) {
@@ -123,7 +131,7 @@ class ErrorSearch {
       case Op::neg: return !ranges_[id.index].fits();
       case Op::get_attr: return !is_asked_for(id, Op::has_attr);
       case Op::get_tag: return !is_asked_for(id, Op::has_tag);
-      default: return true;
+      default: return op_row(body_[id].op).fallible || !any_operand(id, analysis_.can_error);
     }
   }
 
@@ -176,6 +184,7 @@ class ErrorSearch {
   const RequestEnv& env_;
   Analysis analysis_;
   std::vector<Range> ranges_;
+  std::vector<bool> errs_;
 };
 
 void lint_forbid_errors(const Module& module, const KernelPlan& plan, Diagnostics& diagnostics) {

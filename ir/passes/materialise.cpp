@@ -176,6 +176,10 @@ Status complete_file(KernelEventData& event) {
 
 // Normalised, as the kernel sees it; an error where the kernel would refuse.
 Status complete(KernelEventData& event) {
+  constexpr std::int64_t u32 = 4294967295;
+  for (auto [name, last] : {std::pair{"process.uid", u32}, {"process.gid", u32}, {"process.pid", u32}, {"net.protocol", std::int64_t{255}}}) {
+    if (Status range = check_range(event, name, last); !range) return range.error();
+  }
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
   auto endpoint = endpoint_of(event);
   if (!endpoint) return endpoint.error();

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
 
@@ -165,7 +167,14 @@ std::string Generator::unknown_atom() {
 
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
-  switch (pick(25)) {
+  switch (pick(31)) {
+    case 29:
+      return fmt::format("(if principal.admin && {} then resource.port == {} else context.uid < {})", chance(50), one_of(ports_), small_long());
+    case 30: return fmt::format("[resource] == [Endpoint::\"{}\"]", any_endpoint());
+    case 25: return "principal.ports.containsAny([resource.port, context.uid + 9223372036854775807])";
+    case 26: return fmt::format("[resource.port, context.uid].containsAll([principal.level, {}])", one_of(ports_));
+    case 27: return fmt::format("{{n: {}, u: context.uid + {}}} == {{u: principal.level, n: resource.port}}", one_of(ports_), small_long());
+    case 28: return fmt::format("principal.ports.containsAll([resource.port, {}])", one_of(ports_));
     case 18: return fmt::format("{{n: resource.port, u: context.uid}} == {{n: {}, u: {}}}", one_of(ports_), small_long());
     case 19: return fmt::format("{{n: resource.port, u: context.uid + {}}}.n < principal.level", small_long());
     case 20: return fmt::format("[context.uid, resource.port].containsAny([principal.level, {}])", small_long());
@@ -247,6 +256,24 @@ std::string Generator::combine(int depth, bool kernel) {
     case 2: case 3: return fmt::format("({} || {})", a, combine(depth - 1, kernel));
     case 4: return fmt::format("!{}", a);
     default: return fmt::format("(if {} then {} else {})", a, combine(depth - 1, kernel), combine(depth - 1, kernel));
+  }
+}
+
+// A template for one policy or two that differ in their scopes.
+void Generator::add_links(GeneratedProgram& program, std::size_t count) {
+  const bool kernel = chance(75), exactly = chance(40), resources = chance(60);
+  const std::string id = fmt::format("t{}", program.templates.size());
+  std::string text = fmt::format("@id(\"{}\") {} (principal {} ?principal, action == Action::\"{}\", resource", id, chance(70) ? "permit" : "forbid",
+                                 exactly ? "==" : "in", kernel ? "connect" : "invoke");
+  const bool one = kernel && chance(30);
+  if (resources) text += one ? " == ?resource" : " in ?resource";
+  text += fmt::format(") when {{ {} }};\n", chance(25) ? error_prone(kernel) : combine(1 + static_cast<int>(pick(2)), kernel));
+  program.templates.push_back({id, text});
+  for (std::size_t i = 0; i < count; ++i) {
+    TemplateLink link{id, fmt::format("{}-l{}", id, i), {}};
+    link.values["?principal"] = exactly ? EntityUid{"Agent", one_of(kAgents)} : EntityUid{"Class", one_of(kClasses)};
+    if (resources) link.values["?resource"] = one ? EntityUid{"Endpoint", any_endpoint()} : EntityUid{kernel ? "DestSet" : "ToolSet", one_of(kSets)};
+    program.links.push_back(std::move(link));
   }
 }
 
@@ -372,6 +399,23 @@ Request Generator::request() {
   return request;
 }
 
+ProgramText program_text(const GeneratedProgram& generated) {
+  ProgramText text{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema}, InputFile{"entities.json", generated.entities},
+                   std::nullopt};
+  if (generated.templates.empty()) return text;
+  std::string templates;
+  for (const TemplateText& one : generated.templates) templates += one.text;
+  Json links = Json::array();
+  for (const TemplateLink& link : generated.links) {
+    Json args = Json::object();
+    for (const auto& [slot, uid] : link.values) args[slot] = to_text(uid);
+    links.push_back({{"template_id", link.template_id}, {"link_id", link.id}, {"args", std::move(args)}});
+  }
+  text.policies.push_back({"templates.cedar", templates});
+  text.links = InputFile{"links.json", links.dump()};
+  return text;
+}
+
 GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   cidrs_ = {"10.0.0.0/8", "127.0.0.1", "0.0.0.0/0", "::/0", "::1"};
   endpoints_ = {"127.0.0.1:80", "[::1]:443"};
@@ -393,7 +437,9 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   }
   program.entities = entities_json();
   std::size_t policies = 2 + pick(4);   // with the three below at most KERF_EVENT_POLICIES, so that events name them all
-  for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
+  const std::size_t links = chance(40) ? 1 + pick(2) : 0;
+  if (links != 0) add_links(program, links);
+  for (std::size_t i = std::min(links, policies - 1); i < policies; ++i) program.policies += policy(chance(60));
   if (chance(35)) program.policies += "permit (principal, action, resource);\n";
   if (chance(30)) program.policies += fmt::format("{} (principal, action == Action::\"connect\", resource) when {{ {} }};\n",
                                                   chance(70) ? "permit" : "forbid", error_prone(true));
