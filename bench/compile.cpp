@@ -72,7 +72,7 @@ std::string equivalent_c(std::size_t count) {
     if (i % 3 == 0) text += fmt::format("\tif (ip >> 8 == {}u) return 1;\n", network);
     if (i % 3 == 1) text += fmt::format("\tif (port == {} && ip >> 8 == {}u) return 1;\n", i % 60000, network);
   }
-  return text + "\treturn 0;\n}\nchar license[] __attribute__((section(\"license\"))) = \"GPL\";\n";
+  return text + "\treturn 0;\n}\nchar kerf_license[] __attribute__((section(\"license\"))) = \"GPL\";\n";
 }
 
 double clang_ms(std::size_t count) {
