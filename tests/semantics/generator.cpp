@@ -248,8 +248,8 @@ std::string Generator::mixed_atom() {
     case 6: return "resource has weight && resource.weight * 1000 < resource.port";
     case 7: return fmt::format("resource has weight && resource.weight + {} <= context.uid", small_long());
     case 8: return "context has region && resource has zone && resource.zone == context.region";
-    case 9: return fmt::format("[context.uid, resource.port].contains({})", one_of(ports_));
-    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid])";
+    case 9: return fmt::format("![context.uid, resource.port].isEmpty() && [context.uid, resource.port].contains({})", one_of(ports_));
+    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid]) || [context.uid + 1, resource.port].isEmpty()";
     case 11: return fmt::format("[context.uid, resource.port, {}].containsAll([{}])", one_of(ports_), one_of(ports_));
     case 12: return fmt::format("(if context.uid == 0 then resource.ip else principal.home) == ip(\"{}\")", any_cidr());
     case 13: return "principal.nets.contains(resource.ip)";
