@@ -155,7 +155,10 @@ Number Branching::part(const Number& n, unsigned bits, Wide from) {
   const Bounds range = bounds(n);
   const Wide first = floor_div(range.least - from, span), last = floor_div(range.most - from, span);
   if (range.empty()) return possible_ = false, n;
-  if (last - first > kMaxWraps) return give_up(), n;
+  if (last - first > kMaxWraps) {
+    if (from == 0 && range.least >= 0) return numbers.made(Made::bits_and, n, {{}, span - 1}, {0, span - 1});
+    return give_up(), n;
+  }
   Wide wraps = first;
   while (wraps < last && !at_most(n, from + (wraps + 1) * span - 1)) ++wraps;
   return numbers.add(n, {{}, wraps * span}, -1);

@@ -169,7 +169,7 @@ class Walk {
   Number time_of_day(const Number& n) {
     const bool before = b_.at_most(n, -1);
     const Number from = before ? b_.numbers.add({{}, -1}, n, -1) : n, day{{}, kDay};
-    const Number rest = b_.numbers.add(from, quotient(b_, from, day), -kDay);
+    const Number rest = remainder(b_, from, day);
     return before ? b_.numbers.add({{}, kDay - 1}, rest, -1) : rest;
   }
 

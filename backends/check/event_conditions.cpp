@@ -2,13 +2,16 @@
 #include "backends/check/event_conditions.h"
 
 #include <fmt/format.h>
+#include <linux/types.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "backends/check/code_atoms.h"
 #include "ir/base/check.h"
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
+#include "runtime/abi/policy_abi.h"
 
 namespace kerf::proof {
 
@@ -45,6 +48,7 @@ EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, boo
     values_[port] = count(classes_.ports);
     values_[endpoint] = count(classes_.endpoints) + 1;
   }
+  values_[number] = count(classes_.numbers);
   for (std::uint32_t values : values_) diagrams.add_variable(values);
 }
 
@@ -65,6 +69,10 @@ Diagram EventConditions::atom(Term t) {
       }
       case AtomKind::endpoint: return endpoint_atom(t);
       case AtomKind::path: return path_atom(t, hook_.path(t));
+      case AtomKind::number: {
+        const Steps<std::uint32_t>& steps = hook_.number(t);
+        return by_value(number, [&](std::uint32_t value) { return at(steps, classes_.numbers[value]); });
+      }
       case AtomKind::code: return code_atom(t);
       case AtomKind::unknown:
         if (hook_.is_unobserved(t)) return add_atom(t);   // no row can ask it, so it is a variable like any other
@@ -227,6 +235,50 @@ std::optional<std::vector<Choice>> EventConditions::possible_example(Diagram d) 
   return std::nullopt;
 }
 
+// Code reads the same port, address and number, and what atoms say of the binding as values. False: nothing is both so
+// and as known.
+bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value) {
+  auto within = [&](const Number& n, Wide least, Wide most) {
+    const auto [below, at_least] = normal(n, least - 1);
+    const auto [up_to, more] = normal(n, most);
+    return facts.learn(below, at_least) && facts.learn(up_to, !more);
+  };
+  auto port_within = [&](Wide least, Wide most) { return within(inputs_.event_field(offsetof(kerf_seen, net.port)), least, most); };
+  auto address_within = [&](bool v6, const Key& first, const Key& last) {
+    if (!within(inputs_.event_field(offsetof(kerf_seen, net.v6)), v6, v6)) return false;
+    if (!v6) return within(inputs_.ipv4_address(), first.low, last.low);
+    return within(inputs_.ipv6_half(true), first.high, last.high) && (first.high != last.high || within(inputs_.ipv6_half(false), first.low, last.low));
+  };
+  if (auto atom = atoms_.find(variable); atom != atoms_.end()) {
+    const CodeSlot* slot = inputs_.slot(atom->second);
+    if (!slot) return true;
+    const bool fails = value == static_cast<std::uint32_t>(Outcome::error), truth = value == static_cast<std::uint32_t>(Outcome::true_);
+    if (!facts.learn(inputs_.error_question(atom->second), fails)) return false;
+    return fails || slot->type != "Bool" || within(inputs_.number(atom->second), truth, truth);
+  }
+  if (variable >= std::size(values_)) return true;
+  if (variable == number) {
+    const std::uint32_t last = value + 1 < classes_.numbers.size() ? classes_.numbers[value + 1] - 1 : 0xffffffff;
+    return within(inputs_.event_field(hook_.number_offset()), classes_.numbers[value], last);
+  }
+  if (files_) return true;   // no number is a path
+  if (variable == port) return port_within(classes_.ports[value], value + 1 < classes_.ports.size() ? Wide{classes_.ports[value + 1]} - 1 : 65535);
+  if (variable == endpoint) {
+    if (value == 0) return true;
+    const Endpoint& one = classes_.endpoints[value - 1];
+    return port_within(one.port, one.port) && address_within(one.v6, one.address, one.address);
+  }
+  if (variable != address) return true;
+  const AddressKey& first = classes_.addresses[value];
+  const bool has_next = value + 1 < classes_.addresses.size() && classes_.addresses[value + 1].v6 == first.v6;
+  Key last{first.v6 ? ~std::uint64_t{0} : 0, first.v6 ? ~std::uint64_t{0} : 0xffffffff};
+  if (has_next) {
+    last = classes_.addresses[value + 1].key;
+    if (last.low-- == 0) --last.high;
+  }
+  return address_within(first.v6, first.key, last);
+}
+
 // Answers about numbers have to go together.
 bool EventConditions::search(Diagram d, const Facts& facts, std::vector<Choice>& choices) {
   if (d == Diagrams::kFalse) return false;
@@ -243,7 +295,10 @@ bool EventConditions::search(Diagram d, const Facts& facts, std::vector<Choice>&
   if (asked == questions_.end()) {
     std::set<Diagram> seen;
     for (std::uint32_t value = 0; value < diagrams.values_of(variable); ++value) {
-      if (seen.insert(diagrams.child(d, variable, value)).second && go(value, facts)) return true;
+      if (diagrams.child(d, variable, value) == Diagrams::kFalse) continue;
+      if (files_ && variable < number && !seen.insert(diagrams.child(d, variable, value)).second) continue;   // teaches nothing
+      Facts more = facts;
+      if (learn_value(more, variable, value) && go(value, more)) return true;
     }
     return false;
   }
@@ -271,6 +326,8 @@ std::vector<std::string> EventConditions::text(const std::vector<Choice>& choice
     if (questions_.contains(choice.variable)) continue;
     if (choice.variable >= std::size(values_)) {
       atoms.push_back(choice);
+    } else if (choice.variable == number) {
+      lines.push_back(fmt::format("{} is {}", hook_.number_name(), classes_.numbers[value]));
     } else if (files_ && choice.variable == literals) {
       lines.push_back("the path " + (value ? paths_.text(classes_.points[value - 1]) : std::string("is none of those that the policy names")));
     } else if (files_) {

@@ -145,8 +145,7 @@ class Machine {
   Number divide(const Number& a, const Number& b, unsigned bits, bool rest) {
     const Number n = b_.unsigned_part(a, bits), d = b_.unsigned_part(b, bits);
     if (b_.at_most(d, 0)) return rest ? n : Number{};
-    const Number made = quotient(b_, n, d);
-    return rest ? b_.numbers.add(n, b_.numbers.times(made, d), -1) : made;
+    return rest ? remainder(b_, n, d) : quotient(b_, n, d);
   }
 
   std::optional<Number> shift_left(const Number& a, const Number& by, unsigned bits) {

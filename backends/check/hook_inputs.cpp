@@ -70,9 +70,12 @@ Number HookInputs::type_bytes(std::size_t at, std::size_t bytes) {
 
 AddressNumber HookInputs::observed_address() {
   const bool v6 = !b_.at_most(event_field(offsetof(kerf_seen, net.v6)), 0);
-  if (!v6) return {false, constant(32), constant(0), b_.numbers.read("the IPv4 address", kUnsigned32)};
-  return {true, constant(128), b_.numbers.read("the first half of the address", kUnsigned64), b_.numbers.read("the second half of the address", kUnsigned64)};
+  if (!v6) return {false, constant(32), constant(0), ipv4_address()};
+  return {true, constant(128), ipv6_half(true), ipv6_half(false)};
 }
+
+Number HookInputs::ipv4_address() { return b_.numbers.read("the IPv4 address", kUnsigned32); }
+Number HookInputs::ipv6_half(bool high) { return b_.numbers.read(high ? "the first half of the address" : "the second half of the address", kUnsigned64); }
 
 Number HookInputs::read(std::string_view what, Term expression, Bounds bounds) {
   return b_.numbers.read(fmt::format("{} `{}` ({})", what, hook_.knowledge().terms().text(expression), expression), bounds);
@@ -200,6 +203,13 @@ Number quotient(Branching& b, const Number& a, const Number& divisor) {
   if (!divisor.is_constant()) return b.numbers.made(Made::quotient, a, divisor, {0, range.most});
   const Bounds made{floor_div(range.least, divisor.constant), floor_div(range.most, divisor.constant)};
   return made.least == made.most ? constant(made.least) : b.numbers.made(Made::quotient, a, divisor, made);
+}
+
+Number remainder(Branching& b, const Number& a, const Number& divisor) {
+  if (!divisor.is_constant()) return b.numbers.add(a, b.numbers.times(quotient(b, a, divisor), divisor), -1);
+  if (a.is_constant()) return constant(a.constant % divisor.constant);
+  if (b.bounds(a).most < divisor.constant) return a;
+  return b.numbers.made(Made::remainder, a, divisor, {0, divisor.constant - 1});
 }
 
 }  // namespace kerf::proof

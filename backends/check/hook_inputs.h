@@ -38,6 +38,8 @@ class HookInputs {
   Question error_question(Term expression);
 
   AddressNumber observed_address();
+  Number ipv4_address();
+  Number ipv6_half(bool high);
   Number event_field(std::uint64_t offset) { return *seen(offset, 4); }
 
  private:
@@ -53,6 +55,7 @@ class HookInputs {
 Number bits_and(Branching& b, const Number& a, const Number& mask);
 Number bits_xor(Branching& b, const Number& a, const Number& c);
 Number shift_right(Branching& b, const Number& a, const Number& by);
-Number quotient(Branching& b, const Number& a, const Number& divisor);   // of a number >= 0 and one > 0
+Number quotient(Branching& b, const Number& a, const Number& divisor);    // of a number >= 0 and one > 0
+Number remainder(Branching& b, const Number& a, const Number& divisor);
 
 }  // namespace kerf::proof

@@ -32,7 +32,7 @@ Bounds sum(const Bounds& a, const Bounds& b);
 Bounds product(const Bounds& a, const Bounds& b);
 Wide floor_div(Wide a, Wide b);   // b > 0
 
-enum class Made : std::uint8_t { read, quotient, shifted, bits_and, bits_or, bits_xor };   // quotient: of unsigned numbers, rounded down
+enum class Made : std::uint8_t { read, quotient, remainder, shifted, bits_and, bits_or, bits_xor };   // quotient, remainder: of numbers >= 0, rounded down
 
 class Numbers {
  public:

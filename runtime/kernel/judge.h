@@ -4,6 +4,7 @@
 #ifndef KERF_JUDGE_H
 #define KERF_JUDGE_H
 
+#include "bits.h"
 #include "identity.h"
 #include "path.h"
 

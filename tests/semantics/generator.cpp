@@ -177,7 +177,13 @@ std::string Generator::host_atom(bool forbid) {
 
 std::string Generator::code_atom() {
   if (chance(30)) return clock_atom();
-  switch (pick(11)) {
+  switch (pick(13)) {
+    case 11:
+      return fmt::format("(if context.uid < {} && !(resource.port == {} || context.uid == 0) then resource.port else context.uid + {}) < {}",
+                         small_long(), one_of(ports_), small_long(), small_long());
+    case 12:
+      return fmt::format("(if (if context.protocol == 6 then resource.port < {} else true) then -(context.uid) else principal.level) == {}",
+                         one_of(ports_), small_long());
     case 9: return fmt::format("-(context.uid) < {}", small_long());
     case 10: return fmt::format("context.uid - resource.port <= {}", small_long());
     case 0: return fmt::format("context.uid == {}", small_long());
@@ -242,8 +248,8 @@ std::string Generator::mixed_atom() {
     case 6: return "resource has weight && resource.weight * 1000 < resource.port";
     case 7: return fmt::format("resource has weight && resource.weight + {} <= context.uid", small_long());
     case 8: return "context has region && resource has zone && resource.zone == context.region";
-    case 9: return fmt::format("[context.uid, resource.port].contains({})", one_of(ports_));
-    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid])";
+    case 9: return fmt::format("![context.uid, resource.port].isEmpty() && [context.uid, resource.port].contains({})", one_of(ports_));
+    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid]) || [context.uid + 1, resource.port].isEmpty()";
     case 11: return fmt::format("[context.uid, resource.port, {}].containsAll([{}])", one_of(ports_), one_of(ports_));
     case 12: return fmt::format("(if context.uid == 0 then resource.ip else principal.home) == ip(\"{}\")", any_cidr());
     case 13: return "principal.nets.contains(resource.ip)";

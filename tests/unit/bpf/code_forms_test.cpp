@@ -48,7 +48,7 @@ TEST_CASE("code: a slot exists, and has a type that hooks hold") {
   REQUIRE(expr.ok());
   CHECK((*expr)[0].op == CodeOp::slot);
   CHECK((*expr)[0].type == CodeType::long_);
-  for (TypeKind kind : {TypeKind::string, TypeKind::decimal, TypeKind::datetime, TypeKind::duration, TypeKind::set, TypeKind::record,
+  for (TypeKind kind : {TypeKind::string, TypeKind::decimal, TypeKind::set, TypeKind::record,
                         TypeKind::entity, TypeKind::never}) {
     env.slots[0].type = kind;
     CHECK(c.refused(root, "of a type that hooks do not hold"));
