@@ -64,7 +64,7 @@ void check(const Program& program, std::mt19937_64& random) {
   REQUIRE((*loaded)->bind(1, binding) == 0);
   std::vector<kerf_seen> events;
   auto edge = [&] { return static_cast<__u32>(any_edge(random)); };
-  for (int i = 0; i < 300; ++i) events.push_back({0, edge(), edge(), edge(), {{0, 1, 0, 443, edge(), 0}}});
+  for (int i = 0; i < 300; ++i) events.push_back({0, edge(), edge(), edge(), {}, 0, {{0, 1, 0, 443, edge(), 0, 0, 0}}});
   const std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;
@@ -108,7 +108,7 @@ TEST_CASE("10,000 policies about a number are found without a walk over them") {
   if (!loaded) FAIL(loaded.error().message);
   REQUIRE((*loaded)->bind(1, {}) == 0);
   std::vector<kerf_seen> events;
-  for (std::uint32_t i = 0; i < 1024; ++i) events.push_back({0, i * 29, 0, 0, {{0, 1, 0, 443, 6, 0}}});
+  for (std::uint32_t i = 0; i < 1024; ++i) events.push_back({0, i * 29, 0, 0, {}, 0, {{0, 1, 0, 443, 6, 0, 0, 0}}});
   const std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;
