@@ -62,6 +62,8 @@ const std::vector<KernelEvent>& kernel_events();
 const std::vector<Observable>& observables();
 const KernelEvent& kernel_event(KernelEventId id);
 const KernelEvent* find_event(std::string_view text);
+// Events that a seccomp filter decides; hooks, the object and the ABI know nothing of them.
+inline bool decided_by_filter(const KernelEvent& event) { return event.resource == KernelKind::syscall; }
 // What a file event is about can be a directory.
 inline bool can_be_resource(const KernelEvent& event, KernelKind kind) {
   return kind == event.resource || (event.resource == KernelKind::file && kind == KernelKind::directory);

@@ -100,7 +100,7 @@ bool is_files(const KernelEnv& env) {
   switch (env.resource) {
     case KernelKind::file: case KernelKind::directory: return true;
     case KernelKind::endpoint: return false;
-    case KernelKind::process: case KernelKind::host: break;
+    case KernelKind::process: case KernelKind::host: case KernelKind::syscall: break;
   }
   internal_error("an environment of a kind of resource without events");
 }
@@ -270,6 +270,7 @@ void add_table(CodegenRequest& request, const std::string& name, const std::vect
 std::vector<std::uint32_t> event_errnos() {
   std::vector<std::uint32_t> numbers(KERF_EVENT_KINDS, EPERM);
   for (const KernelEvent& event : kernel_events()) {
+    if (decided_by_filter(event)) continue;
     numbers[static_cast<std::size_t>(event.id)] = static_cast<std::uint32_t>(errno_number(event.default_errno));
   }
   return numbers;
@@ -352,7 +353,9 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
 std::uint32_t governed_events(const Module& module, const KernelPlan& plan) {
   std::uint32_t mask = 0;
   for (const auto& [uid, action] : module.schema.actions) {
-    for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+    for (KernelEventId event : action.events) {
+      if (!decided_by_filter(kernel_event(event))) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+    }
   }
   for (const KernelEnv& env : plan.envs) mask |= KERF_BIT(static_cast<std::uint32_t>(env.event));
   return mask;

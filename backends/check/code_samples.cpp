@@ -172,6 +172,13 @@ class Sampler {
       case ObservableId::file_setuid: return Value((event_.file.mode & 04000) != 0);
       case ObservableId::file_nlink: return Value(std::int64_t{event_.file.nlink});
       case ObservableId::endpoint_host:
+      case ObservableId::syscall_name:
+      case ObservableId::syscall_arg0:
+      case ObservableId::syscall_arg1:
+      case ObservableId::syscall_arg2:
+      case ObservableId::syscall_arg3:
+      case ObservableId::syscall_arg4:
+      case ObservableId::syscall_arg5:
       case ObservableId::file_path:
       case ObservableId::directory_path: break;
     }

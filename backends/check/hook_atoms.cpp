@@ -122,6 +122,7 @@ unsigned HookAtoms::attribute_origins(Term t) {
       case ObservableId::endpoint_ip: return kAddress;
       case ObservableId::endpoint_port: return kPort;
       case ObservableId::endpoint_host: return kUnknown;
+      case ObservableId::syscall_name: case ObservableId::syscall_arg0: case ObservableId::syscall_arg1: case ObservableId::syscall_arg2: case ObservableId::syscall_arg3: case ObservableId::syscall_arg4: case ObservableId::syscall_arg5: return kUnknown;
       case ObservableId::file_path:
       case ObservableId::directory_path: return kPath;
       case ObservableId::file_fs_type:

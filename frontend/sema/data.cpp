@@ -183,7 +183,8 @@ class EntityReader {
         if (auto parts = parse_endpoint_id(uid.id)) return Value(std::int64_t{parts->second});
         return std::nullopt;
       case ObservableId::file_path:
-      case ObservableId::directory_path: return Value(uid.id);
+      case ObservableId::directory_path:
+      case ObservableId::syscall_name: return Value(uid.id);
       case ObservableId::endpoint_host:
       case ObservableId::file_fs_type:
       case ObservableId::file_owner:
@@ -193,6 +194,12 @@ class EntityReader {
       case ObservableId::process_uid:
       case ObservableId::process_gid:
       case ObservableId::process_pid:
+      case ObservableId::syscall_arg0:
+      case ObservableId::syscall_arg1:
+      case ObservableId::syscall_arg2:
+      case ObservableId::syscall_arg3:
+      case ObservableId::syscall_arg4:
+      case ObservableId::syscall_arg5:
       case ObservableId::net_protocol: return std::nullopt;
     }
     internal_error("every observable is known here");
@@ -218,6 +225,7 @@ class EntityReader {
     if (!parent.kernel) return true;
     switch (*parent.kernel) {
       case KernelKind::process:
+      case KernelKind::syscall:
       case KernelKind::host:
       case KernelKind::endpoint: return true;
       case KernelKind::directory:

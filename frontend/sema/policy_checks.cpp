@@ -27,6 +27,7 @@ struct Spelling {
 Spelling spelling_of(KernelKind kind, const std::string& id) {
   switch (kind) {
     case KernelKind::process: return {};
+    case KernelKind::syscall: return {};   // names are checked with the plan
     case KernelKind::host: return {};
     case KernelKind::directory:
       if (is_canonical_path(id)) return {};

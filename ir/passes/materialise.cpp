@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "ir/base/check.h"
 #include "ir/base/source.h"
@@ -174,8 +175,24 @@ Status complete_file(KernelEventData& event) {
   return Unit{};
 }
 
+Result<std::string> call_of(const KernelEventData& event) {
+  auto name = event.observed.find("syscall.name");
+  if (name == event.observed.end() || !name->second.as_string()) return Error{"the event has no `syscall.name`"};
+  return *name->second.as_string();
+}
+
+Status complete_call(const KernelEventData& event) {
+  for (const char* name : {"syscall.arg0", "syscall.arg1", "syscall.arg2", "syscall.arg3", "syscall.arg4", "syscall.arg5"}) {
+    if (Status range = check_range(event, name, std::numeric_limits<std::int64_t>::max()); !range) return range.error();
+  }
+  if (event.directory) return Error{"`directory` belongs to file events"};
+  auto name = call_of(event);
+  return name ? Status(Unit{}) : name.error();
+}
+
 // Normalised, as the kernel sees it; an error where the kernel would refuse.
 Status complete(KernelEventData& event) {
+  if (decided_by_filter(kernel_event(event.event))) return complete_call(event);
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
   auto endpoint = endpoint_of(event);
   if (!endpoint) return endpoint.error();
@@ -241,9 +258,9 @@ Result<EntityUid> resource_of(const RequestEnv& env, const KernelEventData& even
     if (!endpoint) return endpoint.error();
     return EntityUid{env.resource, endpoint_id(endpoint->first, endpoint->second)};
   }
-  auto path = path_of(event);
-  if (!path) return path.error();
-  return EntityUid{env.resource, *path};
+  auto id = decided_by_filter(kernel_event(event.event)) ? call_of(event) : path_of(event);
+  if (!id) return id.error();
+  return EntityUid{env.resource, *id};
 }
 
 // What a hook always sees must be given if the resource's type has it: the entity would not fit the schema.

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/loader/cgroup.h"
+#include "runtime/loader/event_json.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/instance.h"
@@ -17,9 +19,9 @@ void drop_expired(Facts& facts, std::uint64_t now_ns) {
   std::erase_if(facts, [&](const auto& entry) { return entry.second.until_ns <= now_ns; });
 }
 
-// One change of the facts of a binding: under the lock, from the bundle that is in force.
+// One change of a binding's record: under the lock, from the bundle that is in force.
 template <class Change>
-LoaderResult<Unit> change_facts(const std::string& wanted, Change change) {
+LoaderResult<Unit> change_binding(const std::string& wanted, Change change) {
   if (auto done = check_privileges(); !done) return done;
   auto host = find_host();
   if (!host) return host.error();
@@ -32,11 +34,11 @@ LoaderResult<Unit> change_facts(const std::string& wanted, Change change) {
   if (!binding) return binding.error();
   auto principal = find_principal(held->bundle, (*binding)->principal);
   if (!principal) return principal.error();
-  auto mode = read_mode((*binding)->mode);
-  if (!mode) return mode.error();
   std::uint64_t now_ns = boot_time_ns();
   drop_expired((*binding)->facts, now_ns);
-  if (auto done = change(held->bundle.manifest, (*binding)->facts, now_ns); !done) return done;
+  if (auto done = change(held->bundle.manifest, **binding, now_ns); !done) return done;
+  auto mode = read_mode((*binding)->mode);
+  if (!mode) return mode.error();
   auto record = build_record(held->bundle, {*principal, (*binding)->facts, before.generation, *mode, now_ns});
   if (!record) return record.error();
   auto maps = open_pinned(pin_directory(*host, choice->name, before.generation));
@@ -71,11 +73,16 @@ void add_counters(const Host& host, BindingStatus& status) {
   status.guards = counters.guards;
   status.no_slot = counters.no_slot;
   status.tags_lost = counters.tags_lost;
+  Memory memory = memory_of(pin_directory(host, status.name, status.generation));
+  status.map_bytes = memory.maps;
+  status.program_bytes = memory.programs;
   auto bundle = read_bundle_data(bundle_copy(host, status.name, status.generation));
   if (!bundle) return;
   const auto& policies = bundle->manifest.policies;
   std::vector<kerf_hit> hits = read_hits(*maps, policies.size());
-  for (std::size_t i = 0; i < hits.size(); ++i) status.hits.push_back({policies[i].id, hits[i].hits, hits[i].last_ns});
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    status.hits.push_back({policies[i].id, hits[i].hits, hits[i].last_ns, hits[i].last_ns == 0 ? std::string() : wall_time_text(hits[i].last_ns)});
+  }
 }
 
 std::vector<BindingStatus> status_of(const Host& host, const std::string& name) {
@@ -96,6 +103,7 @@ std::vector<BindingStatus> status_of(const Host& host, const std::string& name) 
   common.enforced = state->enforced;
   common.degraded = state->degraded;
   common.waived = state->waived;
+  common.count_hits = state->count_hits;
   add_counters(host, common);
   std::vector<BindingStatus> rows;
   for (const BoundState& binding : state->bindings) {
@@ -182,22 +190,37 @@ LoaderResult<std::vector<BindingStatus>> status() {
 }
 
 LoaderResult<Unit> set_fact(const std::string& binding, const std::string& name, const std::string& value, std::uint64_t ttl_ms) {
-  return change_facts(binding, [&](const Manifest& manifest, Facts& facts, std::uint64_t now_ns) -> LoaderResult<Unit> {
+  return change_binding(binding, [&](const Manifest& manifest, BoundState& bound, std::uint64_t now_ns) -> LoaderResult<Unit> {
     auto parsed = parse_fact(manifest, name, value);
     if (!parsed) return parsed.error();
     constexpr std::uint64_t kNsPerMs = 1'000'000;
     bool forever = ttl_ms == 0 || ttl_ms > (kNoDeadline - now_ns) / kNsPerMs - 1;
-    facts.insert_or_assign(name, Fact{std::move(*parsed), forever ? kNoDeadline : now_ns + ttl_ms * kNsPerMs});
+    bound.facts.insert_or_assign(name, Fact{std::move(*parsed), forever ? kNoDeadline : now_ns + ttl_ms * kNsPerMs});
     return Unit{};
   });
 }
 
 LoaderResult<Unit> clear_fact(const std::string& binding, const std::string& name) {
-  return change_facts(binding, [&](const Manifest& manifest, Facts& facts, std::uint64_t) -> LoaderResult<Unit> {
+  return change_binding(binding, [&](const Manifest& manifest, BoundState& bound, std::uint64_t) -> LoaderResult<Unit> {
     if (auto known = check_fact_name(manifest, name); !known) return known;
-    facts.erase(name);
+    bound.facts.erase(name);
     return Unit{};
   });
+}
+
+LoaderResult<std::string> set_mode(const std::string& binding, const std::string& mode) {
+  std::string before;
+  auto done = change_binding(binding, [&](const Manifest&, BoundState& bound, std::uint64_t) -> LoaderResult<Unit> {
+    if (auto known = read_mode(mode); !known) return known.error();
+    const std::string& made_for = bound.filter_mode;
+    if (!made_for.empty() && mode != made_for && mode != "quarantine") {
+      return fail(Code::K7417, bound.principal, fmt::format("its filter of system calls was made for `{}`", made_for));
+    }
+    before = std::exchange(bound.mode, mode);
+    return Unit{};
+  });
+  if (!done) return done.error();
+  return before;
 }
 
 LoaderResult<std::vector<std::string>> gc() {
