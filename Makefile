@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance differential bench deb fuzz mutants
+.PHONY: setup configure demo test conformance differential bench deb fuzz mutants swaps
 
 setup:
 	scripts/setup.sh
@@ -55,3 +55,10 @@ mutants:
 	scripts/setup.sh mutants
 	cmake --preset release
 	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --files '$(FILES)'
+
+# Replacements of a bundle while its tasks connect, some loaders killed: make swaps SWAPS=100 CONNECTS=1000000
+SWAPS ?= 100
+CONNECTS ?= 1000000
+swaps: configure
+	cmake --build --preset release --target test_kernel kerf-codegen
+	KERF_SWAPS=$(SWAPS) KERF_CONNECTS=$(CONNECTS) KERF_SEED=$(SEED) build/release/test_kernel -tc='over many*' -s

@@ -10,10 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "backends/check/check.h"
 #include "backends/check/filter.h"
@@ -156,7 +156,7 @@ class FilterCheck {
   }
 
   void expect_unknown(const EntityUid& principal, const Arch& arch, const Filter& filter, const FilterInput& input) {
-    const std::uint32_t answer = run_filter(filter, input).answer;
+    const std::uint32_t answer = run_filter(filter, input);
     if (answer != (SECCOMP_RET_ERRNO | ENOSYS)) differ(principal, fmt::format("{} of {:#x}, {}", input.number, input.arch, arch.name), "unknown", answer);
   }
 
@@ -165,6 +165,7 @@ class FilterCheck {
     bool permitted = false, forbidden = false;
     std::vector<const Policy*> open;
     Numbers numbers;
+    std::map<std::array<std::size_t, 6>, bool> decided;   // by range of each argument
   };
 
   void check_number(const EntityUid& principal, const Arch& arch, const Filter& filter, int number) {
@@ -172,30 +173,74 @@ class FilterCheck {
     if (!name) return expect_unknown(principal, arch, filter, {arch.audit, static_cast<std::uint32_t>(number), {}});
     auto env = environments_.find(principal.type);
     std::uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
-    Known known;
+    Known nothing;
+    Known* found = &nothing;
     if (env != environments_.end()) {
       const Action& action = *module_.schema.find_action(env->second->action);
       if (action.refusal_errno == "EACCES") refused = SECCOMP_RET_ERRNO | EACCES;
-      known = what_is_known(*env->second, principal, *name);
+      auto [at, added] = known_.try_emplace({principal, signature(*env->second, principal, *name)});
+      if (added) at->second = what_is_known(*env->second, principal, *name);
+      found = &at->second;
     }
-    auto try_point = [&](const Args& args) {
-      const FilterRun run = run_filter(filter, {arch.audit, static_cast<std::uint32_t>(number), args});
-      const bool allowed = env != environments_.end() && allows(*env->second, principal, *name, known, args);
-      if (run.answer != (allowed ? std::uint32_t{SECCOMP_RET_ALLOW} : refused)) {
-        differ(principal, fmt::format("{}({:#x}, {:#x}, {:#x}, {:#x}, {:#x}, {:#x}) on {}", *name, args[0], args[1], args[2], args[3], args[4], args[5], arch.name),
-               allowed ? "allowed" : "refused", run.answer);
-      }
-      return run.arguments;
-    };
-    unsigned looked_at = 0, asked = 0;
-    for (std::size_t i = 0; i < 6; ++i) asked |= known.numbers[i].empty() ? 0u : 1u << i;
-    bool complete = true;
-    do {   // until there are points for every argument that the filter looks at
-      asked |= looked_at;
-      complete = each_point(words(known.numbers, filter_numbers(filter), asked), [&](const Args& args) { looked_at |= try_point(args); });
-    } while ((looked_at & ~asked) != 0);
+    Known& known = *found;
     ++proved_.policies;
+    // from there on both sides depend on the arguments alone
+    auto entry = entry_of(filter, {arch.audit, static_cast<std::uint32_t>(number), {}});
+    if (entry && !compared_.emplace(&filter, *entry, &known).second) return;
+    // Until no run compares with a number that the points were not made for. Then every input runs as the point of its box.
+    Compared compared;
+    std::size_t before = 0;
+    bool complete = true;
+    do {
+      before = count(compared);
+      complete = each_point(words(known.numbers, compared), [&](const Args& args) {
+        const std::uint32_t answer = run_filter(filter, {arch.audit, static_cast<std::uint32_t>(number), args}, &compared);
+        const bool allowed = env != environments_.end() && allows(*env->second, principal, *name, known, args);
+        if (answer == (allowed ? std::uint32_t{SECCOMP_RET_ALLOW} : refused)) return;
+        differ(principal, fmt::format("{}({:#x}, {:#x}, {:#x}, {:#x}, {:#x}, {:#x}) on {}", *name, args[0], args[1], args[2], args[3], args[4], args[5], arch.name),
+               allowed ? "allowed" : "refused", answer);
+      });
+    } while (complete && count(compared) != before);
     if (!complete) proved_.not_proved.push_back(fmt::format("`{}` by {} on {}: {} combinations of arguments were tried, which is no proof", *name, to_text(principal), arch.name, kMaxPoints));
+  }
+
+  // The first step that answers or looks at an argument; none if some step behind it looks at something else.
+  static std::optional<std::size_t> entry_of(const Filter& filter, const FilterInput& input) {
+    std::size_t entry = 0;
+    run_filter(filter, input, nullptr, &entry);
+    for (std::size_t at = entry; at < filter.program.size(); ++at) {
+      const sock_filter& step = filter.program[at];
+      if (BPF_CLASS(step.code) == BPF_LD && step.k < sizeof(seccomp_data) - 6 * sizeof(std::uint64_t)) return std::nullopt;
+    }
+    return entry;
+  }
+
+  // The values of the largest parts of policies that do not read the context: where these are the same for two calls, policies
+  // are the same functions of the arguments.
+  std::string signature(const RequestEnv& env, const EntityUid& principal, const std::string& name) {
+    const Request request{principal, env.action, {env.resource, name}, {}};
+    std::string text;
+    for (const Policy* policy : policies_.at(&env)) {
+      const Body& body = policy->body;
+      std::vector<bool>& reads = readers_[policy];
+      for (std::size_t i = reads.size(); i < body.size(); ++i) {
+        bool any = body[NodeId(i)].op == Op::variable && body.variable(NodeId(i)) == Var::context;
+        for (NodeId arg : body.args(NodeId(i))) any = any || reads[arg.index];
+        reads.push_back(any);
+      }
+      std::vector<NodeId> open{body.root};
+      while (!open.empty()) {
+        const NodeId id = open.back();
+        open.pop_back();
+        if (reads[id.index]) {
+          for (NodeId arg : body.args(id)) open.push_back(arg);
+          continue;
+        }
+        EvalResult value = evaluate(body, id, {&request, &entities_});
+        text += (value.ok() ? to_text(*value) : "!") + "\n";
+      }
+    }
+    return text;
   }
 
   void differ(const EntityUid& principal, const std::string& call, const char* source, std::uint32_t answer) {
@@ -256,10 +301,23 @@ class FilterCheck {
     return numbers;
   }
 
+  // A part of its conjunction that no argument can change is not true.
+  bool never_holds(const RequestEnv& env, const EntityUid& principal, const std::string& name, const Policy& policy) const {
+    const Body& body = policy.body;
+    const Request request{principal, env.action, {env.resource, name}, {}};
+    for (NodeId part : chain(body, body.root, Op::and_)) {
+      const std::vector<NodeId> below = subtree(body, part);
+      const bool reads = std::any_of(below.begin(), below.end(), [&](NodeId id) { return body[id].op == Op::variable && body.variable(id) == Var::context; });
+      if (!reads && evaluate_outcome(body, part, {&request, &entities_}) != Outcome::true_) return true;
+    }
+    return false;
+  }
+
   Known what_is_known(const RequestEnv& env, const EntityUid& principal, const std::string& name) {
     Known known;
     for (const Policy* one : policies_.at(&env)) {
       const Policy& policy = *one;
+      if (never_holds(env, principal, name, policy)) continue;
       const Numbers numbers = policy_numbers(env, principal, name, policy);
       std::set<Outcome> outcomes;
       const bool complete = each_point(numbers, [&](const Args& args) { outcomes.insert(outcome(env, principal, name, policy, args)); });
@@ -273,7 +331,18 @@ class FilterCheck {
     return known;
   }
 
-  bool allows(const RequestEnv& env, const EntityUid& principal, const std::string& name, const Known& known, const Args& args) const {
+  // Between two numbers that a policy compares with it decides the same.
+  bool allows(const RequestEnv& env, const EntityUid& principal, const std::string& name, Known& known, const Args& args) const {
+    std::array<std::size_t, 6> ranges{};
+    for (std::size_t i = 0; i < 6; ++i) {
+      ranges[i] = static_cast<std::size_t>(std::distance(known.numbers[i].begin(), known.numbers[i].upper_bound(args[i])));
+    }
+    auto [at, added] = known.decided.try_emplace(ranges, false);
+    if (added) at->second = decide(env, principal, name, known, args);
+    return at->second;
+  }
+
+  bool decide(const RequestEnv& env, const EntityUid& principal, const std::string& name, const Known& known, const Args& args) const {
     bool permitted = known.permitted;
     if (known.forbidden) return false;
     for (const Policy* policy : known.open) {
@@ -284,14 +353,20 @@ class FilterCheck {
     return permitted;
   }
 
-  // By argument, numbers from every box of high and low words that is told apart.
-  static Numbers words(const Numbers& policies, const Numbers& filter, unsigned asked) {
+  static std::size_t count(const Compared& compared) {
+    std::size_t all = 0;
+    for (const auto& numbers : compared) all += numbers.size();
+    return all;
+  }
+
+  // By argument, numbers from every box of high and low words that policies or runs tell apart.
+  static Numbers words(const Numbers& policies, const Compared& filter) {
     Numbers all;
     for (std::size_t i = 0; i < 6; ++i) {
-      if (!(asked >> i & 1)) continue;
+      if (policies[i].empty() && filter[i].empty()) continue;
       std::set<std::uint32_t> high{0, 0xffffffff}, low{0, 0xffffffff};
-      for (const Numbers* side : {&policies, &filter}) {
-        for (std::uint64_t number : (*side)[i]) {
+      for (const std::set<std::uint64_t>* side : {&policies[i], &filter[i]}) {
+        for (std::uint64_t number : *side) {
           high.insert({static_cast<std::uint32_t>(number >> 32), static_cast<std::uint32_t>((number >> 32) + 1)});
           low.insert({static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(number) + 1});
         }
@@ -303,21 +378,6 @@ class FilterCheck {
     return all;
   }
 
-  // What follows the load of a word of an argument up to the next load, anywhere in the filter.
-  static Numbers filter_numbers(const Filter& filter) {
-    Numbers numbers;
-    std::optional<std::pair<std::size_t, bool>> loaded;   // argument, high word
-    for (const sock_filter& step : filter.program) {
-      if (BPF_CLASS(step.code) == BPF_LD) {
-        constexpr std::size_t args = offsetof(seccomp_data, args);
-        loaded = step.k >= args ? std::optional(std::pair{(step.k - args) / 8, (step.k - args) % 8 == 4}) : std::nullopt;
-      } else if (BPF_CLASS(step.code) == BPF_JMP && BPF_OP(step.code) != BPF_JA && loaded) {
-        numbers[loaded->first].insert(loaded->second ? std::uint64_t{step.k} << 32 : step.k);
-      }
-    }
-    return numbers;
-  }
-
   const Module& module_;
   const DecodedFilters& filters_;
   Diagnostics& diagnostics_;
@@ -325,6 +385,9 @@ class FilterCheck {
   std::set<EntityUid> seen_;
   std::map<std::string, const RequestEnv*> environments_;   // by principal type
   std::map<const RequestEnv*, std::vector<const Policy*>> policies_;   // but for those whose scope names other actions
+  std::map<std::pair<EntityUid, std::string>, Known> known_;   // by principal and signature: nodes stay where they are
+  std::map<const Policy*, std::vector<bool>> readers_;
+  std::set<std::tuple<const Filter*, std::size_t, const Known*>> compared_;
   std::size_t reported_ = 0;
   Proved proved_;
 };

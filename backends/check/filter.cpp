@@ -29,6 +29,8 @@ std::optional<std::string> why_no_step(const sock_filter& step, std::size_t left
   }
 }
 
+bool is_number(const Json& json) { return json.is_number_integer() && (json.is_number_unsigned() || json.get<std::int64_t>() >= 0); }
+
 Result<Filter> read_filter(const Json& json) {
   if (!json.is_object() || !json.contains("arch") || !json["arch"].is_string() || !json.contains("program") || !json["program"].is_array()) {
     return Error{"a filter is an object with `arch` and `program`"};
@@ -38,7 +40,7 @@ Result<Filter> read_filter(const Json& json) {
     if (!step.is_array() || step.size() != 4) return Error{"a step is a list of four numbers"};
     std::array<std::uint64_t, 4> parts;
     for (std::size_t i = 0; i < 4; ++i) {
-      if (!step[i].is_number_unsigned()) return Error{"a step is a list of four numbers"};
+      if (!is_number(step[i])) return Error{"a step is a list of four numbers"};
       parts[i] = step[i].get<std::uint64_t>();
     }
     if (parts[0] > 0xffff || parts[1] > 0xff || parts[2] > 0xff || parts[3] > 0xffffffff) return Error{"a number of a step is too large"};
@@ -58,7 +60,7 @@ Result<Filter> read_filter(const Json& json) {
 Result<DecodedFilters> read_filters(std::string_view bytes) {
   Result<Json> json = parse_json(bytes, kDeep);
   if (!json) return json.error();
-  if (!json->is_object() || json->value("format", "") != "kerf-seccomp" || json->value("version", Json()) != Json(1)) return Error{"it is no set of filters of version 1"};
+  if (!json->is_object() || json->value("format", Json()) != "kerf-seccomp" || json->value("version", Json()) != Json(1)) return Error{"it is no set of filters of version 1"};
   DecodedFilters result;
   const Json filters = json->value("filters", Json()), principals = json->value("principals", Json());
   if (!filters.is_array() || !principals.is_array()) return Error{"it has no lists of filters and principals"};
@@ -74,7 +76,7 @@ Result<DecodedFilters> read_filters(std::string_view bytes) {
     auto [at, added] = result.principals.try_emplace(*uid);
     if (!added) return Error{fmt::format("{} twice", to_text(*uid))};
     for (const auto& [arch, index] : row["filters"].items()) {
-      if (!index.is_number_unsigned() || index.get<std::uint64_t>() >= result.filters.size()) return Error{"a filter that is not there"};
+      if (!is_number(index) || index.get<std::uint64_t>() >= result.filters.size()) return Error{"a filter that is not there"};
       if (result.filters[index.get<std::size_t>()].arch != arch) return Error{"a filter of another architecture"};
       at->second.emplace(arch, index.get<std::size_t>());
     }
@@ -82,26 +84,31 @@ Result<DecodedFilters> read_filters(std::string_view bytes) {
   return result;
 }
 
-FilterRun run_filter(const Filter& filter, const FilterInput& input) {
+std::uint32_t run_filter(const Filter& filter, const FilterInput& input, Compared* compared, std::size_t* entry) {
   seccomp_data data{};
   data.nr = static_cast<int>(input.number);
   data.arch = input.arch;
   for (std::size_t i = 0; i < 6; ++i) data.args[i] = input.args[i];
-  std::uint32_t word = 0;
-  FilterRun run;
+  constexpr std::size_t args = offsetof(seccomp_data, args);
+  std::uint32_t word = 0, from = 0;
   for (std::size_t at = 0; at < filter.program.size(); ++at) {
     const sock_filter& step = filter.program[at];
-    auto branch = [&](bool holds) { at += holds ? step.jt : step.jf; };
+    const bool enters = step.code == (BPF_RET | BPF_K) || (step.code == (BPF_LD | BPF_W | BPF_ABS) && step.k >= args);
+    if (entry && enters) *entry = at, entry = nullptr;
+    auto branch = [&](bool holds) {
+      if (compared && from >= args) (*compared)[(from - args) / 8].insert((from - args) % 8 == 4 ? std::uint64_t{step.k} << 32 : step.k);
+      at += holds ? step.jt : step.jf;
+    };
     switch (step.code) {
       case BPF_LD | BPF_W | BPF_ABS:
         std::memcpy(&word, reinterpret_cast<const char*>(&data) + step.k, sizeof word);
-        if (step.k >= offsetof(seccomp_data, args)) run.arguments |= 1u << ((step.k - offsetof(seccomp_data, args)) / 8);
+        from = step.k;
         break;
       case BPF_JMP | BPF_JA: at += step.k; break;
       case BPF_JMP | BPF_JEQ | BPF_K: branch(word == step.k); break;
       case BPF_JMP | BPF_JGT | BPF_K: branch(word > step.k); break;
       case BPF_JMP | BPF_JGE | BPF_K: branch(word >= step.k); break;
-      case BPF_RET | BPF_K: run.answer = step.k; return run;
+      case BPF_RET | BPF_K: return step.k;
       default: internal_error("a step that is read is known");
     }
   }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,10 +32,9 @@ struct FilterInput {
   std::uint32_t arch = 0, number = 0;
   std::array<std::uint64_t, 6> args{};
 };
-struct FilterRun {
-  std::uint32_t answer = 0;   // SECCOMP_RET_…
-  unsigned arguments = 0;     // bits of those that were looked at
-};
-FilterRun run_filter(const Filter& filter, const FilterInput& input);
+// By argument: the numbers that a run compares its words with, a high word shifted to its place.
+using Compared = std::array<std::set<std::uint64_t>, 6>;
+// SECCOMP_RET_…; what the run compares is added to `compared`. `entry`: the first step that answers or loads from the arguments.
+std::uint32_t run_filter(const Filter& filter, const FilterInput& input, Compared* compared = nullptr, std::size_t* entry = nullptr);
 
 }  // namespace kerf::proof

@@ -168,6 +168,7 @@ class Analyser {
       case ObservableId::endpoint_ip: return kFromAddress;
       case ObservableId::endpoint_port: return kFromPort;
       case ObservableId::endpoint_host: return kFromHost;
+      case ObservableId::syscall_name: return kFromEndpoint;   // which call it is
       case ObservableId::file_path:
       case ObservableId::directory_path: return kFromPath;
       case ObservableId::file_fs_type:
@@ -177,6 +178,12 @@ class Analyser {
       case ObservableId::file_nlink:
       case ObservableId::process_uid:
       case ObservableId::process_gid:
+      case ObservableId::syscall_arg0:
+      case ObservableId::syscall_arg1:
+      case ObservableId::syscall_arg2:
+      case ObservableId::syscall_arg3:
+      case ObservableId::syscall_arg4:
+      case ObservableId::syscall_arg5:
       case ObservableId::process_pid:
       case ObservableId::net_protocol: return kFromScalar;
     }

@@ -35,6 +35,8 @@ bool is_answer(std::uint32_t value) {
   return (value & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO && (error == EPERM || error == EACCES || error == ENOSYS);
 }
 
+bool is_number(const Json& json) { return json.is_number_integer() && (json.is_number_unsigned() || json.get<std::int64_t>() >= 0); }
+
 // `left`: how many steps follow.
 const char* what_is_wrong(const sock_filter& step, std::size_t left) {
   switch (step.code) {
@@ -53,7 +55,7 @@ std::optional<sock_filter> read_step(const Json& json) {
   constexpr std::uint64_t most[] = {0xffff, 0xff, 0xff, 0xffffffff};
   std::uint64_t parts[4];
   for (std::size_t i = 0; i < 4; ++i) {
-    if (!json[i].is_number_unsigned() || json[i].get<std::uint64_t>() > most[i]) return std::nullopt;
+    if (!is_number(json[i]) || json[i].get<std::uint64_t>() > most[i]) return std::nullopt;
     parts[i] = json[i].get<std::uint64_t>();
   }
   return sock_filter{static_cast<std::uint16_t>(parts[0]), static_cast<std::uint8_t>(parts[1]), static_cast<std::uint8_t>(parts[2]), static_cast<std::uint32_t>(parts[3])};
@@ -91,7 +93,7 @@ LoaderResult<std::optional<std::size_t>> read_choice(const Json& json, const std
   std::optional<std::size_t> own;
   if (!json.is_object() || json.empty()) return malformed(where + " has no filters");
   for (const auto& [architecture, index] : json.items()) {
-    if (!index.is_number_unsigned() || index.get<std::uint64_t>() >= programs.size()) return malformed(where + " names a filter that is not there");
+    if (!is_number(index) || index.get<std::uint64_t>() >= programs.size()) return malformed(where + " names a filter that is not there");
     if (programs[index.get<std::size_t>()].architecture != architecture) return malformed(where + " names a filter of another architecture");
     if (architecture == kOwnArchitecture) own = index.get<std::size_t>();
   }

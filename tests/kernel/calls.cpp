@@ -101,6 +101,16 @@ int udp(const Target& to, Send how) {
   return sent != 1 ? errno : answer(s.fd);
 }
 
+// A datagram socket that stays connected from one call to the next.
+int kept = -1;
+
+int keep(const Target& to) {
+  kept = ::socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return kept < 0 || ::connect(kept, to.raw(), to.size) != 0 ? errno : 0;
+}
+
+int send_kept() { return ::send(kept, "x", 1, 0) != 1 ? errno : answer(kept); }
+
 int only_socket(int family, int type, int protocol) { return Socket(family, type, protocol).error; }
 
 // Makes a cgroup below our own and goes there.
@@ -147,6 +157,8 @@ int perform(const std::string& call) {
   if (kind == "udp") return udp(target(where, port), Send::to);
   if (kind == "udp-msg") return udp(target(where, port), Send::message);
   if (kind == "udp-connect") return udp(target(where, port), Send::connected);
+  if (kind == "keep") return keep(target(where, port));
+  if (kind == "send-kept") return send_kept();
   if (kind == "raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
   if (kind == "raw6") return only_socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
   if (kind == "udp-raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
