@@ -136,6 +136,7 @@ int try_connect(int port) {
 }
 
 int connect_all_the_time(Told& told, int both_allow, int both_refuse) {
+  [[maybe_unused]] int niceness = ::nice(10);   // the loader has its turns too
   while (told.stop == 0) {
     int allowed = try_connect(both_allow), refused = try_connect(both_refuse);
     told.connects += 2;
