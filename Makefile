@@ -21,15 +21,24 @@ conformance: configure
 	cmake --build --preset release --target conformance
 	build/release/conformance $(CORPUS) build/release/conformance-failures.txt
 
-# Generated cases against the official engine: make differential CASES=N SEED=S
+# Generated cases against the official engine: make differential CASES=N SEED=S. The kernel's side too, with SETS of policies:
+# make differential SETS=5000 EVENTS=50 SEED=S JOBS=2
 CASES ?= 20000
 SEED ?= 1
+SETS ?=
+EVENTS ?= 50
+JOBS ?= 2
 differential: configure
+ifeq ($(SETS),)
 	cmake --build --preset release --target differential_language
 	build/release/differential_language $(CASES) $(SEED)
+else
+	cmake --build --preset release --target differential residual kerf-codegen
+	tests/semantics/sets.sh build/release $(SETS) $(EVENTS) $(SEED) $(JOBS)
+endif
 
 bench: configure
-	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine
+	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine bench_verify bench_kernel bench_compile
 	scripts/bench.sh
 	scripts/bench_serve.sh
 
@@ -48,13 +57,15 @@ fuzz:
 	tests/fuzz/run.sh $(TARGET) $(SECONDS) $(CORPUS)
 
 # Faults in lowering, staging and table emission, one at a time: make mutants MUTANTS=300 FILES=passes/stage
-# MUTANTS=0: all of them, which takes hours.
+# MUTANTS=0: all of them, which takes hours; the next run goes on where one ended.
 MUTANTS ?= 300
 FILES ?=
+JOBS ?= 2
+MINUTES ?=
 mutants:
 	scripts/setup.sh mutants
 	cmake --preset release
-	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --files '$(FILES)'
+	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --jobs $(JOBS) --files '$(FILES)' $(if $(MINUTES),--minutes $(MINUTES))
 
 # Replacements of a bundle while its tasks connect, some loaders killed: make swaps SWAPS=100 CONNECTS=1000000
 SWAPS ?= 100

@@ -65,7 +65,13 @@ Json when_json(const std::vector<Requirement>& when) {
 }
 
 std::string_view type_text(TypeKind kind) {
-  return kind == TypeKind::long_ ? "Long" : kind == TypeKind::ip ? "ipaddr" : "Bool";
+  switch (kind) {
+    case TypeKind::long_: return "Long";
+    case TypeKind::ip: return "ipaddr";
+    case TypeKind::datetime: return "datetime";
+    case TypeKind::duration: return "duration";
+    default: return "Bool";
+  }
 }
 
 // The published facts that a governed action's context can read, by attribute name.
@@ -200,6 +206,14 @@ std::optional<std::string> directory_type(const Schema& schema) {
   return directory->name;
 }
 
+// The type of the hosts that endpoints are in by the names of their address.
+std::optional<std::string> host_type(const Schema& schema) {
+  const EntityType* host = schema.kernel_type(KernelKind::host);
+  const EntityType* endpoint = schema.kernel_type(KernelKind::endpoint);
+  if (!host || !endpoint || !endpoint->ancestors.contains(host->name)) return std::nullopt;
+  return host->name;
+}
+
 Json principal_types_json(const Schema& schema) {
   Json list = Json::array();
   for (const auto& [name, type] : schema.entity_types) {
@@ -324,6 +338,7 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
       {"layout", {{"segment_words", layout.segment_words}, {"binding_bytes", layout.binding_bytes}}},
       {"environments", std::move(environments)}, {"paths", paths_json(plan)}};
   if (auto directory = directory_type(module.schema)) manifest["directory_type"] = *directory;
+  if (auto host = host_type(module.schema)) manifest["host_type"] = *host;
   manifest["digest"] = xxh3_128(manifest.dump());
   return manifest;
 }

@@ -3,14 +3,21 @@
 //   leaf edge   a parent added to or removed from an entity without descendants, all entities in turn
 //   wide edge   the same for the entity with the most descendants, k of them
 //   upsert      an entity that is there already, given again
+//   policy      one removed and added again in one change, whose table was read before; up to 100 of them, in turn
+// and what policies take from the heap: of the table that was read and of the engine, less the same engine without
+// policies; and without what only names them (ids, annotations, places in the source).
 //   bench_engine WORKLOAD…
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "bench/workload.h"
 #include "runtime/gateway/editor.h"
+#include "runtime/gateway/table_merge.h"
 #include "tests/unit/gateway/allocations.h"
 
 namespace {
@@ -107,12 +114,62 @@ Changes change(const Workload& workload) {
   return changes;
 }
 
+std::shared_ptr<const gateway::Table> without(const gateway::Table& table, const gateway::PolicyBits& removed) {
+  const gateway::TablePart part{&table.state(), &removed};
+  return std::make_shared<const gateway::Table>(gateway::merge_tables({&part, 1}));
+}
+
+std::vector<double> change_policies(const Workload& workload) {
+  const gateway::Table& table = workload.engine->table();
+  gateway::Editor editor = *gateway::Editor::build({std::shared_ptr<void>(), &table}, workload.store);
+  const std::size_t policies = table.policies().size(), count = std::min<std::size_t>(policies, 100);
+  std::vector<double> times;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t policy = i * (policies / count);
+    gateway::PolicyBits others((policies + 63) / 64, ~std::uint64_t{0});
+    others[policy / 64] &= ~(std::uint64_t{1} << (policy % 64));
+    gateway::PolicyChange change{{table.policies()[policy].id}, without(table, others)};
+    if (i == 0) (void)editor.change({{}, nullptr});   // makes the index of ids
+    const auto begin = Clock::now();
+    const Status status = editor.change(change);
+    times.push_back(us_since(begin));
+    if (!status.ok()) std::fprintf(stderr, "%s\n", status.error().message.c_str());
+  }
+  return times;
+}
+
+double heap() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<double>(info.uordblks + info.hblkhd);
+}
+// What stays of the heap of what is made.
+template <class Make>
+double heap_of(Make make) {
+  const double before = heap();
+  const auto made = make();
+  return heap() - before;
+}
+
+void print_memory(const std::string& directory, const Workload& workload) {
+  const gateway::Table& table = workload.engine->table();
+  const auto policies = static_cast<double>(table.policies().size());
+  std::ifstream file(directory + "/table.json", std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const auto none = without(table, gateway::PolicyBits((table.policies().size() + 63) / 64, ~std::uint64_t{0}));
+  auto engine = [&](std::shared_ptr<const gateway::Table> of) { return heap_of([&] { return gateway::Engine::build(of, workload.store); }); };
+  const double read = heap_of([&] { return gateway::Table::read(text); });
+  const double arranged = engine({std::shared_ptr<void>(), &table}) - engine(none);
+  const double names = heap_of([&] { return std::vector<gateway::PolicyInfo>(table.policies()); });
+  std::printf("| %s | %.0f | %.0f | %.0f | %.0f | %.0f |\n", workload.name.c_str(), policies, read / policies, arranged / policies,
+              (read + arranged) / policies, (read + arranged - names) / policies);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::puts("| workload | policies | entities | allocations a decision | 2 threads / 1 | leaf edge µs, p50 / p99 | upsert µs, p50 / p99 | "
-            "edge with k descendants: k | µs | ns a descendant | build ms |");
-  std::puts("|---|---|---|---|---|---|---|---|---|---|---|");
+            "edge with k descendants: k | µs | ns a descendant | policy µs, p50 / p99 | build ms |");
+  std::puts("|---|---|---|---|---|---|---|---|---|---|---|---|");
   for (int i = 1; i < argc; ++i) {
     const Result<Workload> read = read_workload(argv[i]);
     if (!read.ok()) {
@@ -123,9 +180,16 @@ int main(int argc, char** argv) {
     const double one = rate(workload, 1), two = rate(workload, 2);
     Changes changes = change(workload);
     const double wide = at(changes.wide, 50);
-    std::printf("| %s | %zu | %zu | %.2f | %.2f | %.1f / %.1f | %.1f / %.1f | %zu | %.1f | %.0f | %.1f |\n", workload.name.c_str(),
+    std::vector<double> policy = change_policies(workload);
+    std::printf("| %s | %zu | %zu | %.2f | %.2f | %.1f / %.1f | %.1f / %.1f | %zu | %.1f | %.0f | %.1f / %.1f | %.1f |\n", workload.name.c_str(),
                 workload.policies, workload.entities, allocations(workload), two / one, at(changes.leaf, 50), at(changes.leaf, 99),
                 at(changes.upsert, 50), at(changes.upsert, 99), changes.descendants, wide,
-                changes.descendants == 0 ? 0 : wide * 1e3 / static_cast<double>(changes.descendants), changes.build_ms);
+                changes.descendants == 0 ? 0 : wide * 1e3 / static_cast<double>(changes.descendants), at(policy, 50), at(policy, 99),
+                changes.build_ms);
+  }
+  std::puts("\n| heap, bytes a policy | policies | table | engine | both | both, without ids, annotations and spans |\n|---|---|---|---|---|---|");
+  for (int i = 1; i < argc; ++i) {
+    const Result<Workload> read = read_workload(argv[i]);
+    if (read.ok() && read->policies >= 1000) print_memory(argv[i], *read);
   }
 }

@@ -177,7 +177,7 @@ KERF_API const kerf_answer *kerf_result_answer(const kerf_result *result);
 
 typedef struct kerf_gateway kerf_gateway;
 
-/* From the text of table.json, and of entities (empty: none). The table stays; to change policies make another gateway.
+/* From the text of table.json, and of entities (empty: none).
  * *why, if wanted, is a result as above; *out is NULL unless the status is KERF_OK. */
 KERF_API kerf_status kerf_gateway_new(kerf_text table, kerf_text entities, kerf_gateway **out, kerf_result **why);
 /* Changes entities, or gives all of them anew (empty: none), whole or not at all. Other threads may go on asking, and wait
@@ -186,6 +186,10 @@ KERF_API kerf_status kerf_gateway_new(kerf_text table, kerf_text entities, kerf_
  * applied in this order; docs/gateway.md has the rules. Since 0.2. */
 KERF_API kerf_status kerf_gateway_change_entities(kerf_gateway *gateway, kerf_text change, kerf_result **why);
 KERF_API kerf_status kerf_gateway_set_entities(kerf_gateway *gateway, kerf_text entities, kerf_result **why);
+/* Removes the policies with these ids, then adds those of a table (empty: none) that was compiled from them alone with the
+ * same schema; to replace a policy do both in one call. Whole or not at all, and seen as above. Since 0.2. */
+KERF_API kerf_status kerf_gateway_change_policies(kerf_gateway *gateway, const kerf_text *remove, size_t count, kerf_text table,
+                                                  kerf_result **why);
 /* Queries that were made from it stay good. */
 KERF_API void kerf_gateway_free(kerf_gateway *gateway);
 
@@ -197,6 +201,11 @@ KERF_API kerf_status kerf_query_new(const kerf_gateway *gateway, kerf_query **ou
 KERF_API kerf_status kerf_query_decide(kerf_query *query, const kerf_request *request, int32_t *decision);
 /* The decision alone, faster; there is no answer afterwards. */
 KERF_API kerf_status kerf_query_allows(kerf_query *query, const kerf_request *request, int32_t *decision);
+/* Which of many resources are allowed: their places, ascending, in `places`, which has room for `count`; *allowed is how many.
+ * As kerf_query_allows for each, but principal, action and context are looked up once. The request's own resource is not
+ * looked at. A resource that does not fit the schema of the table is not allowed. If it fails, *allowed is 0. Since 0.2. */
+KERF_API kerf_status kerf_query_allowed(kerf_query *query, const kerf_request *request, const kerf_uid *resources, size_t count,
+                                        uint32_t *places, size_t *allowed);
 /* {"principal": …, "action": …, "resource": …, "context": {…}}; entities as "User::\"alice\"" or {"type": …, "id": …}. */
 KERF_API kerf_status kerf_query_decide_json(kerf_query *query, kerf_text request, int32_t *decision);
 /* Of the last decide or decide_json of this query; NULL if it failed. */

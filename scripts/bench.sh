@@ -1,12 +1,22 @@
 #!/usr/bin/env bash
-# The benchmarks, each against the official engine in the same run: `scripts/bench.sh [frontend] [gateway]`, default both.
+# The benchmarks, each against the official engine in the same run: `scripts/bench.sh [frontend] [gateway] [proof] [kernel]`,
+# default all. The kernel's need neither engine nor workloads.
 # The workloads' generator and data are looked for in KERF_WORKLOADS (default ../shared/bench). SIZES (in policies),
 # OOPSLA_SIZES and REQUESTS make them smaller or larger; ANSWERS is how many requests of a large workload the official
 # engine is asked. What is made is kept in build/bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-what=" ${*:-frontend gateway} "
+what=" ${*:-frontend gateway proof kernel} "
+
+# Decisions in this kernel, and compiles to an object.
+kernel() {
+  build/release/bench_kernel
+  echo
+  build/release/bench_compile
+}
+if [[ $what == *" kernel "* ]]; then kernel; fi
+if [[ $what == " kernel " ]]; then exit; fi
 source=$(cd "${KERF_WORKLOADS:-../shared/bench}" 2>/dev/null && pwd) || { echo "no workloads: set KERF_WORKLOADS" >&2; exit 1; }
 kerf=$root/build/release/kerf
 work=$root/build/bench
@@ -101,5 +111,16 @@ gateway() {
   "$root/build/release/bench_engine" w/*
 }
 
+# Stages, split, lints and proofs, on one core: mcp, abac, and policies that the kernel enforces. PROOF_SIZES in policies.
+proof() {
+  local proof_sizes=${PROOF_SIZES:-1000,10000,50000} bound=()
+  mkdir -p proof
+  python3 "$source/gen_workloads.py" --family mcp,abac --sizes "$proof_sizes" --seeds 1 --requests 1 --out proof --static "$source/static"
+  node schema_text.cjs proof/*
+  for size in ${proof_sizes//,/ }; do bound+=(--bound "$size"); done
+  "$root/build/release/bench_verify" "${bound[@]}" $(ls -d proof/* | sort -V)
+}
+
 if [[ $what == *" frontend "* ]]; then frontend; fi
 if [[ $what == *" gateway "* ]]; then echo; gateway; fi
+if [[ $what == *" proof "* ]]; then echo; proof; fi

@@ -26,6 +26,7 @@ std::optional<CodeObservable> code_observable(ObservableId id) {
     case ObservableId::process_uid: return CodeObservable::uid;
     case ObservableId::process_gid: return CodeObservable::gid;
     case ObservableId::process_pid: return CodeObservable::pid;
+    case ObservableId::clock_now: return CodeObservable::clock;
     case ObservableId::net_protocol: return CodeObservable::protocol;
   }
   return std::nullopt;
@@ -33,11 +34,11 @@ std::optional<CodeObservable> code_observable(ObservableId id) {
 
 std::optional<CodeType> code_type(TypeKind kind) {
   switch (kind) {
-    case TypeKind::long_: return CodeType::long_;
+    case TypeKind::long_: case TypeKind::datetime: case TypeKind::duration: return CodeType::long_;   // milliseconds
     case TypeKind::boolean: case TypeKind::true_: case TypeKind::false_: return CodeType::boolean;
     case TypeKind::ip: return CodeType::ip;
     case TypeKind::never: case TypeKind::string: case TypeKind::entity: case TypeKind::set: case TypeKind::empty_set:
-    case TypeKind::record: case TypeKind::decimal: case TypeKind::datetime: case TypeKind::duration: return std::nullopt;
+    case TypeKind::record: case TypeKind::decimal: return std::nullopt;
   }
   return std::nullopt;
 }
@@ -48,6 +49,24 @@ std::optional<CodeType> observed_type(const Observable& row) {
 }
 
 bool can_be_name(const std::string& text) { return text.size() < KERF_FS_TYPE_BYTES && text.find('\0') == std::string::npos; }
+
+std::optional<std::int64_t> number_of(const Value& value) {
+  if (value.as_long()) return *value.as_long();
+  if (value.as_datetime()) return value.as_datetime()->ms;
+  if (value.as_duration()) return value.as_duration()->ms;
+  return std::nullopt;
+}
+
+struct TimeCall {
+  std::string_view name;
+  CodeOp op;
+  std::uint64_t unit_ms;   // of a quotient
+};
+constexpr TimeCall kTimeCalls[] = {
+    {"offset", CodeOp::add, 0}, {"durationSince", CodeOp::sub, 0}, {"toDate", CodeOp::to_date, 0}, {"toTime", CodeOp::to_time, 0},
+    {"toMilliseconds", CodeOp::quotient, 1}, {"toSeconds", CodeOp::quotient, 1000}, {"toMinutes", CodeOp::quotient, 60'000},
+    {"toHours", CodeOp::quotient, 3'600'000}, {"toDays", CodeOp::quotient, 86'400'000},
+};
 
 std::optional<CodeOp> code_operator(Op op) {
   switch (op) {
@@ -104,8 +123,8 @@ class Lowering {
       case Op::call: return lower_call(id);
       case Op::and_: case Op::or_: case Op::not_: case Op::if_: case Op::eq: case Op::less: case Op::less_eq: case Op::add:
       case Op::sub: case Op::mul: case Op::neg: return lower_operator(id);
-      case Op::variable: case Op::in: case Op::is: case Op::has_tag: case Op::get_tag: case Op::like:
-      case Op::contains_all: case Op::contains_any: case Op::is_empty: case Op::set: case Op::record:
+      case Op::like: return lower_like(id);
+      case Op::variable: case Op::in: case Op::is: case Op::has_tag: case Op::get_tag: case Op::contains_all: case Op::contains_any: case Op::is_empty: case Op::set: case Op::record:
         return refuse(id, "has no form in hook code");
     }
     return refuse(id, "has no form in hook code");
@@ -127,7 +146,7 @@ class Lowering {
     if (const bool* truth = value.as_bool()) {
       node.type = CodeType::boolean;
       node.low = *truth;
-    } else if (const std::int64_t* number = value.as_long()) {
+    } else if (auto number = number_of(value)) {
       node.type = CodeType::long_;
       node.low = static_cast<std::uint64_t>(*number);
     } else if (const IpAddr* ip = value.as_ip()) {
@@ -186,6 +205,21 @@ class Lowering {
     return push(node);
   }
 
+  // resource.fs_type like "fuse*"
+  std::optional<std::uint32_t> lower_like(NodeId id) {
+    const std::vector<std::string>& pieces = body_.pattern(id).pieces;
+    const bool exact = pieces.size() == 1;
+    if (!exact && (pieces.size() != 2 || !pieces[1].empty())) return refuse(id, "has a wildcard that is not at its end");
+    std::optional<std::uint32_t> name = lower(body_.arg(id, 0));
+    if (!name) return std::nullopt;
+    if (expr_[*name].op != CodeOp::observe || expr_[*name].type != CodeType::name || !can_be_name(pieces[0])) return refuse(id, "matches no name of a file system");
+    CodeNode node;
+    node.op = exact ? CodeOp::one_of : CodeOp::begins;
+    node.args = {*name};
+    node.names = {pieces[0]};
+    return push(std::move(node));
+  }
+
   // [1000, 1001].contains(x), ["ext4", "tmpfs"].contains(resource.fs_type): a constant set.
   std::optional<std::uint32_t> lower_contains(NodeId id) {
     auto known = predicate_.constants.find(body_.arg(id, 0));
@@ -205,7 +239,7 @@ class Lowering {
     return push(std::move(node));
   }
   static bool add_member(CodeNode& node, const Value& member, const CodeNode& element) {
-    if (const std::int64_t* number = member.as_long(); number && element.type == CodeType::long_) {
+    if (auto number = number_of(member); number && element.type == CodeType::long_) {
       node.members.push_back(*number);
       return true;
     }
@@ -215,8 +249,26 @@ class Lowering {
     return true;
   }
 
+  std::optional<std::uint32_t> lower_time(NodeId id, const TimeCall& call) {
+    CodeNode node;
+    node.op = call.op;
+    node.low = call.unit_ms;
+    for (NodeId arg : body_.args(id)) {
+      std::optional<std::uint32_t> lowered = lower(arg);
+      if (!lowered) return std::nullopt;
+      node.args.push_back(*lowered);
+    }
+    const std::size_t operands = call.op == CodeOp::add || call.op == CodeOp::sub ? 2 : 1;
+    node.type = CodeType::long_;
+    if (node.args.size() != operands || !all_are(node, CodeType::long_)) return refuse(id, "has operands of types that its operator does not take");
+    return push(std::move(node));
+  }
+
   // resource.ip.isInRange(r), r a bind value: the observed address is always a single one.
   std::optional<std::uint32_t> lower_call(NodeId id) {
+    for (const TimeCall& call : kTimeCalls) {
+      if (body_.name(id) == call.name) return lower_time(id, call);
+    }
     if (body_.name(id) != "isInRange" || body_.args(id).size() != 2) return refuse(id, "has no form in hook code");
     CodeNode node;
     node.op = CodeOp::in_range;
@@ -226,7 +278,8 @@ class Lowering {
       if (expr_[*lowered].type != CodeType::ip) return refuse(id, "asks about something else than addresses");
       node.args.push_back(*lowered);
     }
-    if (expr_[node.args[0]].op != CodeOp::observe) return refuse(id, "asks about an address that no hook observes");
+    if (expr_[node.args[1]].op == CodeOp::observe) node.op = CodeOp::eq;   // what is in a single address is that address
+    else if (expr_[node.args[0]].op != CodeOp::observe) return refuse(id, "asks about an address that no hook observes");
     return push(std::move(node));
   }
 
@@ -256,6 +309,7 @@ class Lowering {
         if (node.type == CodeType::name) return false;
         return expr_[node.args[0]].type == CodeType::boolean && expr_[node.args[2]].type == node.type;
       case CodeOp::constant: case CodeOp::observe: case CodeOp::slot: case CodeOp::one_of: case CodeOp::in_range: case CodeOp::has:
+      case CodeOp::begins: case CodeOp::to_date: case CodeOp::to_time: case CodeOp::quotient:
         return false;
     }
     return false;

@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the wire form is copied as it is");
 
 constexpr std::string_view kRequestMagic = "KERFCGRQ", kAnswerMagic = "KERFCGAN";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kFrameBytes = 8 + 4 + 8 + 8;
 
 std::uint64_t fnv1a(std::string_view bytes) {
@@ -107,7 +107,7 @@ void write_node(Writer& out, const CodeNode& node) {
 
 CodeNode read_node(Reader& in, std::size_t index) {
   CodeNode node;
-  node.op = in.choice(CodeOp::has);
+  node.op = in.choice(CodeOp::quotient);
   node.type = in.choice(CodeType::name);
   node.observable = in.choice(CodeObservable::nlink);
   node.v6 = in.number<std::uint8_t>();
@@ -125,6 +125,7 @@ CodeNode read_node(Reader& in, std::size_t index) {
   for (std::uint32_t arg : node.args) {
     if (arg >= index) in.fail();
   }
+  if ((node.op == CodeOp::begins && node.names.size() != 1) || (node.op == CodeOp::quotient && node.low == 0)) in.fail();
   return node;
 }
 

@@ -20,7 +20,7 @@ struct Table {
   std::string bytes;                // little-endian
 };
 
-enum class CodeType : std::uint8_t { boolean, long_, ip, name };   // name: of a file system type
+enum class CodeType : std::uint8_t { boolean, long_, ip, name };   // long_: dates and durations too; name: of a file system type
 
 enum class CodeOp : std::uint8_t {
   constant,       // low (boolean, long_); ip: high, low, v6, prefix; name: names[0]
@@ -30,9 +30,13 @@ enum class CodeOp : std::uint8_t {
   one_of,         // args[0] in members, or names
   in_range,       // args[0] is a single address, args[1] a range
   has,            // observable
+  begins,         // args[0] is a name that begins with names[0]
+  to_date,        // milliseconds less those since midnight; an error where that overflows
+  to_time,        // milliseconds since midnight
+  quotient,       // by low, towards zero
 };
 
-enum class CodeObservable : std::uint8_t { ip, port, protocol, uid, gid, pid, fs_type, owner, mode, setuid, nlink };
+enum class CodeObservable : std::uint8_t { ip, port, protocol, uid, gid, pid, clock, fs_type, owner, mode, setuid, nlink };
 
 struct CodeNode {
   CodeOp op = CodeOp::constant;

@@ -17,7 +17,10 @@ constexpr unsigned kMaxDepth = 16;
 
 bool less(const Value& a, const Value& b) { return compare(a, b) < 0; }
 
-bool slot_value(const Value& value) { return value.as_bool() || value.as_long() || value.as_ip(); }
+bool slot_value(const Value& value) {
+  return value.as_bool() || value.as_long() || value.as_ip() || value.as_datetime() || value.as_duration();
+}
+bool is_number(TypeKind kind) { return kind == TypeKind::long_ || kind == TypeKind::datetime || kind == TypeKind::duration; }
 
 }  // namespace
 
@@ -99,35 +102,15 @@ bool Cases::reads_context(Term t) const {
 }
 
 // ---- types ----
-std::optional<TypeKind> Cases::type_kind(Term t) {
-  const Op op = terms_.op(t);
-  if (op_row(op).result == OpResult::boolean) return TypeKind::boolean;
-  if (op_row(op).result == OpResult::long_) return TypeKind::long_;
-  if (op == Op::set) return TypeKind::set;
-  if (op == Op::record) return TypeKind::record;
-  if (op == Op::if_) return type_kind(terms_.arg(t, 1));
-  if (op == Op::variable) return TypeKind::entity;
-  if (op == Op::call) {
-    const std::string& name = terms_.name(t);
-    if (name == "ip") return TypeKind::ip;
-    if (name == "decimal") return TypeKind::decimal;
-    if (name == "datetime" || name == "offset" || name == "toDate") return TypeKind::datetime;
-    if (name == "duration" || name == "durationSince" || name == "toTime") return TypeKind::duration;
-    return name.starts_with("to") ? TypeKind::long_ : TypeKind::boolean;
-  }
-  const auto type = knowledge_.type_of(t);
-  return type ? std::optional(knowledge_.module().schema.types[*type].kind) : std::nullopt;
-}
-
 std::optional<bool> Cases::fits_slot(Term t) {
-  const auto kind = type_kind(t);
+  const auto kind = knowledge_.kind_of(t);
   if (!kind) return std::nullopt;
-  return kind == TypeKind::boolean || kind == TypeKind::long_ || kind == TypeKind::ip;
+  return kind == TypeKind::boolean || is_number(*kind) || kind == TypeKind::ip;
 }
 
 bool Cases::fits_number(Term t) {
-  const auto kind = type_kind(t);
-  return kind == TypeKind::boolean || kind == TypeKind::long_;
+  const auto kind = knowledge_.kind_of(t);
+  return kind == TypeKind::boolean || (kind && is_number(*kind));
 }
 
 // ---- what is evaluated whenever the atom is, outermost first ----
@@ -215,6 +198,12 @@ bool Cases::lists(Term t) const {
 
 Term Cases::by_elements(Term atom) {
   const Op op = terms_.op(atom);
+  if (op == Op::eq) {
+    const Term a = terms_.arg(atom, 0), b = terms_.arg(atom, 1);
+    if (!lists(a) || !lists(b) || (terms_.op(a) != Op::set && terms_.op(b) != Op::set)) return atom;
+    made_ += 2;
+    return terms_.add_node(Op::and_, {terms_.add_node(Op::contains_all, {a, b}), terms_.add_node(Op::contains_all, {b, a})});
+  }
   if (op != Op::contains && op != Op::contains_all && op != Op::contains_any && op != Op::is_empty) return atom;
   const Term first = terms_.arg(atom, 0), second = op == Op::is_empty ? first : terms_.arg(atom, 1);
   const bool first_made = terms_.op(first) == Op::set, second_made = op != Op::contains && terms_.op(second) == Op::set;

@@ -34,7 +34,6 @@ class Cases {
   std::vector<Term> strict_operands(Term atom);
   std::optional<std::vector<Value>> values_of(Term operand, bool of_resource);
   std::optional<std::vector<Value>> values_of_fact(Term operand);
-  std::optional<TypeKind> type_kind(Term t);
   std::optional<bool> fits_slot(Term t);
   bool fits_number(Term t);
   bool lists(Term t) const;

@@ -39,16 +39,36 @@ struct Env {
   std::vector<Term> predicates;
   std::vector<CodeSlot> slots;
   std::vector<std::vector<Row>> rows;                // by policy
-  std::optional<Ranks> ip4, ip6, port;
+  std::optional<Ranks> ip4, ip6, port, numbers;
   std::optional<Peers> peers;
-  std::optional<Dimension> dimensions[4];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2
+  std::optional<Dimension> dimensions[5];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2; of both: number
+
+  bool asks(kerf_dimension dimension) const { return fields[KERF_ENV_DIMENSIONS] >> dimension & 1; }
 };
+
+constexpr std::size_t kNumber = 4;
+
+// Where in an event a number is.
+std::optional<ObservableId> number_at(std::uint32_t offset, bool files) {
+  switch (offset) {
+    case offsetof(kerf_seen, uid): return ObservableId::process_uid;
+    case offsetof(kerf_seen, gid): return ObservableId::process_gid;
+    case offsetof(kerf_seen, pid): return ObservableId::process_pid;
+    case offsetof(kerf_seen, net.protocol): return files ? std::nullopt : std::optional(ObservableId::net_protocol);
+    default: return std::nullopt;
+  }
+}
+
+// What nothing is looked up in: all rows hold.
+Dimension everywhere(std::uint32_t blocks) {
+  return {std::vector<bool>(std::size_t{blocks} * 4096, true), std::vector<std::vector<std::uint32_t>>(std::size_t{blocks} * 4096)};
+}
 
 class KernelCheck {
  public:
   KernelCheck(const Module& module, const ObjectTables& tables, const DecodedManifest& manifest, const CheckOptions& options,
               Diagnostics& diagnostics)
-      : module_(module), tables_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
+      : module_(module), tables_(tables), code_(tables), manifest_(manifest), options_(options), report_(module, diagnostics), diagnostics_(diagnostics) {}
 
   Proved run() {
     same_policies();
@@ -59,7 +79,6 @@ class KernelCheck {
     }
     check_segments();
     check_approximations();
-    choose_samples();
     if (!analyse_paths()) return proved_;
     for (Env& env : envs_) check(env);
     return proved_;
@@ -143,13 +162,14 @@ class KernelCheck {
       env.slots.push_back({terms[slot.node.index], slot.type});
     }
     for (CodeSlot& slot : env.slots) slot.expression = env.atoms->residual(slot.expression);
-    return read_rows(env) && (env.files || !has_rows(env) || read_net(env));
+    return read_rows(env) && (!has_rows(env) || (read_number(env) && (env.files || read_net(env))));
   }
 
   // A predicate over facts has to be evaluated anew when a fact is set.
   void check_stage(Env& env, const ManifestExpr& predicate, Term t) {
-    const bool reads_facts = mentions(t, Var::context);
-    if (mentions(t, Var::resource) || (reads_facts && predicate.stage != "publish") || (predicate.stage != "publish" && predicate.stage != "bind")) {
+    const bool reads_facts = mentions(t, Var::context), learned = predicate.stage == "learn";
+    const bool known = learned || predicate.stage == "publish" || predicate.stage == "bind";
+    if (!known || (mentions(t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
       report_.whole("predicates", fmt::format("`{}` cannot be evaluated at stage {}; for {}", terms_.text(t), predicate.stage, to_text(env.manifest->request)));
     }
   }
@@ -180,18 +200,39 @@ class KernelCheck {
   // Nothing is looked up for an environment without rows.
   static bool has_rows(const Env& env) { return env.fields[KERF_ENV_BLOCKS] != 0; }
 
+  bool read_number(Env& env) {
+    const std::vector<std::uint32_t>& f = env.fields;
+    env.numbers = Ranks{{Key{}}, {0}};
+    env.dimensions[kNumber] = everywhere(f[KERF_ENV_BLOCKS]);
+    if (f[KERF_ENV_DIMENSIONS] >> KERF_DIMENSIONS) return malformed("an environment asks for a dimension that there is not");
+    if (!env.asks(KERF_DIMENSION_NUMBER)) return true;
+    const std::optional<ObservableId> observable = number_at(f[KERF_ENV_NUMBER_AT], env.files);
+    env.numbers = read_ranks(tables_, false, f[KERF_ENV_NUMBER_KEYS], f[KERF_ENV_NUMBER_DEPTH], f[KERF_ENV_NUMBER_RANKS]);
+    if (!observable || !env.numbers) return malformed("a table of numbers is of none, leaves its bounds or is not sorted");
+    env.atoms->set_number(*observable);
+    env.dimensions[kNumber] = read_dimension(tables_, f[KERF_ENV_BLOCKS], f[KERF_ENV_NUMBER_BASE], env.numbers->classes);
+    return env.dimensions[kNumber] || malformed("a class of rows leaves its tables");
+  }
+
   bool read_net(Env& env) {
     const std::vector<std::uint32_t>& f = env.fields;
-    env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
-    env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
-    env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
-    env.peers = read_peers(tables_, f);
-    if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
     const std::uint32_t blocks = f[KERF_ENV_BLOCKS];
-    env.dimensions[0] = read_dimension(tables_, blocks, f[KERF_ENV_IP4_BASE], env.ip4->classes);
-    env.dimensions[1] = read_dimension(tables_, blocks, f[KERF_ENV_IP6_BASE], env.ip6->classes);
-    env.dimensions[2] = read_dimension(tables_, blocks, f[KERF_ENV_PORT_BASE], env.port->classes);
-    env.dimensions[3] = read_dimension(tables_, blocks, f[KERF_ENV_PEER_BASE], env.peers->classes);
+    env.ip4 = env.ip6 = env.port = Ranks{{Key{}}, {0}};
+    env.peers = Peers{{}, {0}};
+    for (std::size_t i = 0; i < 4; ++i) env.dimensions[i] = everywhere(blocks);
+    if (env.asks(KERF_DIMENSION_ADDRESS)) {
+      env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
+      env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
+    }
+    if (env.asks(KERF_DIMENSION_PORT)) env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
+    if (env.asks(KERF_DIMENSION_PEER)) env.peers = read_peers(tables_, f);
+    if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
+    if (env.asks(KERF_DIMENSION_ADDRESS)) {
+      env.dimensions[0] = read_dimension(tables_, blocks, f[KERF_ENV_IP4_BASE], env.ip4->classes);
+      env.dimensions[1] = read_dimension(tables_, blocks, f[KERF_ENV_IP6_BASE], env.ip6->classes);
+    }
+    if (env.asks(KERF_DIMENSION_PORT)) env.dimensions[2] = read_dimension(tables_, blocks, f[KERF_ENV_PORT_BASE], env.port->classes);
+    if (env.asks(KERF_DIMENSION_PEER)) env.dimensions[3] = read_dimension(tables_, blocks, f[KERF_ENV_PEER_BASE], env.peers->classes);
     return all_dimensions(env, 4);
   }
 
@@ -243,7 +284,8 @@ class KernelCheck {
     bool files = false;
     for (Env& env : envs_) {
       files = files || env.files;
-      if (env.files && has_rows(env) && tables_.path_starts.empty()) return malformed("it has no path automaton");
+      const bool asks = has_rows(env) && (env.asks(KERF_DIMENSION_ADDRESS) || env.asks(KERF_DIMENSION_PORT) || env.asks(KERF_DIMENSION_PEER));
+      if (env.files && asks && tables_.path_starts.empty()) return malformed("it has no path automaton");
       for (std::size_t i = 0; env.files && i < conditions_.size(); ++i) {
         if (!env.knowledge->may_apply(conditions_[i])) continue;
         each_atom(env, env.cases->expand(conditions_[i]), [&](Term atom) {
@@ -256,6 +298,10 @@ class KernelCheck {
     for (Env& env : envs_) {
       if (!env.files || !has_rows(env)) continue;
       for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
+        if (!env.asks(static_cast<kerf_dimension>(a))) {
+          env.dimensions[a] = everywhere(env.fields[KERF_ENV_BLOCKS]);
+          continue;
+        }
         std::vector<std::uint32_t> classes;
         for (std::uint32_t match = 0; match < paths_.class_count(a); ++match) {
           const std::uint64_t at = std::uint64_t{env.fields[KERF_ENV_MATCH_CLASSES + a]} + match;
@@ -267,15 +313,6 @@ class KernelCheck {
       if (!all_dimensions(env, KERF_AUTOMATA)) return false;
     }
     return true;
-  }
-
-  // So many for each policy with hook code that many of them do not make a compile slow.
-  void choose_samples() {
-    std::size_t pairs = 0;
-    for (const Env& env : envs_) {
-      for (const auto& rows : env.rows) pairs += std::any_of(rows.begin(), rows.end(), [](const Row& row) { return row.condition != 0; });
-    }
-    samples_ = std::clamp(kMaxCodeRuns / std::max<std::size_t>(pairs, 1), kMinCodeSamples, kCodeSamples);
   }
 
   // ---- policies ----
@@ -319,11 +356,13 @@ class KernelCheck {
         case AtomKind::port:
           for (const auto& [port, outcome] : env.atoms->port(atom)) ports.insert(port);
           break;
+        case AtomKind::named:
         case AtomKind::endpoint:
           for (const auto& [endpoint, outcome] : env.atoms->endpoint(atom).listed) endpoints.insert(endpoint);
           break;
         case AtomKind::userspace:
         case AtomKind::path:
+        case AtomKind::number:
         case AtomKind::code:
         case AtomKind::unknown: break;
       }
@@ -333,6 +372,23 @@ class KernelCheck {
     classes.ports.assign(ports.begin(), ports.end());
     classes.endpoints.assign(endpoints.begin(), endpoints.end());
     return classes;
+  }
+
+  // Where a number is told apart, by the rows or by the policy.
+  void add_numbers(Env& env, const std::vector<Row>& rows, Term condition, EventClasses& classes) {
+    std::set<std::uint32_t> numbers{0};
+    for (const Row& row : rows) {
+      for (std::uint32_t rank : env.dimensions[kNumber]->exceptions[row.number]) {
+        for (std::uint32_t at : {rank, rank + 1}) {
+          if (at < env.numbers->starts.size()) numbers.insert(static_cast<std::uint32_t>(env.numbers->starts[at].low));
+        }
+      }
+    }
+    each_atom(env, condition, [&](Term atom) {
+      if (env.atoms->kind(atom) != AtomKind::number) return;
+      for (const auto& [number, outcome] : env.atoms->number(atom)) numbers.insert(number);
+    });
+    classes.numbers.assign(numbers.begin(), numbers.end());
   }
 
   // The row holds for others: listed endpoints for which it does not.
@@ -401,35 +457,7 @@ class KernelCheck {
     return found == env.manifest->approximated.end() ? std::nullopt : std::optional(found->second);
   }
 
-  // Whether every value that the atom needs of userspace is handed to the hook.
-  bool has_slots(Env& env, Term t) const {
-    if (terms_.op(t) == Op::literal || env.atoms->kind(t) != AtomKind::userspace) {
-      const auto args = terms_.args(t);
-      return std::all_of(args.begin(), args.end(), [&](Term arg) { return has_slots(env, arg); });
-    }
-    return std::any_of(env.slots.begin(), env.slots.end(), [&](const CodeSlot& slot) { return slot.expression == t; });
-  }
-
-  // Whether there is anything that needs instructions.
-  bool add_code_classes(Env& env, const std::vector<Row>& rows, PolicyId policy, Term condition, EventClasses& classes) {
-    std::set<Term> atoms;
-    std::set<std::uint32_t> conditions;
-    const bool approximated = approximation(env, policy).has_value();   // then what the hook was not handed is unknown
-    each_atom(env, condition, [&](Term atom) {
-      if (env.atoms->kind(atom) == AtomKind::code && !(approximated && !has_slots(env, atom))) atoms.insert(atom);
-    });
-    for (const Row& row : rows) {
-      if (row.condition != 0) conditions.insert(row.condition - 1);
-    }
-    classes.code_atoms.assign(atoms.begin(), atoms.end());
-    classes.conditions.assign(conditions.begin(), conditions.end());
-    if (atoms.empty() && conditions.empty()) return false;
-    classes.slots = env.slots;
-    classes.code = sample_code(*env.atoms, tables_, env.slots, classes.code_atoms, classes.conditions, samples_);
-    return true;
-  }
-
-  Diagram row_diagram(Env& env, EventConditions& conditions, const Row& row) {
+  Diagram row_diagram(Env& env, EventConditions& conditions, const std::map<std::uint32_t, Diagram>& code, const Row& row) {
     using C = EventConditions;
     const EventClasses& classes = conditions.classes();
     std::vector<Diagram> parts;
@@ -456,35 +484,49 @@ class KernelCheck {
         return holds(3, value == 0 ? 0 : env.peers->of(classes.endpoints[value - 1]));
       }));
     }
-    if (row.condition != 0) {
-      const auto number = static_cast<std::size_t>(std::lower_bound(classes.conditions.begin(), classes.conditions.end(), row.condition - 1) - classes.conditions.begin());
-      parts.push_back(conditions.where(C::code, [&](std::uint32_t value) { return bool{classes.code.conditions.at(value)[number]}; }));
-    }
+    parts.push_back(conditions.where(C::number, [&](std::uint32_t value) {
+      return holds(kNumber, env.numbers->of({0, classes.numbers[value]}));
+    }));
+    if (row.condition != 0) parts.push_back(code.at(row.condition - 1));
     for (auto [predicate, wanted] : row.active->when) {
       auto on = [&](Outcome outcome) { return outcome == wanted ? Diagrams::kTrue : Diagrams::kFalse; };
-      parts.push_back(conditions.diagrams.select(conditions.of(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
+      parts.push_back(conditions.diagrams.select(conditions.predicate(env.predicates[predicate]), on(Outcome::false_), on(Outcome::true_), on(Outcome::error)));
     }
     return conditions.diagrams.fold(parts, true);
+  }
+
+  // What the rows need of the object's code, by condition. Nothing: it was reported that they cannot be compared.
+  std::optional<std::map<std::uint32_t, Diagram>> code_diagrams(const Env& env, PolicyId policy, const std::vector<Row>& rows, EventConditions& conditions) {
+    std::map<std::uint32_t, Diagram> made;
+    Diagrams& d = conditions.diagrams;
+    for (const Row& row : rows) {
+      if (row.condition == 0 || made.contains(row.condition - 1)) continue;
+      const auto diagram = conditions.code(code_, row.condition - 1);
+      if (!diagram) return report_.not_understood(policy, env.manifest->request, fmt::format("instructions of condition {}", row.condition - 1)), std::nullopt;
+      const Diagram refuses = d.select(*diagram, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
+      if (refuses != Diagrams::kFalse && conditions.possible_example(refuses)) {
+        return report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id)), std::nullopt;
+      }
+      made.emplace(row.condition - 1, d.select(*diagram, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse));
+    }
+    return made;
   }
 
   void compare(Env& env, PolicyId policy) {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
-    const bool code = add_code_classes(env, rows, policy, condition, classes);
-    if (classes.code.refuses) report_.whole("conditions", fmt::format("hook code of `{}` refuses what it should decide", module_.policies[policy.index].id));
-    const bool could_run = classes.code.could_run;
-    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), options_.max_nodes);
+    add_numbers(env, rows, condition, classes);
+    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), env.slots, options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
     const std::optional<Approximation> kind = approximation(env, policy);
-    const bool understood = could_run && (kind || !conditions.has_unknown());
-    if (code || !understood) not_proved(policy, env, understood);
     if (kind) proved_.approximated.push_back(fmt::format("`{}` for {} {}: a {}", module_.policies[policy.index].id, env.manifest->event,
                                                          to_text(env.manifest->request), kerf::to_text(*kind)));
-    if (!understood) return;
+    const auto code = code_diagrams(env, policy, rows, conditions);
+    if (!code) return;
     std::vector<Diagram> satisfied, errs;
-    for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, row));
+    for (const Row& row : rows) (row.result == Outcome::error ? errs : satisfied).push_back(row_diagram(env, conditions, *code, row));
     const Diagram is_true = d.fold(satisfied, false), is_error = d.fold(errs, false);
     const Diagram source_true = d.select(source, Diagrams::kFalse, Diagrams::kTrue, Diagrams::kFalse);
     const Diagram source_error = d.select(source, Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue);
@@ -492,9 +534,10 @@ class KernelCheck {
                                             d.both(is_error, d.negation(source_error)))
                                  : d.either(d.difference(is_true, source_true), d.difference(is_error, source_error));
     if (differs == Diagrams::kFalse && !d.overflown()) return;
-    const auto example = d.example(d.both(differs, conditions.possible()));
-    if (d.overflown()) return report_.too_large(policy, env.manifest->request, options_.max_nodes);
+    const auto example = d.overflown() ? std::nullopt : conditions.possible_example(differs);
+    if (d.overflown() || conditions.too_many()) return report_.too_large(policy, env.manifest->request, options_.max_nodes);
     if (!example) return;
+    if (auto atom = conditions.not_understood(*example)) return report_.not_understood(policy, env.manifest->request, terms_.text(*atom));
     const bool holds = d.outcome(is_true, *example) == Outcome::true_, fails = d.outcome(is_error, *example) == Outcome::true_;
     report_.difference(Code::K7705, policy, env.manifest->request, conditions.text(*example), d.outcome(source, *example),
                        holds ? Outcome::true_ : fails ? Outcome::error : Outcome::false_);
@@ -507,14 +550,9 @@ class KernelCheck {
     return within ? d.both(rows, d.negation(source)) : d.both(source, d.negation(rows));
   }
 
-  void not_proved(PolicyId policy, const Env& env, bool ran) {
-    const std::string how = ran ? fmt::format("were run on {} events, which is no proof", samples_) : "are not understood";
-    proved_.not_proved.push_back(fmt::format("`{}` for {} {}: its instructions at the hook {}", module_.policies[policy.index].id,
-                                             env.manifest->event, to_text(env.manifest->request), how));
-  }
-
   const Module& module_;
   const ObjectTables& tables_;
+  const HookCode code_;
   const DecodedManifest& manifest_;
   const CheckOptions& options_;
   Report report_;
@@ -523,7 +561,6 @@ class KernelCheck {
   PathClasses paths_;
   std::vector<Term> conditions_;           // by policy
   std::vector<Env> envs_;
-  std::size_t samples_ = kCodeSamples;
   Proved proved_;
 };
 

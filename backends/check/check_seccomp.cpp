@@ -246,7 +246,7 @@ class FilterCheck {
   void differ(const EntityUid& principal, const std::string& call, const char* source, std::uint32_t answer) {
     if (++reported_ > 5) return;
     std::string_view says = answer == SECCOMP_RET_ALLOW ? "allow" : (answer & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO ? "errno" : "another answer";
-    diagnostics_.report(Code::K7707, {}, call, to_text(principal), source, fmt::format("{} {:#x}", says, answer));
+    diagnostics_.report(Code::K7708, {}, call, to_text(principal), source, fmt::format("{} {:#x}", says, answer));
   }
 
   ValueRecord context_of(const RequestEnv& env, const Args& args) const {

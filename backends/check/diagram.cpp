@@ -121,6 +121,15 @@ std::optional<std::vector<Choice>> Diagrams::example(Diagram d) const {
   return choices;
 }
 
+std::optional<Outcome> Diagrams::decided(Diagram d, std::span<const Choice> choices) const {
+  while (!is_constant(d)) {
+    auto chosen = std::find_if(choices.begin(), choices.end(), [&](const Choice& choice) { return choice.variable == node(d).variable; });
+    if (chosen == choices.end()) return std::nullopt;
+    d = child(d, chosen->variable, chosen->value);
+  }
+  return static_cast<Outcome>(d);
+}
+
 Outcome Diagrams::outcome(Diagram d, std::span<const Choice> choices) const {
   while (!is_constant(d)) {
     std::uint32_t value = 0;

@@ -45,6 +45,12 @@ class Diagrams {
   // Values of the variables on the way to an outcome that is not false; nothing if the diagram is false.
   std::optional<std::vector<Choice>> example(Diagram d) const;
   Outcome outcome(Diagram d, std::span<const Choice> choices) const;   // variables not chosen have value 0
+  std::optional<Outcome> decided(Diagram d, std::span<const Choice> choices) const;   // nothing: it asks others too
+
+  // The first variable that a diagram asks, and what is left for one of its values.
+  std::uint32_t variable_of(Diagram d) const { return is_constant(d) ? ~0u : node(d).variable; }
+  Diagram child(Diagram d, std::uint32_t variable, std::uint32_t value) const;
+  std::uint32_t values_of(std::uint32_t variable) const { return values_[variable]; }
 
   // The limit was passed: all diagrams made since are meaningless.
   bool overflown() const { return overflown_; }
@@ -66,9 +72,7 @@ class Diagrams {
   };
 
   const Node& node(Diagram d) const { return nodes_[d - kError - 1]; }
-  std::uint32_t variable_of(Diagram d) const { return is_constant(d) ? ~0u : node(d).variable; }
   std::span<const Case> cases(Diagram d) const { return {cases_.data() + node(d).first_case, node(d).case_count}; }
-  Diagram child(Diagram d, std::uint32_t variable, std::uint32_t value) const;
   Diagram select_anew(const Key& key, unsigned depth);
   Diagram select(const Key& key, unsigned depth);
 

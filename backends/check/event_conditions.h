@@ -2,8 +2,7 @@
 // classes are those that one policy and its rows tell apart.
 #pragma once
 #include "backends/check/conditions.h"
-#include "backends/check/code_samples.h"
-#include "backends/check/hook_atoms.h"
+#include "backends/check/hook_code.h"
 
 namespace kerf::proof {
 
@@ -13,19 +12,16 @@ struct EventClasses {
   std::vector<std::uint32_t> ports;         // first of each, ascending
   std::vector<Endpoint> endpoints;          // values 1, 2, …
   std::vector<std::uint32_t> points;        // of automaton 0: values 1, 2, …; ascending
+  std::vector<std::uint32_t> numbers;       // first of each, ascending
   std::vector<std::uint32_t> matches[2];    // of automata 1 and 2: values 1, 2, …; ascending
-  std::vector<Term> code_atoms;             // ascending
-  std::vector<std::uint32_t> conditions;    // ascending
-  CodeClasses code;                         // of those
-  std::vector<CodeSlot> slots;
   bool others[3] = {true, true, true};      // of points and matches; false: there are no others, value 0 is as value 1
 };
 
 class EventConditions : public Conditions {
  public:
-  enum Dimension : std::uint32_t { address = 0, port = 1, endpoint = 2, literals = 0, patterns = 1, code = 3 };   // patterns, patterns + 1
+  enum Dimension : std::uint32_t { address = 0, port = 1, endpoint = 2, literals = 0, patterns = 1, number = 3 };   // patterns, patterns + 1
 
-  EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, EventClasses classes, std::size_t max_nodes);
+  EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, EventClasses classes, const std::vector<CodeSlot>& slots, std::size_t max_nodes);
 
   const EventClasses& classes() const { return classes_; }
   std::uint32_t values(std::uint32_t dimension) const { return values_[dimension]; }
@@ -34,10 +30,16 @@ class EventConditions : public Conditions {
   Diagram where(std::uint32_t dimension, const Holds& holds) {
     return by_value(dimension, [&](std::uint32_t value) { return holds(value) ? Outcome::true_ : Outcome::false_; });
   }
-  // What is impossible: that reading an attribute fails where it is there.
-  Diagram possible();
+  // Of the object's code: true or false; error where it refuses. Nothing: its instructions are not understood.
+  std::optional<Diagram> code(const HookCode& code, std::uint32_t condition);
+  // Values of the variables that can come together and for which the diagram is not false. Nothing, unless too_many().
+  std::optional<std::vector<Choice>> possible_example(Diagram d);
+  bool too_many() const { return too_many_; }
+  // What userspace evaluates: of the resource it knows the hosts of its address alone.
+  Diagram predicate(Term t);
   std::vector<std::string> text(const std::vector<Choice>& choices) const override;
-  bool has_unknown() const { return has_unknown_; }         // an atom whose classes cannot be told: a variable in its place
+  // The first atom among these that is a variable because what it computes is not known.
+  std::optional<Term> not_understood(const std::vector<Choice>& choices) const;
 
  protected:
   Diagram atom(Term t) override;
@@ -50,7 +52,15 @@ class EventConditions : public Conditions {
     for (std::uint32_t value = 1; value < values_[dimension]; ++value) cases.emplace_back(value, Diagrams::of(outcome(value)));
     return diagrams.branch(dimension, first, cases);
   }
+  Diagram endpoint_atom(Term t);
+  Diagram by_hosts(Term t);                 // the part of a named atom that userspace evaluates
   Diagram path_atom(Term t, const PathOutcomes& outcomes);
+  Diagram code_atom(Term t);
+  std::optional<Diagram> code_from(const HookCode& code, const CodePoint& point);
+  Diagram question(const Question& asked);
+  Diagram possible();
+  bool search(Diagram d, const Facts& facts, std::vector<Choice>& choices);
+  bool learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value);
   bool only_guarded(Term t, std::vector<Term>& guards);
 
   HookAtoms& hook_;
@@ -59,7 +69,18 @@ class EventConditions : public Conditions {
   EventClasses classes_;
   std::uint32_t values_[4] = {1, 1, 1, 1};
   std::unordered_map<Term, Diagram> made_;  // by residual term
-  bool has_unknown_ = false;
+  Numbers numbers_;
+  Branching branching_;
+  HookInputs inputs_;
+  std::map<Question, Diagram> asked_;
+  std::map<std::uint32_t, Question> questions_;            // by variable
+  std::vector<std::pair<Term, Diagram>> code_atoms_;
+  std::map<CodePoint, Diagram> code_points_;
+  std::vector<Term> failing_;                              // expressions of userspace that code reads, and that can fail
+  std::set<std::uint32_t> not_understood_;                 // variables
+  std::size_t searched_ = 0;
+  bool too_many_ = false;
+  std::unordered_map<Term, Diagram> by_hosts_;
 };
 
 }  // namespace kerf::proof

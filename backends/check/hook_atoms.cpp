@@ -121,8 +121,14 @@ unsigned HookAtoms::attribute_origins(Term t) {
     switch (observable->id) {
       case ObservableId::endpoint_ip: return kAddress;
       case ObservableId::endpoint_port: return kPort;
-      case ObservableId::endpoint_host: return kUnknown;
-      case ObservableId::syscall_name: case ObservableId::syscall_arg0: case ObservableId::syscall_arg1: case ObservableId::syscall_arg2: case ObservableId::syscall_arg3: case ObservableId::syscall_arg4: case ObservableId::syscall_arg5: return kUnknown;
+      case ObservableId::endpoint_host: return kUser;   // learned: userspace evaluates it
+      case ObservableId::syscall_name:
+      case ObservableId::syscall_arg0:
+      case ObservableId::syscall_arg1:
+      case ObservableId::syscall_arg2:
+      case ObservableId::syscall_arg3:
+      case ObservableId::syscall_arg4:
+      case ObservableId::syscall_arg5: return kUnknown;
       case ObservableId::file_path:
       case ObservableId::directory_path: return kPath;
       case ObservableId::file_fs_type:
@@ -133,10 +139,48 @@ unsigned HookAtoms::attribute_origins(Term t) {
       case ObservableId::process_uid:
       case ObservableId::process_gid:
       case ObservableId::process_pid:
+      case ObservableId::clock_now:
       case ObservableId::net_protocol: return kScalar;
     }
   }
   return terms_.is_variable(object, Var::context) ? unsigned{kUnknown} : origins(object);
+}
+
+bool HookAtoms::has_member(const Value& value, const std::string& type) const {
+  if (const EntityUid* uid = value.as_entity()) {
+    if (uid->type == type) return true;
+    for (const Entity* entity : knowledge_.module().entities.descendants(*uid)) {
+      if (entity->uid.type == type) return true;
+    }
+  }
+  const ValueSet* set = value.as_set();
+  return set && std::any_of(set->begin(), set->end(), [&](const Value& element) { return has_member(element, type); });
+}
+
+// Of an endpoint: by storage, by hosts, or by both.
+unsigned HookAtoms::membership_origins(Term t) {
+  const unsigned all = kIdentity | origins(terms_.arg(t, 1));
+  const Schema& schema = knowledge_.module().schema;
+  const EntityType* host = schema.kernel_type(KernelKind::host);
+  if (!host || !schema.find_type(knowledge_.env().resource)->ancestors.contains(host->name)) return all;
+  if (terms_.op(terms_.arg(t, 1)) != Op::literal) return all | kUser;
+  const Value& groups = terms_.literal(terms_.arg(t, 1));
+  if (!has_member(groups, host->name)) return all;
+  return has_member(groups, knowledge_.env().resource) ? kIdentity | kUser : kUser;
+}
+
+bool HookAtoms::only_hosts(Term t) {
+  if (terms_.is_variable(t, Var::resource)) return false;
+  const bool reads = terms_.op(t) == Op::get_attr || terms_.op(t) == Op::has_attr;
+  if (reads && terms_.is_variable(terms_.arg(t, 0), Var::resource)) {
+    const AttrBinding* binding = knowledge_.binding_of(t);
+    return binding && binding->kind == AttrBinding::Kind::observable && find_observable(binding->name)->id == ObservableId::endpoint_host;
+  }
+  if (terms_.op(t) == Op::in && terms_.is_variable(terms_.arg(t, 0), Var::resource)) {
+    return terms_.op(terms_.arg(t, 1)) == Op::literal && (membership_origins(t) & kUser) != 0;
+  }
+  const auto args = terms_.args(t);
+  return std::all_of(args.begin(), args.end(), [&](Term arg) { return only_hosts(arg); });
 }
 
 unsigned HookAtoms::origins(Term t) {
@@ -154,7 +198,7 @@ unsigned HookAtoms::origins(Term t) {
   } else {
     for (std::size_t i = 0; i < terms_.args(t).size(); ++i) all |= origins(terms_.arg(t, i));
     const bool file = knowledge_.module().schema.find_type(knowledge_.env().resource)->kernel != KernelKind::endpoint;
-    if (terms_.op(t) == Op::in && file && terms_.is_variable(terms_.arg(t, 0), Var::resource)) all = (all & ~kIdentity) | kPath;
+    if (terms_.op(t) == Op::in && terms_.is_variable(terms_.arg(t, 0), Var::resource)) all = file ? (all & ~kIdentity) | kPath : membership_origins(t);
   }
   origins_.emplace(t, all);
   return all;
@@ -183,6 +227,8 @@ std::set<EntityUid> HookAtoms::resources_named(Term t) {
 AtomKind HookAtoms::kind(Term t) {
   const unsigned from = origins(t);
   if (has(from, kUser)) return AtomKind::userspace;
+  const bool literal_group = terms_.op(t) == Op::in && terms_.op(terms_.arg(t, 1)) == Op::literal;
+  if (literal_group && from == (kIdentity | kUser)) return AtomKind::named;
   if (has(from, kAddress)) return hides_addresses(t) ? AtomKind::unknown : AtomKind::address;
   if (has(from, kPort)) return AtomKind::port;
   if (has(from, kIdentity)) {
@@ -190,7 +236,25 @@ AtomKind HookAtoms::kind(Term t) {
     return endpoint ? AtomKind::endpoint : AtomKind::path;
   }
   if (has(from, kPath)) return asks_path(t) ? AtomKind::path : AtomKind::unknown;
+  if (has(from, kScalar) && asks_number(t)) return AtomKind::number;
   return from & (kUnknown | kIdentity | kPath) ? AtomKind::unknown : AtomKind::code;
+}
+
+// A comparison with constants of the number that there are tables for. Other forms need instructions, and so they have them.
+bool HookAtoms::asks_number(Term t) {
+  if (!number_is_) return false;
+  std::vector<Term> read;
+  observe(t, {*number_is_}, read);
+  if (!compares(t, read)) return false;
+  const Term other = terms_.arg(t, terms_.arg(t, 0) == read[0] ? 1 : 0);
+  return terms_.op(other) == Op::literal;
+}
+
+std::string_view HookAtoms::number_name() const {
+  for (const Observable& observable : observables()) {
+    if (number_is_ && observable.id == *number_is_) return observable.text;
+  }
+  return "number";
 }
 
 bool HookAtoms::is_unobserved(Term t) { return (origins(t) & kUnknown) != 0; }
@@ -262,35 +326,59 @@ const Steps<AddressKey>& HookAtoms::address(Term t) {
   return it->second = std::move(steps);
 }
 
+// One number beside something else.
+bool HookAtoms::compares(Term t, const std::vector<Term>& read) {
+  const Op op = terms_.op(t);
+  return (op == Op::eq || op == Op::less || op == Op::less_eq || op == Op::contains) && read.size() == 1 &&
+         (terms_.arg(t, 0) == read[0] || terms_.arg(t, 1) == read[0]);
+}
+
+Steps<std::uint32_t> HookAtoms::steps(Term t, const std::vector<Term>& read, const std::set<std::uint32_t>& bounds) {
+  std::unordered_map<Term, EvalResult> observed;
+  Steps<std::uint32_t> made;
+  for (std::uint32_t number : bounds) {
+    for (Term attribute : read) observed.insert_or_assign(attribute, Value(std::int64_t{number}));
+    append(made, number, ask(t, {knowledge_.env().resource, ""}, observed));
+  }
+  return made;
+}
+
+namespace {
+
+// Where a comparison with this number can change.
+void add_steps(std::int64_t number, std::int64_t last, std::set<std::uint32_t>& bounds) {
+  if (number >= 0 && number <= last) bounds.insert(static_cast<std::uint32_t>(number));
+  if (number >= -1 && number < last) bounds.insert(static_cast<std::uint32_t>(number + 1));
+}
+
+}  // namespace
+
 const Steps<std::uint32_t>& HookAtoms::port(Term t) {
   auto [it, fresh] = port_.try_emplace(t);
   if (!fresh) return it->second;
   std::vector<Term> read;
   observe(t, {ObservableId::endpoint_port}, read);
-  const Op op = terms_.op(t);
-  const bool compared = (op == Op::eq || op == Op::less || op == Op::less_eq || op == Op::contains) && read.size() == 1 &&
-                        (terms_.arg(t, 0) == read[0] || terms_.arg(t, 1) == read[0]);
   std::set<std::uint32_t> bounds{0};
-  auto add = [&](std::int64_t port) {
-    if (port > 0 && port <= 65535) bounds.insert(static_cast<std::uint32_t>(port));
-  };
-  if (compared) {
+  if (compares(t, read)) {
     literals(t, [&](const Value& value) {
-      const std::int64_t* number = value.as_long();
-      if (!number) return;
-      add(*number);
-      if (*number < 65535) add(*number + 1);
+      if (value.as_long()) add_steps(*value.as_long(), 65535, bounds);
     });
   } else {
     for (std::uint32_t port = 0; port <= 65535; ++port) bounds.insert(bounds.end(), port);
   }
-  std::unordered_map<Term, EvalResult> observed;
-  Steps<std::uint32_t> steps;
-  for (std::uint32_t port : bounds) {
-    for (Term attribute : read) observed.insert_or_assign(attribute, Value(std::int64_t{port}));
-    append(steps, port, ask(t, {knowledge_.env().resource, ""}, observed));
-  }
-  return it->second = std::move(steps);
+  return it->second = steps(t, read, bounds);
+}
+
+const Steps<std::uint32_t>& HookAtoms::number(Term t) {
+  auto [it, fresh] = number_.try_emplace(t);
+  if (!fresh) return it->second;
+  std::vector<Term> read;
+  observe(t, {*number_is_}, read);
+  std::set<std::uint32_t> bounds{0};
+  literals(t, [&](const Value& value) {
+    if (value.as_long()) add_steps(*value.as_long(), 0xffffffff, bounds);
+  });
+  return it->second = steps(t, read, bounds);
 }
 
 // Resources for which a comparison of identities can hold; all that have a name somewhere for anything else.

@@ -12,7 +12,8 @@
 
 namespace kerf::proof {
 
-enum class AtomKind { userspace, address, port, endpoint, path, code, unknown };
+// named: of an endpoint by what is stored, or by the hosts that are known for its address.
+enum class AtomKind { userspace, named, address, port, endpoint, path, number, code, unknown };
 
 struct AddressKey {
   bool v6 = false;
@@ -43,6 +44,10 @@ class HookAtoms {
   // `paths`: tests and patterns are added there.
   HookAtoms(Knowledge& knowledge, PathClasses& paths);
 
+  // The number that the object's tables answer comparisons of.
+  void set_number(ObservableId observable) { number_is_ = observable; }
+  std::string_view number_name() const;
+
   // The term with what is known replaced by its value: equal on both sides, whichever side replaced it first.
   Term residual(Term t);
   AtomKind kind(Term residual);
@@ -50,6 +55,7 @@ class HookAtoms {
 
   const Steps<AddressKey>& address(Term t);
   const Steps<std::uint32_t>& port(Term t);
+  const Steps<std::uint32_t>& number(Term t);
   const EndpointOutcomes& endpoint(Term t);
   const PathOutcomes& path(Term t);
 
@@ -57,6 +63,8 @@ class HookAtoms {
   bool only_user(Term t);
   bool only_identity(Term t);
   bool asks_resource(Term t);
+  // Of `resource` it needs to know the hosts of its address alone.
+  bool only_hosts(Term t);
   // By the snapshot or the term, and one that neither names.
   std::set<EntityUid> resources_named(Term t);
 
@@ -65,8 +73,13 @@ class HookAtoms {
  private:
   unsigned origins(Term t);
   unsigned attribute_origins(Term t);
+  unsigned membership_origins(Term t);
+  bool has_member(const Value& value, const std::string& type) const;
   bool hides_addresses(Term t);
   bool asks_path(Term t);
+  bool asks_number(Term t);
+  bool compares(Term t, const std::vector<Term>& read);
+  Steps<std::uint32_t> steps(Term t, const std::vector<Term>& read, const std::set<std::uint32_t>& bounds);
   bool calls(Term t, std::string_view function) const;
   PathOutcomes path_outcomes(Term t);
   PathOutcomes membership(const Value& groups);
@@ -85,7 +98,8 @@ class HookAtoms {
   std::unordered_map<Term, Term> residual_;
   std::unordered_map<Term, unsigned> origins_;
   std::unordered_map<Term, Steps<AddressKey>> address_;
-  std::unordered_map<Term, Steps<std::uint32_t>> port_;
+  std::unordered_map<Term, Steps<std::uint32_t>> port_, number_;
+  std::optional<ObservableId> number_is_;
   std::unordered_map<Term, EndpointOutcomes> endpoint_;
   std::unordered_map<Term, PathOutcomes> path_;
 };

@@ -240,6 +240,37 @@ bool Knowledge::can_fail(Term t) {
 }
 
 // Extension methods that give a Bool take values that are there already, and never err.
+std::optional<TypeKind> Knowledge::kind_of(Term t) const {
+  const Op op = terms_.op(t);
+  if (op_row(op).result == OpResult::boolean) return TypeKind::boolean;
+  if (op_row(op).result == OpResult::long_) return TypeKind::long_;
+  if (op == Op::set) return TypeKind::set;
+  if (op == Op::record) return TypeKind::record;
+  if (op == Op::if_) return kind_of(terms_.arg(t, 1));
+  if (op == Op::variable) return TypeKind::entity;
+  if (op == Op::call) {
+    const std::string& name = terms_.name(t);
+    if (name == "ip") return TypeKind::ip;
+    if (name == "decimal") return TypeKind::decimal;
+    if (name == "datetime" || name == "offset" || name == "toDate") return TypeKind::datetime;
+    if (name == "duration" || name == "durationSince" || name == "toTime") return TypeKind::duration;
+    return name.starts_with("to") ? TypeKind::long_ : TypeKind::boolean;
+  }
+  const auto type = op == Op::get_tag ? type_of_tag(terms_.arg(t, 0)) : type_of(t);
+  return type ? std::optional(module_.schema.types[*type].kind) : std::nullopt;
+}
+
+std::optional<TypeId> Knowledge::type_of_tag(Term entity) const {
+  std::string name;
+  if (terms_.is_variable(entity, Var::principal)) name = env_.principal;
+  else if (terms_.is_variable(entity, Var::resource)) name = env_.resource;
+  else if (const auto type = type_of(entity); type && !module_.schema.types[*type].entity_types.empty()) {
+    name = module_.schema.types[*type].entity_types.front();
+  }
+  const EntityType* declared = module_.schema.find_type(name);
+  return declared ? declared->tags : std::nullopt;
+}
+
 bool Knowledge::gives_bool(Term call) const {
   static constexpr std::string_view others[] = {"ip", "decimal", "datetime", "duration", "offset", "durationSince"};
   const std::string& function = terms_.name(call);

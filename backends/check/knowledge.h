@@ -36,6 +36,9 @@ class Knowledge {
   Setting setting() const { return setting_; }
   // The declared type of `principal.a`, `context.a.b` …, or nothing.
   std::optional<TypeId> type_of(Term t) const;
+  // What kind of value it has, also for results of operators.
+  std::optional<TypeKind> kind_of(Term t) const;
+  std::optional<TypeId> type_of_tag(Term entity) const;
   // What `resource.a` or `context.a` (or `has` of them) is bound to, or nullptr.
   const AttrBinding* binding_of(Term t) const;
   const Observable* observable_of(Term t) const;

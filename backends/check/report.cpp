@@ -27,6 +27,12 @@ void Report::whole(std::string_view what, const std::string& why) {
   if (!enough()) diagnostics_.report(Code::K7702, {}, what, why);
 }
 
+void Report::not_understood(PolicyId policy, const RequestEnv& env, const std::string& what) {
+  if (enough()) return;
+  const Policy& p = module_.policies.at(policy.index);
+  diagnostics_.report(Code::K7707, p.span, p.id, what).with_note(fmt::format("for {}", to_text(env)));
+}
+
 void Report::too_large(PolicyId policy, const RequestEnv& env, std::size_t limit) {
   if (enough()) return;
   const Policy& p = module_.policies.at(policy.index);

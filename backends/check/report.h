@@ -19,6 +19,7 @@ class Report {
                   Outcome artefact);
   // A list that must be the same is not.
   void whole(std::string_view what, const std::string& why);
+  void not_understood(PolicyId policy, const RequestEnv& env, const std::string& what);
   void too_large(PolicyId policy, const RequestEnv& env, std::size_t limit);
 
  private:

@@ -1,5 +1,6 @@
 // The gateway's engine for C: a table and its entities, and queries that own all that deciding needs.
 // A change makes another engine; a query takes it at its next call.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <mutex>
@@ -99,9 +100,10 @@ bool set_context(kerf_query& query, const Json& json, Report& report) {
   return false;
 }
 
-bool read_request(kerf_query& query, const kerf_request* request, Report& report) {
+bool read_request(kerf_query& query, const kerf_request* request, Report& report, bool with_resource = true) {
   kerf_request asked;
   if (request == nullptr || !read_options(request, asked)) return refuse(report, "a request of no known kind"), false;
+  if (!with_resource) asked.resource = {};
   bool read = read_uid(asked.principal, query.uids[0]) && read_uid(asked.action, query.uids[1]) && read_uid(asked.resource, query.uids[2]);
   if (!read || !is_text(asked.context)) return refuse(report, "a part of the request is no text"), false;
   query.context.clear();
@@ -149,14 +151,13 @@ bool set(kerf_query& query, Report& report) {
 
 void decide(kerf_query& query, std::int32_t* decision) {
   query.engine.decide(query.query, query.found);
-  const std::vector<gateway::PolicyInfo>& policies = query.engine.table().policies();
   kerf_answer& answer = query.answer;
   answer.allow = query.found.allow;
   answer.determining.clear();
   answer.errors.clear();
-  for (std::uint32_t policy : query.found.determining) answer.determining.push_back(text_of(policies.at(policy).id));
+  for (std::uint32_t policy : query.found.determining) answer.determining.push_back(text_of(query.engine.policy(policy).id));
   for (const gateway::Answer::Failure& failure : query.found.errors) {
-    answer.errors.push_back({text_of(policies.at(failure.policy).id), query.engine.explain(query.query, failure).message});
+    answer.errors.push_back({text_of(query.engine.policy(failure.policy).id), query.engine.explain(query.query, failure).message});
   }
   query.answered = true;
   *decision = answer.allow ? KERF_ALLOW : KERF_DENY;
@@ -234,6 +235,22 @@ kerf_status kerf_gateway_set_entities(kerf_gateway* gateway, kerf_text entities,
   });
 }
 
+kerf_status kerf_gateway_change_policies(kerf_gateway* gateway, const kerf_text* remove, size_t count, kerf_text table, kerf_result** why) {
+  return edit(gateway, table, why, [&](std::string_view text) -> Status {
+    gateway::PolicyChange change;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (remove == nullptr || !is_text(remove[i])) return Error{"an id without an address"};
+      change.remove.emplace_back(view(remove[i]));
+    }
+    if (!text.empty()) {
+      Result<gateway::Table> read = gateway::Table::read(text);
+      if (!read) return Error{"table: " + read.error().message};
+      change.add = std::make_shared<const gateway::Table>(std::move(*read));
+    }
+    return gateway->editor.change(change);
+  });
+}
+
 void kerf_gateway_free(kerf_gateway* gateway) { delete gateway; }
 
 kerf_status kerf_query_new(const kerf_gateway* gateway, kerf_query** out) {
@@ -253,6 +270,28 @@ kerf_status kerf_query_allows(kerf_query* query, const kerf_request* request, in
   return ask(query, decision, [&](Report& report) {
     if (read_request(*query, request, report) && set(*query, report)) *decision = query->engine.allows(query->query) ? KERF_ALLOW : KERF_DENY;
   });
+}
+
+kerf_status kerf_query_allowed(kerf_query* query, const kerf_request* request, const kerf_uid* resources, size_t count,
+                               uint32_t* places, size_t* allowed) {
+  if (allowed == nullptr) return KERF_BAD_ARGUMENT;
+  *allowed = 0;
+  std::int32_t decision = KERF_DENY;
+  std::vector<std::uint32_t> found;
+  const kerf_status status = ask(query, &decision, [&](Report& report) {
+    if (count != 0 && (resources == nullptr || places == nullptr)) return refuse(report, "no resources, or nowhere to put their places");
+    if (count > UINT32_MAX) return refuse(report, "too many resources");
+    if (!read_request(*query, request, report, false)) return;
+    std::vector<EntityUid> uids(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!read_uid(resources[i], uids[i])) return refuse(report, "a resource is no text");
+    }
+    found = query->engine.allowed(query->query, query->uids[0], query->uids[1], uids, query->context);
+  });
+  if (status != KERF_OK) return status;
+  std::copy(found.begin(), found.end(), places);
+  *allowed = found.size();
+  return KERF_OK;
 }
 
 kerf_status kerf_query_decide_json(kerf_query* query, kerf_text request, int32_t* decision) {

@@ -41,6 +41,8 @@ inline constexpr ManualText kManual[] = {
      "kerf bind --name web --principal 'Agent::\"a1\"' --cgroup /sys/fs/cgroup/web"},
     {"refresh", "File systems that were mounted after the bind have no names, and files there are refused. This learns the mounts anew.",
      "kerf refresh web/1"},
+    {"learn", "Tells a binding that addresses have a host name, for policies over Host entities. No name is taken for addresses of this machine and of "
+              "private networks, unless the entities have an endpoint there.", "kerf learn --binding web/1 example.com 192.0.2.1 --ttl-ms 60000"},
     {"unload", "Ends enforcement. While something is bound it wants --force. With --all it does so for all that is loaded on this machine, "
                "which is what removing the package does first.", "kerf unload --all --force"},
     {"events", "Follows decisions of the kernel. What is lost is counted and told.", "kerf events --name web"},

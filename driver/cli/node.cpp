@@ -24,7 +24,7 @@ Json status_json(const loader::BindingStatus& s) {
   return {{"name", s.name}, {"id", s.id}, {"run", s.run}, {"generation", s.generation}, {"bundle", s.bundle_dir},
           {"digest", s.bundle_digest}, {"principal", s.principal}, {"cgroup", s.cgroup}, {"mode", s.mode}, {"alive", s.alive},
           {"programs", s.programs}, {"enforced", s.enforced}, {"degraded", s.degraded}, {"waived", s.waived},
-          {"anchors", s.anchors}, {"facts", s.facts}, {"decisions", s.decisions}, {"denials", s.denials},
+          {"anchors", s.anchors}, {"facts", s.facts}, {"names", s.names}, {"decisions", s.decisions}, {"denials", s.denials},
           {"events_lost", s.events_lost}, {"guards", s.guards}, {"no_slot", s.no_slot},
           {"tags_lost", s.tags_lost}, {"map_bytes", s.map_bytes}, {"program_bytes", s.program_bytes}, {"count_hits", s.count_hits},
           {"policies", std::move(hits)}};
@@ -45,6 +45,7 @@ void print_status(const loader::BindingStatus& s) {
   if (s.no_slot != 0) fmt::print("  no slot    {} decisions refused: too many at once\n", s.no_slot);
   if (s.tags_lost != 0) fmt::print("  tags lost  {} tasks are refused everything: too many at once\n", s.tags_lost);
   for (const auto& [name, value] : s.facts) fmt::print("  fact       {} = {}\n", name, value);
+  for (const auto& [address, names] : s.names) fmt::print("  names      {} = {}\n", address, names);
   for (const std::string& name : s.degraded) fmt::print("  degraded   {}\n", name);
   for (const std::string& name : s.waived) fmt::print("  waived     {}\n", name);
   for (const std::string& path : s.anchors) fmt::print("  anchor     {}\n", path);
@@ -245,6 +246,30 @@ void add_fact(CLI::App& app, Globals& globals) {
   });
 }
 
+void add_names(CLI::App& app, Globals& globals) {
+  auto binding = std::make_shared<std::string>();
+  auto name = std::make_shared<std::string>();
+  auto addresses = std::make_shared<std::vector<std::string>>();
+  auto ttl_ms = std::make_shared<std::uint64_t>(0);
+  CLI::App* learn = app.add_subcommand("learn", "tell a running binding that addresses have a host name");
+  learn->add_option("name", *name, "the name of the host")->required()->type_name("NAME");
+  learn->add_option("address", *addresses, "its addresses")->required()->type_name("ADDRESS");
+  learn->add_option("--binding", *binding, "which binding; needed if there are several")->type_name("NAME[/ID]");
+  learn->add_option("--ttl-ms", *ttl_ms, "forget it after this time; 0: never")->type_name("MS");
+  learn->callback([&globals, binding, name, addresses, ttl_ms] {
+    auto done = loader::learn(*binding, *name, *addresses, *ttl_ms);
+    if (!done) fail(globals, done.error(), kFailure);
+  });
+  CLI::App* forget = app.add_subcommand("forget", "let a running binding forget a host name");
+  forget->add_option("name", *name, "the name of the host")->required()->type_name("NAME");
+  forget->add_option("address", *addresses, "for these addresses; otherwise for all")->type_name("ADDRESS");
+  forget->add_option("--binding", *binding, "which binding; needed if there are several")->type_name("NAME[/ID]");
+  forget->callback([&globals, binding, name, addresses] {
+    auto done = loader::forget(*binding, *name, *addresses);
+    if (!done) fail(globals, done.error(), kFailure);
+  });
+}
+
 }  // namespace
 
 void add_node(CLI::App& app, Globals& globals) {
@@ -254,6 +279,7 @@ void add_node(CLI::App& app, Globals& globals) {
   add_mode(app, globals);
   add_events(app, globals);
   add_fact(app, globals);
+  add_names(app, globals);
   auto json = std::make_shared<bool>(false);
   CLI::App* status_command = app.add_subcommand("status", "what is bound, what it decided, what is degraded");
   status_command->add_flag("--json", *json, "as JSON");

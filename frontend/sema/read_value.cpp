@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "ir/canonical.h"
+#include "ir/values/host_name.h"
 #include "ir/values/json.h"
 #include "ir/values/operations.h"
 
@@ -400,8 +401,11 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
   std::optional<std::string> better;
   switch (kind) {
     case KernelKind::process:
-    case KernelKind::syscall:   // names are checked with the plan
-    case KernelKind::host: return true;
+    case KernelKind::syscall: return true;   // names of calls are checked with the plan
+    case KernelKind::host:
+      if (is_canonical_host(uid.id)) return true;
+      better = suggest_host(uid.id);
+      break;
     case KernelKind::endpoint:
       if (parse_endpoint_id(uid.id)) return true;
       better = suggest_endpoint_id(uid.id);

@@ -72,9 +72,9 @@ class Step {
   Origins origins(NodeId id) const { return analysis_.origins[id.index]; }
   TypeKind type(NodeId id) const { return analysis_.types[id.index].kind; }
   bool is_bool(NodeId id) const { return type(id) == TypeKind::boolean; }
-  bool userspace(NodeId id) const { return (origins(id) & ~kUserspace) == 0; }
+  bool userspace(NodeId id) const { return (origins(id) & ~kRecorded) == 0; }
   // What a value slot can hold.
-  bool fits_slot(NodeId id) const { return is_bool(id) || type(id) == TypeKind::long_ || type(id) == TypeKind::ip; }
+  bool fits_slot(NodeId id) const { return kerf::fits_slot(type(id)); }
   bool stored(NodeId id) const { return origins(id) == kFromEndpoint || origins(id) == kFromFile; }
 
   bool is_structure(NodeId id) const {
@@ -106,7 +106,7 @@ class Step {
     }
     for (NodeId operand : operands) {
       if (!userspace(operand) || fits_slot(operand)) continue;
-      if (origins(operand) & kFromFact) {
+      if (origins(operand) & (kFromFact | kFromHost)) {
         if (auto ids = enumerated(operand)) return Form{Form::Kind::values, operand, std::move(*ids)};
       } else if (auto form = by_values(operand, splitter_.principals(), false)) {
         return form;
@@ -136,7 +136,7 @@ class Step {
   // An `if` whose result no instruction can choose.
   bool lifts(NodeId id) const {
     if (body_[id].op != Op::if_ || userspace(id) || stored(id)) return false;
-    const bool instructions = is_bool(id) || type(id) == TypeKind::long_;
+    const bool instructions = is_bool(id) || is_number(type(id));
     return !instructions || (origins(id) & (kFromEndpoint | kFromFile | kFromPath));
   }
 
@@ -185,7 +185,9 @@ class Step {
     const Op op = body_[id].op;
     if (op == Op::contains || op == Op::is_empty) return is_set(body_.arg(id, 0));
     if (op == Op::contains_all) return lists(body_.arg(id, 1)) && (is_set(body_.arg(id, 0)) || is_set(body_.arg(id, 1)));
-    return op == Op::contains_any && (is_set(body_.arg(id, 0)) || is_set(body_.arg(id, 1)));
+    const bool made = op == Op::contains_any || op == Op::eq;
+    if (op == Op::eq && !(lists(body_.arg(id, 0)) && lists(body_.arg(id, 1)))) return false;
+    return made && (is_set(body_.arg(id, 0)) || is_set(body_.arg(id, 1)));
   }
 
   std::vector<NodeId> elements(NodeId list, Body& to) const {
@@ -201,6 +203,13 @@ class Step {
   NodeId build_elements(NodeId id, Body& to) const {
     const Op op = body_[id].op;
     const Span span = body_[id].span;
+    if (op == Op::eq) {   // each has all elements of the other
+      auto has_all = [&](std::size_t of, std::size_t which) {
+        return to.add(Op::contains_all, {copy(body_.arg(id, of), to), copy(body_.arg(id, which), to)}, span);
+      };
+      const NodeId first = has_all(0, 1);
+      return to.add(Op::and_, {first, has_all(1, 0)}, span);
+    }
     std::vector<NodeId> parts;
     if (op == Op::contains) {
       for (NodeId element : elements(body_.arg(id, 0), to)) parts.push_back(to.add(Op::eq, {element, copy(body_.arg(id, 1), to)}, span));
@@ -268,8 +277,7 @@ class Step {
     return (is_record(a) && fields_of(b)) || (is_record(b) && fields_of(a));
   }
   bool fields_of(NodeId id) const {
-    const Value* value = analysis_.folded.value(id);
-    return is_record(id) || (value && value->as_record());
+    return is_record(id) || analysis_.folded.value(id);   // typed: a record
   }
   std::optional<NodeId> field(NodeId record, const std::string& name, Body& to) const {
     if (is_record(record)) {

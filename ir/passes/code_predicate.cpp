@@ -3,6 +3,8 @@
 // large as possible, so the hook computes only what depends on the event.
 #include "ir/passes/code_predicate.h"
 
+#include <set>
+
 #include "ir/base/check.h"
 
 namespace kerf {
@@ -14,7 +16,7 @@ class CodeCheck {
       : module_(module), env_(env), policy_(policy), body_(*policy.body) {}
 
   bool condition(NodeId id) {
-    if (auto done = early(id, TypeKind::boolean)) return *done;
+    if (auto done = early(id, false)) return *done;
     switch (body_[id].op) {
       case Op::and_:
       case Op::or_: return condition(body_.arg(id, 0)) && condition(body_.arg(id, 1));
@@ -25,9 +27,12 @@ class CodeCheck {
       case Op::eq: return equality(id);
       case Op::contains: return membership(id);
       case Op::has_attr: return observable(id) != nullptr;
+      case Op::like: return observed_name(body_.arg(id, 0)) && begins(id);
       case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::boolean;
       case Op::call:
-        return body_.name(id) == "isInRange" && observed_address(body_.arg(id, 0)) && address_slot(body_.arg(id, 1));
+        if (body_.name(id) != "isInRange") return false;
+        return (observed_address(body_.arg(id, 0)) && address_slot(body_.arg(id, 1))) ||
+               (observed_address(body_.arg(id, 1)) && address_slot(body_.arg(id, 0)));
       case Op::literal:
       case Op::variable:
       case Op::add:
@@ -38,7 +43,6 @@ class CodeCheck {
       case Op::is:
       case Op::has_tag:
       case Op::get_tag:
-      case Op::like:
       case Op::contains_all:
       case Op::contains_any:
       case Op::is_empty:
@@ -53,29 +57,43 @@ class CodeCheck {
 
  private:
   // Constants and what userspace knows; nothing: the operator has to be looked at.
-  std::optional<bool> early(NodeId id, TypeKind type) {
+  std::optional<bool> early(NodeId id, bool numeric) {
     if (const Value* value = policy_.analysis->folded.value(id)) {
-      bool fits = type == TypeKind::boolean ? value->as_bool() != nullptr : value->as_long() != nullptr;
+      bool fits = numeric ? is_number(*value) : value->as_bool() != nullptr;
       if (fits) constants.emplace(id, *value);
       return fits;
     }
     if ((policy_.analysis->origins[id.index] & ~kUserspace) != 0) return std::nullopt;
     TypeKind own = policy_.analysis->types[id.index].kind;
     if (own == TypeKind::true_ || own == TypeKind::false_) own = TypeKind::boolean;
-    if (own != type) return false;
-    slots.emplace_back(id, type);
+    if (numeric ? !kerf::is_number(own) : own != TypeKind::boolean) return false;
+    slots.emplace_back(id, own);
+    return true;
+  }
+
+  static bool is_number(const Value& value) { return value.as_long() || value.as_datetime() || value.as_duration(); }
+
+  // Dates and durations are milliseconds here. A constructor of text that is not constant is none of these.
+  bool time_call(NodeId id) {
+    static const std::set<std::string, std::less<>> known = {"offset", "durationSince", "toDate", "toTime", "toMilliseconds",
+                                                             "toSeconds", "toMinutes", "toHours", "toDays"};
+    if (!known.contains(body_.name(id))) return false;
+    for (NodeId arg : body_.args(id)) {
+      if (!number(arg)) return false;
+    }
     return true;
   }
 
   bool number(NodeId id) {
-    if (auto done = early(id, TypeKind::long_)) return *done;
+    if (auto done = early(id, true)) return *done;
     switch (body_[id].op) {
       case Op::add:
       case Op::sub:
       case Op::mul: return number(body_.arg(id, 0)) && number(body_.arg(id, 1));
       case Op::neg: return number(body_.arg(id, 0));
       case Op::if_: return choice(id, false);
-      case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::long_;
+      case Op::get_attr: return observable(id) && kerf::is_number(observable(id)->type);
+      case Op::call: return time_call(id);
       case Op::literal:
       case Op::variable:
       case Op::and_:
@@ -95,8 +113,7 @@ class CodeCheck {
       case Op::contains_any:
       case Op::is_empty:
       case Op::set:
-      case Op::record:
-      case Op::call: return false;
+      case Op::record: return false;
     }
     internal_error("operator");
   }
@@ -121,7 +138,7 @@ class CodeCheck {
 
   bool membership(NodeId id) {
     if (observed_name(body_.arg(id, 1))) return constant_names(id, body_.arg(id, 0));
-    return constant_longs(body_.arg(id, 0)) && number(body_.arg(id, 1));
+    return constant_numbers(body_.arg(id, 0)) && number(body_.arg(id, 1));
   }
 
   bool observed_address(NodeId id) const {
@@ -136,6 +153,14 @@ class CodeCheck {
   static bool can_be_name(const Value& value) {
     const std::string* text = value.as_string();
     return text && text->size() <= kMaxFsTypeBytes && text->find('\0') == std::string::npos;
+  }
+
+  // `like "fuse*"`, and a pattern without a wildcard. What no name can begin with is false.
+  bool begins(NodeId id) {
+    const std::vector<std::string>& pieces = body_.pattern(id).pieces;
+    if (pieces.size() > 2 || (pieces.size() == 2 && !pieces[1].empty())) return false;
+    if (!can_be_name(Value(pieces[0]))) constants.emplace(id, Value(false));
+    return true;
   }
 
   bool constant_name(NodeId equality, NodeId id) {
@@ -172,11 +197,11 @@ class CodeCheck {
     return true;
   }
 
-  bool constant_longs(NodeId id) {
+  bool constant_numbers(NodeId id) {
     const Value* value = policy_.analysis->folded.value(id);
     if (!value || !value->as_set()) return false;
     for (const Value& element : *value->as_set()) {
-      if (!element.as_long()) return false;
+      if (!is_number(element)) return false;
     }
     constants.emplace(id, *value);
     return true;
@@ -200,7 +225,8 @@ std::optional<std::uint32_t> SharedExprs::find(const Index& index, const Body& b
 namespace {
 
 Stage userspace_stage(const PolicyInEnv& policy, NodeId node) {
-  return (policy.analysis->origins[node.index] & kFromFact) ? Stage::publish : Stage::bind;
+  const Origins origins = policy.analysis->origins[node.index];
+  return (origins & kFromHost) ? Stage::learn : (origins & kFromFact) ? Stage::publish : Stage::bind;
 }
 
 }  // namespace

@@ -94,15 +94,17 @@ class ErrorSearch {
 
   // The first part that itself can be an error, or nothing.
   std::optional<NodeId> find() {
-    for (std::size_t i = 0; i < body_.size(); ++i) ranges_.push_back(range(NodeId(i)));
+    for (std::size_t i = 0; i < body_.size(); ++i) {
+      ranges_.push_back(range(NodeId(i)));
+      errs_.push_back(analysis_.can_error[i] && (any_operand(NodeId(i), errs_) || is_culprit(NodeId(i))));
+    }
     std::vector<NodeId> open{body_.root};
     while (!open.empty()) {
       const NodeId id = open.back();
       open.pop_back();
-      if (!analysis_.can_error[id.index]) continue;
+      if (!errs_[id.index]) continue;
+      if (!any_operand(id, errs_)) return id;
       const auto args = body_.args(id);
-      const bool below = std::any_of(args.begin(), args.end(), [&](NodeId arg) { return analysis_.can_error[arg.index]; });
-      if (!below && is_culprit(id)) return id;
       open.insert(open.end(), args.rbegin(), args.rend());
     }
     return std::nullopt;
@@ -114,6 +116,12 @@ class ErrorSearch {
     bool fits() const { return low >= std::numeric_limits<std::int64_t>::min() && high <= std::numeric_limits<std::int64_t>::max(); }
   };
 
+  bool any_operand(NodeId id, const std::vector<bool>& holds) const {
+    const auto args = body_.args(id);
+    return std::any_of(args.begin(), args.end(), [&](NodeId arg) { return holds[arg.index]; });
+  }
+
+  // Can it be an error by itself, with operands that are none?
   bool is_culprit(NodeId id) const {
     if (analysis_.folded.known(id)) return !analysis_.folded.value(id);
     switch (body_[id].op) {
@@ -121,9 +129,10 @@ class ErrorSearch {
       case Op::sub:
       case Op::mul:
       case Op::neg: return !ranges_[id.index].fits();
+      case Op::call: return !is_time_call(id) || !ranges_[id.index].fits();
       case Op::get_attr: return !is_asked_for(id, Op::has_attr);
       case Op::get_tag: return !is_asked_for(id, Op::has_tag);
-      default: return true;
+      default: return op_row(body_[id].op).fallible || !any_operand(id, analysis_.can_error);
     }
   }
 
@@ -137,9 +146,14 @@ class ErrorSearch {
     return false;
   }
 
-  // Of a Long, before the operator's own overflow is looked at; operands that overflow are errors of their own.
+  bool is_time_call(NodeId id) const {
+    const std::string& name = body_.name(id);
+    return name == "offset" || name == "durationSince" || name == "toDate";
+  }
+
+  // Of a Long, a date or a duration, before the operator's own overflow is looked at; operands that overflow are errors of their own.
   Range range(NodeId id) const {
-    if (const Value* value = analysis_.folded.value(id)) return value->as_long() ? Range{*value->as_long(), *value->as_long()} : Range{};
+    if (const Value* value = analysis_.folded.value(id)) return range_of(*value);
     auto of = [&](std::size_t arg) { return ranges_[body_.arg(id, arg).index].fits() ? ranges_[body_.arg(id, arg).index] : Range{}; };
     switch (body_[id].op) {
       case Op::add: return {of(0).low + of(1).low, of(0).high + of(1).high};
@@ -151,8 +165,27 @@ class ErrorSearch {
       }
       case Op::if_: return {std::min(of(1).low, of(2).low), std::max(of(1).high, of(2).high)};
       case Op::get_attr: return observed_range(id);
+      case Op::call: return time_range(id);
       default: return {};
     }
+  }
+
+  static Range range_of(const Value& value) {
+    if (value.as_long()) return {*value.as_long(), *value.as_long()};
+    if (value.as_datetime()) return {value.as_datetime()->ms, value.as_datetime()->ms};
+    if (value.as_duration()) return {value.as_duration()->ms, value.as_duration()->ms};
+    return {};
+  }
+
+  Range time_range(NodeId id) const {
+    constexpr std::int64_t day = 86'400'000;
+    const std::string& name = body_.name(id);
+    auto of = [&](std::size_t arg) { return ranges_[body_.arg(id, arg).index].fits() ? ranges_[body_.arg(id, arg).index] : Range{}; };
+    if (name == "offset") return {of(0).low + of(1).low, of(0).high + of(1).high};
+    if (name == "durationSince") return {of(0).low - of(1).high, of(0).high - of(1).low};
+    if (name == "toDate") return {of(0).low - day + 1, of(0).high};
+    if (name == "toTime") return {0, day - 1};
+    return {};
   }
 
   Range observed_range(NodeId id) const {
@@ -160,6 +193,7 @@ class ErrorSearch {
     if (!observable) return {};
     switch (observable->id) {
       case ObservableId::endpoint_port: return {0, 65535};
+      case ObservableId::clock_now: return {0, std::numeric_limits<std::uint64_t>::max() / 1'000'000};   // nanoseconds of 64 bits
       case ObservableId::net_protocol: return {0, 255};
       case ObservableId::file_mode: return {0, 07777};
       case ObservableId::process_uid:
@@ -176,6 +210,7 @@ class ErrorSearch {
   const RequestEnv& env_;
   Analysis analysis_;
   std::vector<Range> ranges_;
+  std::vector<bool> errs_;
 };
 
 void lint_forbid_errors(const Module& module, const KernelPlan& plan, Diagnostics& diagnostics) {

@@ -12,6 +12,7 @@
 #include "ir/base/source.h"
 #include "ir/passes/plan.h"
 #include "ir/values/extension.h"
+#include "ir/values/host_name.h"
 
 namespace kerf {
 
@@ -84,7 +85,7 @@ Status read_observed(const Json& json, KernelEventData& event) {
   for (const auto& [name, value] : json.items()) {
     const Observable* observable = find_observable(name);
     if (!observable) return Error{fmt::format("`{}` is no observable of the kernel model", name)};
-    if (observable->id == ObservableId::endpoint_host) return Error{"`endpoint.host` is not observed by this version"};
+    if (observable->id == ObservableId::endpoint_host) return Error{"`endpoint.host` follows from `hosts`"};
     const KernelEvent& row = kernel_event(event.event);
     if (observable->events && *observable->events != row.resource) {
       return Error{fmt::format("`{}` is not observed with `{}`", name, row.text)};
@@ -150,6 +151,7 @@ Status check_range(const KernelEventData& event, const char* name, std::int64_t 
 
 // What a hook can see of a file, with what follows from it filled in.
 Status complete_file(KernelEventData& event) {
+  if (!event.hosts.empty()) return Error{"`hosts` belongs to network events"};
   auto path = path_of(event);
   if (!path) return path.error();
   event.observed.insert_or_assign("directory.path", Value(*path));
@@ -192,12 +194,22 @@ Status complete_call(const KernelEventData& event) {
 
 // Normalised, as the kernel sees it; an error where the kernel would refuse.
 Status complete(KernelEventData& event) {
+  constexpr std::int64_t u32 = 4294967295;
+  for (auto [name, last] : {std::pair{"process.uid", u32}, {"process.gid", u32}, {"process.pid", u32}, {"net.protocol", std::int64_t{255}}}) {
+    if (Status range = check_range(event, name, last); !range) return range.error();
+  }
+  auto clock = event.observed.find("clock.now");
+  if (clock != event.observed.end() && clock->second.as_datetime()->ms < 0) return Error{"`clock.now` is before 1970"};
   if (decided_by_filter(kernel_event(event.event))) return complete_call(event);
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
   auto endpoint = endpoint_of(event);
   if (!endpoint) return endpoint.error();
   if (event.directory) return Error{"`directory` belongs to file events"};
   event.observed.insert_or_assign("endpoint.ip", Value(endpoint->first));
+  std::sort(event.hosts.begin(), event.hosts.end());
+  event.hosts.erase(std::unique(event.hosts.begin(), event.hosts.end()), event.hosts.end());
+  event.observed.erase("endpoint.host");
+  if (event.hosts.size() == 1) event.observed.emplace("endpoint.host", Value(event.hosts.front()));
   return Unit{};
 }
 
@@ -241,7 +253,7 @@ std::vector<Entity> directories_above(const Module& module, Entity& resource) {
   if (!directory || !module.schema.find_type(resource.uid.type)->ancestors.contains(directory->name)) return above;
   const bool nested = directory->ancestors.contains(directory->name);
   for (const std::string& path : ancestor_directories(resource.uid.id)) {
-    KernelEventData seen{KernelEventId::file_read, {}, {{"directory.path", Value(path)}}, {}, true};
+    KernelEventData seen{KernelEventId::file_read, {}, {{"directory.path", Value(path)}}, {}, true, {}};
     Entity entity = observed_entity(module, seen, {directory->name, path});
     if (nested && !above.empty()) entity.parents.push_back(above.back().uid);
     above.push_back(std::move(entity));
@@ -250,6 +262,21 @@ std::vector<Entity> directories_above(const Module& module, Entity& resource) {
     resource.parents.push_back(above[i].uid);
   }
   return above;
+}
+
+// The hosts whose names are known, as parents of the endpoint.
+void add_hosts(const Module& module, const KernelEventData& event, Entity& resource) {
+  const EntityType* host = module.schema.kernel_type(KernelKind::host);
+  if (!host || !module.schema.find_type(resource.uid.type)->ancestors.contains(host->name)) return;
+  for (const std::string& name : event.hosts) resource.parents.push_back({host->name, name});
+}
+
+Status read_hosts(const Json& json, KernelEventData& event) {
+  for (const Json& name : json) {
+    if (!name.is_string() || !is_canonical_host(name.get<std::string>())) return Error{"`hosts` lists names of hosts, in lower case and without a final dot"};
+    event.hosts.push_back(name.get<std::string>());
+  }
+  return Unit{};
 }
 
 Result<EntityUid> resource_of(const RequestEnv& env, const KernelEventData& event) {
@@ -303,7 +330,7 @@ Result<Json> member(const Json& json, const char* key, bool object) {
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) {
   if (!json.is_object()) return Error{"an event is a JSON object"};
   for (const auto& [key, value] : json.items()) {
-    if (key != "event" && key != "principal" && key != "observed" && key != "facts" && key != "directory") {
+    if (key != "event" && key != "principal" && key != "observed" && key != "facts" && key != "directory" && key != "hosts") {
       return Error{fmt::format("an event has no `{}`", key)};
     }
   }
@@ -316,7 +343,11 @@ Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) 
   if (!event) return Error{fmt::format("{} is no event of the kernel model", quote(name->get<std::string>()))};
   auto uid = parse_uid(principal->get<std::string>());
   if (!uid) return Error{"`principal` is not an entity: write it as Type::\"id\""};
-  KernelEventData result{event->id, *uid, {}, {}, false};
+  KernelEventData result{event->id, *uid, {}, {}, false, {}};
+  if (auto hosts = json.find("hosts"); hosts != json.end()) {
+    if (!hosts->is_array()) return Error{"`hosts` must be a list"};
+    if (Status read = read_hosts(*hosts, result); !read) return read.error();
+  }
   if (auto directory = json.find("directory"); directory != json.end()) {
     if (!directory->is_boolean()) return Error{"`directory` must be true or false"};
     result.directory = directory->get<bool>();
@@ -345,6 +376,7 @@ Result<Materialised> materialise(const Module& module, const KernelEventData& gi
   Materialised result{{given.principal, env->action, *resource, {}}, {}, {}};
   Entity observed = observed_entity(module, event, *resource);
   std::vector<Entity> seen = directories_above(module, observed);
+  add_hosts(module, event, observed);
   seen.push_back(std::move(observed));
   auto entities = module.entities.with(std::move(seen));
   if (!entities) return entities.error();

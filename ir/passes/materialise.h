@@ -17,6 +17,7 @@ struct KernelEventData {
   std::map<std::string, Value> observed;  // by observable name: "endpoint.ip", "file.path", "process.uid", …
   std::map<std::string, Value> facts;     // published facts by NAME; absent: not set
   bool directory = false;                 // file events: the object is itself a directory
+  std::vector<std::string> hosts = {};    // network events: names that are known for the address
 };
 
 struct Materialised {
@@ -28,6 +29,7 @@ struct Materialised {
 // {"event":"net.connect","principal":"Agent::\"a1\"","observed":{"endpoint.ip":"10.0.0.1","endpoint.port":443},
 //  "facts":{"delegation_depth":2}}. Addresses are normalised as the kernel does: mapped IPv6 becomes IPv4, 0.0.0.0 is
 // 127.0.0.1, :: is ::1.
+// "hosts":["example.com"] are the names that are known for the address; `endpoint.host` follows from them.
 // {"event":"file.read","principal":…,"observed":{"file.path":"/srv/a","file.fs_type":"ext4","file.owner":0,
 //  "file.mode":420,"file.nlink":1},"directory":false}. `directory.path` instead says that it is a directory. Of what does
 // not exist yet owner, mode and nlink are left out; they come together, and `file.setuid` follows from the mode.

@@ -2,6 +2,7 @@
 // origins follow what is evaluated, so a branch that the environment rules out contributes nothing.
 #include "ir/passes/origin.h"
 
+#include <algorithm>
 #include <set>
 
 #include "ir/base/check.h"
@@ -185,6 +186,7 @@ class Analyser {
       case ObservableId::syscall_arg4:
       case ObservableId::syscall_arg5:
       case ObservableId::process_pid:
+      case ObservableId::clock_now:
       case ObservableId::net_protocol: return kFromScalar;
     }
     internal_error("observable");
@@ -215,28 +217,33 @@ class Analyser {
     return dereference(id);
   }
 
-  bool names_host(const Value& value) const {
+  // Is it of the type, or a group with such a member; a set: one of its elements?
+  bool has_member(const Value& value, const std::string& type) const {
     if (const EntityUid* uid = value.as_entity()) {
-      const EntityType* type = module_.schema.find_type(uid->type);
-      return type && type->kernel && *type->kernel == KernelKind::host;
+      if (uid->type == type) return true;
+      const auto members = module_.entities.descendants(*uid);
+      return std::any_of(members.begin(), members.end(), [&](const Entity* member) { return member->uid.type == type; });
     }
-    if (const ValueSet* set = value.as_set()) {
-      for (const Value& element : *set) {
-        if (names_host(element)) return true;
-      }
-    }
-    return false;
+    const ValueSet* set = value.as_set();
+    return set && std::any_of(set->begin(), set->end(), [&](const Value& element) { return has_member(element, type); });
   }
 
+  // An endpoint is in a group by what is stored, and by the hosts whose names are known for its address.
   Origins membership(NodeId id) const {
-    Origins all = dereference(id);
+    const Origins all = dereference(id);
     if (!is_variable(body_, body_.arg(id, 0), Var::resource)) return all;
     if (resource_origin() == kFromFile) return static_cast<Origins>(all | kFromPath);
-    NodeId group = body_.arg(id, 1);
-    const EntityType* type = module_.schema.find_type(std::string(result_.types[group.index].entity));
-    bool host = type && type->kernel && *type->kernel == KernelKind::host;
-    if (const Value* value = result_.folded.value(group)) host = host || names_host(*value);
-    return host ? static_cast<Origins>(all | kFromHost) : all;
+    const EntityType* host = module_.schema.kernel_type(KernelKind::host);
+    const EntityType* resource = module_.schema.find_type(env_.resource);
+    if (!host || !resource || !resource->ancestors.contains(host->name)) return all;
+    const NodeId group = body_.arg(id, 1);
+    const Value* value = result_.folded.value(group);
+    if (!value) {
+      const std::string type(result_.types[group.index].entity);
+      return type.empty() || type == host->name || host->ancestors.contains(type) ? static_cast<Origins>(all | kFromHost) : all;
+    }
+    if (!has_member(*value, host->name)) return all;
+    return has_member(*value, env_.resource) ? static_cast<Origins>(all | kFromHost) : kFromHost;
   }
 
   Origins origins(NodeId id) const {
@@ -347,8 +354,9 @@ class Analyser {
   bool itself_can_fail(NodeId id, const std::set<Guard>& guards) const {
     if (body_[id].op == Op::get_attr) return attribute_can_fail(id, guards);
     if (body_[id].op != Op::call) return op_row(body_[id].op).fallible;
-    // Predicates on addresses and decimals cannot fail; constructors and date arithmetic can.
-    return result_.types[id.index].kind != TypeKind::boolean;
+    // Predicates on addresses and decimals cannot fail, nor can parts of times; constructors and date arithmetic can.
+    const std::string& name = body_.name(id);
+    return result_.types[id.index].kind != TypeKind::boolean && (name == "toDate" || !name.starts_with("to"));
   }
 
   // Depth first, with the guards of the conditions on the way; children are done when a node comes up again.

@@ -24,7 +24,8 @@ inline constexpr Origins kThroughOther = 512;  // data of a kernel-bound entity,
 inline constexpr Origins kFromFile = 1024;     // which file or directory: identity, stored attributes
 inline constexpr Origins kFromPath = 2048;     // file.path, directory.path; directories and groups that it is in
 inline constexpr Origins kUserspace = kFromPrincipal | kFromFact;
-inline constexpr Origins kNotInKernel = kFromHost | kFromGateway | kFromContext | kThroughOther;
+inline constexpr Origins kRecorded = kUserspace | kFromHost;   // userspace evaluates conditions over these, and writes records
+inline constexpr Origins kNotInKernel = kFromGateway | kFromContext | kThroughOther;
 
 // The static type as far as staging needs it. `type` is set for what the schema declares.
 struct StaticType {

@@ -190,16 +190,12 @@ PathTests::Answer PathTests::like(const Pattern& pattern) {
 
 PathTests::Answer PathTests::in(const Value& groups) {
   std::vector<std::string> files, trees;
-  if (const EntityUid* group = groups.as_entity()) {
-    add_members(*group, files, trees);
-  } else if (const ValueSet* set = groups.as_set()) {
-    for (const Value& element : *set) {
-      if (!element.as_entity()) return {Outcome::error};
-      add_members(*element.as_entity(), files, trees);
-    }
-  } else {
-    return {Outcome::error};
-  }
+  auto add = [&](const Value& group) {
+    check(group.as_entity(), "`in` asks about entities");
+    add_members(*group.as_entity(), files, trees);
+  };
+  if (const ValueSet* set = groups.as_set()) std::for_each(set->begin(), set->end(), add);
+  else add(groups);
   return answer(path_set(std::move(files), std::move(trees)));
 }
 

@@ -57,19 +57,25 @@ struct PathTest {
   friend auto operator<=>(const PathTest&, const PathTest&) = default;
 };
 
-// A Bool expression that userspace evaluates with all of Cedar when a binding is made or a fact is set.
+// A Bool expression that userspace evaluates with all of Cedar when a binding is made, a fact is set, or an address is
+// learned for a name. Of `resource` a learn predicate sees its hosts alone: nothing that is stored.
 struct Predicate {
   PolicyId policy;
   NodeId node;          // in KernelEnv::body of that policy
-  Stage stage;          // bind or publish
+  Stage stage;          // bind, publish or learn
 };
 
-// A value that userspace computes and hook code compares with: Long or ipaddr, or an error.
+// What hooks compute with as 64-bit numbers: Long, and as milliseconds datetime and duration.
+inline bool is_number(TypeKind kind) { return kind == TypeKind::long_ || kind == TypeKind::datetime || kind == TypeKind::duration; }
+// What a value slot can hold.
+inline bool fits_slot(TypeKind kind) { return is_number(kind) || kind == TypeKind::boolean || kind == TypeKind::ip; }
+
+// A value that userspace computes and hook code compares with, or an error.
 struct ValueSlot {
   PolicyId policy;
   NodeId node;
   Stage stage;          // bind or publish
-  TypeKind type;        // long_, ip, boolean
+  TypeKind type;        // fits_slot
 };
 
 // A Bool expression that needs instructions at the hook: observables, literals and value slots under operators that an
@@ -79,7 +85,7 @@ struct CodePredicate {
   PolicyId policy;
   NodeId node;
   std::map<NodeId, std::uint32_t> slots;  // subtrees that are value slots
-  // Other maximal subtrees known at compile time: Long, Bool, String, sets of Long or String. A comparison of a file
+  // Other maximal subtrees known at compile time: numbers (is_number), Bool, String, sets of numbers or String. A comparison of a file
   // system type that can never hold is the constant false itself.
   std::map<NodeId, Value> constants;
 };

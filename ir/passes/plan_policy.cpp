@@ -4,9 +4,11 @@
 // `(ip == A && port == 1) || (ip == B && port == 2) || …` is linear in its length.
 #include "ir/passes/plan_policy.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "ir/base/check.h"
+#include "ir/eval.h"
 #include "ir/passes/approximate.h"
 #include "ir/passes/partition.h"
 #include "ir/passes/path_partition.h"
@@ -26,6 +28,7 @@ constexpr std::uint32_t kSetAtoms = 5u << 28;         // tests of the path that 
 constexpr std::uint32_t kPatternAtoms = 6u << 28;     // … and those that are patterns
 constexpr std::uint32_t kUnknownAtoms = 7u << 28;     // what the kernel cannot know
 constexpr std::uint64_t kMaxWork = 100'000'000;   // formula nodes visited for one policy
+constexpr std::size_t kMaxUnnamedForms = 81;
 constexpr std::size_t kMaxPartitioned = 1u << 20;     // files and trees of the sets of one policy
 
 template <class Map>
@@ -52,6 +55,11 @@ class PolicyPlanner {
 
   PolicyPlan run() {
     Residuals::Id root = build(body_.root);
+    if (!refused_ && !names_only_widen(root)) {   // once more, with what hangs on names as something that cannot be known
+      names_hidden_ = true;
+      unknowns_.clear();
+      root = build(body_.root);
+    }
     if (env_.shared.out_of_slots) return PolicyPlan::too_many_slots;
     if (refused_) return PolicyPlan::refused;
     return rows(root) ? PolicyPlan::planned : PolicyPlan::too_many_rows;
@@ -107,10 +115,18 @@ class PolicyPlanner {
     return first_safe && second == deciding ? second : std::nullopt;
   }
 
+  bool is_connective(NodeId id) const {
+    const Op op = body_[id].op;
+    return op == Op::and_ || op == Op::or_ || op == Op::not_ || op == Op::if_ ||
+           (op == Op::eq && is_condition(body_.arg(id, 0)) && is_condition(body_.arg(id, 1)));
+  }
+
   Part part(NodeId id) const {
     if (decided_[id.index]) return Part::known;
     const Origins origins = policy_.analysis->origins[id.index];
     if ((origins & ~kUserspace) == 0) return Part::userspace;
+    // what hangs on names is asked apart from what does not: names_only_widen() looks at each
+    if ((origins & ~kRecorded) == 0 && !names_hidden_ && !is_connective(id)) return Part::userspace;
     if (origins == kFromAddress) return Part::address;
     if (origins == kFromPort) return Part::port;
     if (origins == kFromEndpoint) return Part::endpoint;
@@ -122,8 +138,7 @@ class PolicyPlanner {
   Id build(NodeId id) {
     switch (part(id)) {
       case Part::known: return residuals_.constant(*decided_[id.index]);
-      case Part::userspace:
-        return residuals_.atom(kPredicateAtoms + env_.shared.predicate(policy_, id), policy_.analysis->can_error[id.index]);
+      case Part::userspace: return predicate_atom(id);
       case Part::address: return address_atom(id);
       case Part::port: return port_atom(env_.hook.port(policy_, id));
       case Part::endpoint: return endpoint_atom(env_.endpoints->outcomes(policy_, id));
@@ -188,7 +203,78 @@ class PolicyPlanner {
   }
 
   // One condition that is no connective, and depends on the path or on several things.
-  Id leaf(NodeId id) { return part(id) == Part::path ? path_condition(id) : code_atom(id); }
+  Id leaf(NodeId id) {
+    const Origins origins = policy_.analysis->origins[id.index];
+    if (names_hidden_ && (origins & kFromHost)) return refuse(id);
+    if (body_[id].op == Op::in && origins == (kFromEndpoint | kFromHost)) {   // by what is stored, or by a name
+      return residuals_.either(endpoint_atom(env_.endpoints->outcomes(policy_, id)), predicate_atom(id));
+    }
+    return part(id) == Part::path ? path_condition(id) : code_atom(id);
+  }
+
+  Id predicate_atom(NodeId id) {
+    return residuals_.atom(kPredicateAtoms + env_.shared.predicate(policy_, id), policy_.analysis->can_error[id.index]);
+  }
+
+  // What the predicate is for an address that no name is known for, if that is the same for every principal and fact.
+  std::optional<Outcome> unnamed(const Predicate& predicate) const {
+    const Body& body = env_.env.body(env_.module, predicate.policy);
+    for (NodeId part : subtree(body, predicate.node)) {
+      if (body[part].op == Op::variable && body.variable(part) == Var::context) return std::nullopt;
+    }
+    Request request{{env_.request.principal, ""}, env_.request.action, {env_.request.resource, "unnamed"}, {}};
+    std::vector<EntityUid> principals;
+    for (const Entity& entity : env_.module.entities.all()) {
+      if (entity.uid.type == env_.request.principal) principals.push_back(entity.uid);
+    }
+    if (principals.empty()) principals.push_back(request.principal);   // nobody can be bound
+    std::optional<Outcome> common;
+    for (const EntityUid& principal : principals) {
+      request.principal = principal;
+      const Outcome outcome = evaluate_outcome(body, predicate.node, EvalContext{&request, &env_.module.entities});
+      if (common && *common != outcome) return std::nullopt;
+      common = outcome;
+    }
+    return common;
+  }
+
+  // Whoever connects without a look-up has no name. So names must not take anything away: a forbid that holds for some
+  // names holds without them, and a permit that holds without them holds for any.
+  bool names_only_widen(Id root) {
+    std::vector<Id> unnamed_forms{root};   // for each outcome that a predicate may have without names
+    std::vector<std::uint32_t> learned;
+    for (std::uint32_t used : atoms_used(residuals_, root, kPredicateAtoms, env_.env.predicates.size())) {
+      const Predicate& predicate = env_.env.predicates[used];
+      if (predicate.stage != Stage::learn) continue;
+      std::vector<Outcome> outcomes{Outcome::false_, Outcome::true_, Outcome::error};
+      if (auto outcome = unnamed(predicate)) outcomes = {*outcome};
+      learned.push_back(kPredicateAtoms + used);
+      std::vector<Id> forms;
+      for (Id form : unnamed_forms) {
+        for (Outcome outcome : outcomes) forms.push_back(residuals_.specialise(form, kPredicateAtoms + used, {outcome}));
+      }
+      std::sort(forms.begin(), forms.end());
+      forms.erase(std::unique(forms.begin(), forms.end()), forms.end());
+      if (forms.size() > kMaxUnnamedForms) return false;
+      unnamed_forms = std::move(forms);
+    }
+    return std::all_of(unnamed_forms.begin(), unnamed_forms.end(), [&](Id without) { return widens(root, without, learned); });
+  }
+
+  bool widens(Id root, Id without, const std::vector<std::uint32_t>& learned) {
+    const bool forbids = owner_.effect == Effect::forbid;
+    const auto paths = residual_paths(residuals_, forbids ? root : without, kMaxRowsPerPolicy, kMaxWork);
+    if (!paths) return false;
+    return std::all_of(paths->begin(), paths->end(), [&](const Path& path) {
+      if (path.result != Outcome::true_) return true;
+      Id rest = forbids ? without : root;
+      for (const Requirement& known : path.when) {
+        const bool name = std::find(learned.begin(), learned.end(), known.atom) != learned.end();
+        if (!name) rest = residuals_.specialise(rest, known.atom, {known.outcome});
+      }
+      return residuals_.outcome(rest) == Outcome::true_;
+    });
+  }
 
   // Neighbours that depend on the same observable become one atom.
   Id build_chain(NodeId id) {
@@ -389,9 +475,11 @@ class PolicyPlanner {
   }
 
   Id refuse(NodeId id) {
-    if (asked_) return unknown(id, env_.refusals.why(policy_, env_.request, id));
+    const bool name = names_hidden_ && (policy_.analysis->origins[id.index] & kFromHost);
+    if (asked_) return unknown(id, name ? env_.refusals.why_name(policy_, env_.request, id) : env_.refusals.why(policy_, env_.request, id));
     refused_ = true;
-    env_.refusals.report(policy_, env_.request, id);
+    if (name) env_.refusals.evaded_name(policy_, env_.request, id);
+    else env_.refusals.report(policy_, env_.request, id);
     // An open atom: what follows is looked at too, and its refusals are reported together with this one.
     return residuals_.atom(kUnknownAtoms, true);
   }
@@ -503,6 +591,7 @@ class PolicyPlanner {
   std::unordered_map<std::uint32_t, std::uint32_t> test_index_;
   std::vector<KernelRow> rows_;
   bool refused_ = false;
+  bool names_hidden_ = false;                                // conditions over names are not asked
 };
 
 }  // namespace

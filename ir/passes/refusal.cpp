@@ -63,13 +63,12 @@ std::optional<NodeId> unusable_value(const PolicyInEnv& policy, NodeId leaf) {
   for (NodeId arg : policy.body->args(leaf)) {
     Origins origins = policy.analysis->origins[arg.index];
     if (origins == 0) continue;
-    if ((origins & ~kUserspace) != 0) {
+    if ((origins & ~kRecorded) != 0) {
       if (auto below = unusable_value(policy, arg)) return below;
       continue;
     }
     TypeKind kind = policy.analysis->types[arg.index].kind;
-    bool fits = kind == TypeKind::long_ || kind == TypeKind::boolean || kind == TypeKind::ip;
-    if (!fits) return arg;
+    if (!fits_slot(kind)) return arg;
   }
   return std::nullopt;
 }
@@ -112,9 +111,26 @@ Diagnostic Refusals::why_hidden(const PolicyInEnv& policy, const RequestEnv& env
   return made.all().at(0);
 }
 
+Diagnostic Refusals::why_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const {
+  Diagnostics made;
+  Refusals(module_, made).evaded_name(policy, env, leaf);
+  return made.all().at(0);
+}
+
+void Refusals::evaded_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) {
+  NodeId node = narrowest(policy, leaf, kFromHost);
+  const Body& body = *policy.body;
+  if (Diagnostic* made = add(Code::K5003, policy, env, node, excerpt(body, node))) {
+    made->with_label("a connection without a look-up has no name");
+    made->with_help("also refuse addresses without a name: `!(resource has …)` of the attribute that is bound to `endpoint.host`");
+    made->with_help("permit the names that are allowed, instead of forbidding those that are not");
+    made->with_help("test the address, or list the endpoints in a stored group");
+  }
+}
+
 void Refusals::not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) {
   Origins origins = policy.analysis->origins[leaf.index];
-  for (Origins bit : {kFromGateway, kFromContext, kFromHost, kThroughOther}) {
+  for (Origins bit : {kFromGateway, kFromContext, kThroughOther}) {
     if (!(origins & bit)) continue;
     NodeId node = narrowest(policy, leaf, bit);
     const Body& body = *policy.body;
@@ -129,11 +145,6 @@ void Refusals::not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, N
     } else if (bit == kFromContext) {
       if (Diagnostic* made = add(Code::K5002, policy, env, node, "")) {
         made->with_label("the whole context").with_help("test its attributes one by one");
-      }
-    } else if (bit == kFromHost) {
-      if (Diagnostic* made = add(Code::K5003, policy, env, node, excerpt(body, node))) {
-        made->with_label("depends on learned host names");
-        made->with_help("test the address, or list the endpoints in a stored group");
       }
     } else {
       if (Diagnostic* made = add(Code::K5004, policy, env, node, excerpt(body, node))) {
@@ -175,8 +186,8 @@ void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId le
   } else if (Diagnostic* made = add(Code::K5007, policy, env, node, excerpt(body, node))) {
     made->with_label("no instructions for this");
     made->with_help(reads_fs_type(policy, env, node)
-                        ? "compare the type of a file system with `==`, or `contains` of constant Strings"
-                        : "use comparisons and arithmetic of Longs, `contains` of constant Longs, `==` or `isInRange` of the address");
+                        ? "compare the type of a file system with `==`, `contains` or `like \"…*\"` of constant Strings"
+                        : "use comparisons and arithmetic of numbers and dates, `contains` of constants, `==` or `isInRange` of the address");
   }
 }
 

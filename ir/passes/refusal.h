@@ -15,8 +15,11 @@ class Refusals {
   void report(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
   void too_many_values(const PolicyInEnv& policy, const RequestEnv& env, NodeId expression);
   void hidden_addresses(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame);
+  // It hangs on the names of the address, in a way that whoever has none evades.
+  void evaded_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
   // What the same would report; nothing is reported.
   Diagnostic why(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const;
+  Diagnostic why_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf) const;
   Diagnostic why_hidden(const PolicyInEnv& policy, const RequestEnv& env, NodeId blame) const;
 
  private:

@@ -39,7 +39,7 @@ bool is_in_any(const std::vector<std::string>& directories, std::string path) {
 
 // Every path of the one is one of the other.
 bool within(const PathTest& inner, const PathTest& outer) {
-  if (inner.pattern || outer.pattern) return inner == outer;
+  if (inner.pattern) return inner == outer;
   return std::all_of(inner.files.begin(), inner.files.end(), [&](const std::string& file) { return outer.holds(file); }) &&
          std::all_of(inner.trees.begin(), inner.trees.end(), [&](const std::string& tree) { return is_in_any(outer.trees, tree); });
 }

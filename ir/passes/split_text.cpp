@@ -27,7 +27,7 @@ std::string fit(std::string text, std::size_t width) {
   std::size_t end = 0, seen = 0;
   while (seen < width - 1) {
     ++end;
-    while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;
+    while ((static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) ++end;   // at the latest at the final 0
     ++seen;
   }
   return text.substr(0, end) + "…";

@@ -25,9 +25,9 @@ namespace {
 
 Stage stage_of(Origins origins) {
   if (origins & (kFromGateway | kFromContext | kThroughOther)) return Stage::gateway;
-  if (origins & kFromHost) return Stage::learn;   // told as what it is; no learner yet, so never compiled
   constexpr Origins hook = kFromAddress | kFromPort | kFromEndpoint | kFromScalar | kFromFile | kFromPath;
   if (origins & hook) return Stage::hook;
+  if (origins & kFromHost) return Stage::learn;
   if (origins & kFromFact) return Stage::publish;
   if (origins & kFromPrincipal) return Stage::bind;
   return Stage::compile;
@@ -93,7 +93,7 @@ class Stager {
   static std::string bound_reason(NodeId, const AttrBinding& binding) {
     if (binding.kind == AttrBinding::Kind::fact) return fmt::format("the fact `{}` is published", binding.name);
     const Observable* observable = find_observable(binding.name);
-    if (observable && observable->id == ObservableId::endpoint_host) return "host names are learned from DNS";
+    if (observable && observable->id == ObservableId::endpoint_host) return "host names are learned";
     return fmt::format("the hook observes `{}`", binding.name);
   }
 

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 3
+#define KERF_ABI_VERSION 4
 
 #define KERF_EVENT_KINDS 16      /* slots for events in a binding */
 
@@ -38,6 +38,7 @@ enum kerf_event_kind {
 #define KERF_EVENT_POLICIES 8    /* policies named in one event record; the counts are complete */
 #define KERF_MAX_BINDINGS 1024
 #define KERF_ADDRESS_DEPTH 18    /* address tables: at most 2^18 - 1 boundaries for each family */
+#define KERF_MAX_NAMED 4096      /* addresses with names, of all bindings of an object */
 #define KERF_MAX_TASKS 65536     /* tagged tasks; past it fork fails with EAGAIN */
 #define KERF_MAX_ANCHORS 1024    /* of all bindings of an object */
 #define KERF_ANCHOR_BYTES 1024   /* an anchor's path with a final 0 that is not counted in its length */
@@ -93,6 +94,9 @@ struct kerf_value {
  * (membarrier(MEMBARRIER_CMD_GLOBAL) waits for one), and only then lets the next update of this map begin. */
 struct kerf_binding {
 	__u64 generation;
+	__u64 revision;                       /* when it was made: boot time; of a named record, that of the binding's */
+	__u32 names;                          /* of a named record: which names these are, for the event; else 0 */
+	__u32 reserved;
 	__u32 mode;                           /* enum kerf_mode */
 	__u32 segment_count;                  /* 1 to KERF_SEGMENTS + 1 */
 	/* Environment of the object + 1 for an event; 0: no applicable action. The second for a resource that is itself
@@ -101,6 +105,16 @@ struct kerf_binding {
 	__u32 directory_env[KERF_EVENT_KINDS];
 	__u64 segment_until_ns[KERF_SEGMENTS + 1];
 	__u64 words[];
+};
+
+/* Addresses that names are known for. The map kerf_named (HASH, not preallocated, KERF_MAX_NAMED elements; only where a
+ * policy asks for names): struct kerf_name_key -> struct kerf_binding, in force instead of the binding's own record for
+ * this address while both have one generation and one revision. */
+struct kerf_name_key {
+	__u64 address_high;                   /* as struct kerf_net_event */
+	__u64 address_low;
+	__u32 v6;
+	__u32 binding;
 };
 
 /* The layout of one environment in a segment of a binding and in the object's tables.
@@ -127,7 +141,7 @@ struct kerf_net_event {
 	__u32 v6;                             /* 0 or 1 */
 	__u32 port;                           /* host order */
 	__u32 protocol;                       /* IPPROTO_* */
-	__u32 reserved;
+	__u32 names;                          /* of the record that decided; 0: no name was known */
 };
 
 /* A file or directory; its canonical path lies apart. */
@@ -147,6 +161,7 @@ struct kerf_seen {
 	__u32 uid;                            /* real, in the initial user namespace */
 	__u32 gid;
 	__u32 pid;                            /* thread group, in the initial pid namespace */
+	__u64 clock_ms;                       /* wall time since 1970, read once for an operation; 0 if no action binds it */
 	union {
 		struct kerf_net_event net;
 		struct kerf_file_event file;
@@ -211,6 +226,7 @@ struct kerf_state {
 	__u64 options;                        /* bits of enum kerf_option */
 	__u64 cgroup_levels;                  /* bit n: some bound cgroup is at depth n (root is 0) */
 	__u64 waived_guards;                  /* bits of enum kerf_guard */
+	__u64 tai_offset_ns;                  /* CLOCK_TAI less CLOCK_REALTIME, as the loader last found it */
 };
 
 /* Identity. A task's tag is set at fork, when it enters a bound cgroup, or by the task iterator at bind; first binding
@@ -287,9 +303,15 @@ struct kerf_selftest_path {
 	char path[KERF_PATH_BYTES];
 };
 
+/* What is done again: `repeat` times in all, so that a benchmark can take away what surrounds it. */
+enum kerf_selftest_part { KERF_SELFTEST_DECISION, KERF_SELFTEST_MATCHING, KERF_SELFTEST_DECIDING, KERF_SELFTEST_NOTHING };
+#define KERF_SELFTEST_REPEATS 256
+
 struct kerf_selftest_args {
 	__u32 count;
-	__u32 reserved;
+	__u32 repeat;                         /* 0: events are fetched and nothing is decided; at most KERF_SELFTEST_REPEATS */
+	__u32 part;                           /* enum kerf_selftest_part; of the first time it is always the whole decision */
+	__u32 trial;                          /* 1: nobody's hit */
 };
 
 #endif

@@ -35,6 +35,8 @@ struct Atom {
 
 // Notes the names and literals that it meets; literals that it makes are kept in `folded`.
 Atom read_atom(const Program& program, Names& names, std::vector<EntityUid>& mentioned, std::deque<Value>& folded);
+// When a store was built with the names: an atom of another attribute is general.
+Atom read_later_atom(const Program& program, const Names& names, std::vector<EntityUid>& mentioned, std::deque<Value>& folded);
 
 // Evaluates atoms of one environment for one request.
 class Asker {

@@ -7,7 +7,9 @@ namespace {
 
 class Follower {
  public:
-  Follower(const Program& program, Names& names, std::deque<Value>& folded) : program_(program), names_(names), folded_(folded) {}
+  // `added`: the same names, if they may grow.
+  Follower(const Program& program, const Names& names, Names* added, std::deque<Value>& folded)
+      : program_(program), names_(names), added_(added), folded_(folded) {}
 
   Atom follow() {
     for (const Instruction& instruction : program_.code) {
@@ -30,6 +32,11 @@ class Follower {
     if (stack_.size() != 1 || stack_[0].is_literal) return false;
     atom_ = {kind, stack_[0], {}, 0, nullptr};
     return done_ = true;
+  }
+
+  bool attribute(const std::string& name, std::uint32_t& number) {
+    number = added_ != nullptr ? added_->attribute(name) : names_.find_attribute(name);
+    return number != TextMap::kNone;
   }
 
   // `ip("10.0.0.0/8")` is a literal.
@@ -59,13 +66,10 @@ class Follower {
       case Code::get_attr: {
         if (stack_.empty() || stack_.back().is_literal || stack_.back().subject.length == Subject::kLongest) return false;
         Subject& subject = stack_.back().subject;
-        subject.attributes[subject.length++] = names_.attribute(program_.names[instruction.a]);
-        return true;
+        return attribute(program_.names[instruction.a], subject.attributes[subject.length++]);
       }
       case Code::has_attr:
-        if (!unary(Atom::Kind::has)) return false;
-        atom_.attribute = names_.attribute(program_.names[instruction.a]);
-        return true;
+        return unary(Atom::Kind::has) && attribute(program_.names[instruction.a], atom_.attribute);
       case Code::like:
         if (!unary(Atom::Kind::like)) return false;
         atom_.pattern = &program_.patterns[instruction.a];
@@ -103,29 +107,37 @@ class Follower {
   }
 
   const Program& program_;
-  Names& names_;
+  const Names& names_;
+  Names* added_;
   std::deque<Value>& folded_;
   std::vector<Operand> stack_;
   Atom atom_;
   bool done_ = false;
 };
 
-void note(const Value& value, Names& names, std::vector<EntityUid>& mentioned) {
-  if (const std::string* text = value.as_string()) names.text(*text);
+void note(const Value& value, Names* names, std::vector<EntityUid>& mentioned) {
+  if (const std::string* text = value.as_string(); text != nullptr && names != nullptr) names->text(*text);
   if (const EntityUid* uid = value.as_entity()) mentioned.push_back(*uid);
   if (const ValueSet* set = value.as_set()) {
     for (const Value& element : *set) note(element, names, mentioned);
   }
 }
 
+Atom read(const Program& program, const Names& names, Names* added, std::vector<EntityUid>& mentioned, std::deque<Value>& folded) {
+  Atom atom = Follower(program, names, added, folded).follow();
+  for (const Operand* operand : {&atom.left, &atom.right}) {
+    if (operand->is_literal) note(*operand->value, added, mentioned);
+  }
+  return atom;
+}
+
 }  // namespace
 
 Atom read_atom(const Program& program, Names& names, std::vector<EntityUid>& mentioned, std::deque<Value>& folded) {
-  Atom atom = Follower(program, names, folded).follow();
-  for (const Operand* operand : {&atom.left, &atom.right}) {
-    if (operand->is_literal) note(*operand->value, names, mentioned);
-  }
-  return atom;
+  return read(program, names, &names, mentioned, folded);
+}
+Atom read_later_atom(const Program& program, const Names& names, std::vector<EntityUid>& mentioned, std::deque<Value>& folded) {
+  return read(program, names, nullptr, mentioned, folded);
 }
 
 }  // namespace kerf::gateway

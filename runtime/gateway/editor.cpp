@@ -1,12 +1,9 @@
 // EntityChange -> the next engine. The edges between entities are kept here, in both directions, because only changes need
 // them; closures are made anew for what changed and its descendants, parents first.
-#include "runtime/gateway/editor.h"
-
 #include <algorithm>
-#include <map>
 #include <optional>
 
-#include "runtime/gateway/engine_state.h"
+#include "runtime/gateway/editor_state.h"
 
 namespace kerf::gateway {
 namespace {
@@ -14,82 +11,9 @@ namespace {
 // Nodes that later changes added, as a least, before the engine is built anew to be rid of dead ones.
 constexpr std::size_t kLeastAdded = 4096;
 
-// The edges to parents and back; an edge knows its place in its parent's list, so it goes in constant time.
-class Hierarchy {
- public:
-  void grow(std::size_t nodes) {
-    if (nodes > up_.size()) up_.resize(nodes), down_.resize(nodes);
-  }
-  std::vector<Node> parents(Node node) const {
-    std::vector<Node> list;
-    for (const Edge& edge : up_[node]) list.push_back(edge.parent);
-    return list;
-  }
-  const std::vector<Node>& children(Node node) const { return down_[node]; }
-  void set_parents(Node child, const std::vector<Node>& parents) {
-    while (!up_[child].empty()) drop_last(child);
-    for (Node parent : parents) {
-      up_[child].push_back({parent, static_cast<std::uint32_t>(down_[parent].size())});
-      down_[parent].push_back(child);
-    }
-  }
-
- private:
-  struct Edge {
-    Node parent;
-    std::uint32_t place;
-  };
-  void drop_last(Node child) {
-    const Edge edge = up_[child].back();
-    up_[child].pop_back();
-    std::vector<Node>& siblings = down_[edge.parent];
-    const Node moved = siblings.back();
-    siblings.pop_back();
-    if (edge.place == siblings.size()) return;
-    siblings[edge.place] = moved;
-    for (Edge& other : up_[moved]) {
-      if (other.parent == edge.parent) other.place = edge.place;
-    }
-  }
-  std::vector<std::vector<Edge>> up_;
-  std::vector<std::vector<Node>> down_;
-};
-
-// What comes of one entity.
-struct Fate {
-  bool stored = false;
-  std::shared_ptr<const Entity> fresh;   // null: its attributes and tags stay
-  std::vector<EntityUid> parents;
-};
-using Fates = std::map<EntityUid, Fate>;
-
 std::string shown(const EntityUid& uid) { return "`" + to_text(uid) + "`"; }
 
 }  // namespace
-
-struct Editor::State {
-  Engine engine;
-  Hierarchy hierarchy;
-  std::size_t pairs = 0;   // of entity and ancestor
-
-  explicit State(Engine first) : engine(std::move(first)) {}
-  const Store& store() const { return engine.state_->store; }
-  const Plans& plans() const { return *engine.state_->plans; }
-  bool is_action(const EntityUid& uid) const { return plans().table->state().action_entities.find(uid) != nullptr; }
-  std::vector<EntityUid> parents_of(Node node) const {
-    std::vector<EntityUid> list;
-    for (Node parent : hierarchy.parents(node)) list.push_back(store().uid(parent));
-    return list;
-  }
-
-  void learn_hierarchy();
-  Fate& fate(Fates& fates, const EntityUid& uid) const;
-  Status resolve(const EntityChange& change, Fates& fates) const;
-  Status apply(const Fates& fates);
-  // The nodes and their descendants, parents first. False if a cycle can be reached.
-  bool order(const std::vector<Node>& changed, std::vector<Node>& sorted) const;
-  std::vector<Node> closure(const Store& draft, Node node) const;
-};
 
 void Editor::State::learn_hierarchy() {
   hierarchy.grow(store().nodes());
@@ -257,10 +181,18 @@ Status Editor::change(const EntityChange& change) {
 }
 
 Status Editor::replace(Entities entities) {
-  Result<Editor> built = build(state_->plans().table, std::move(entities));
+  Result<Editor> built = build(state_->whole_table(), std::move(entities));
   if (!built.ok()) return built.error();
   *this = *std::move(built);
   return Unit{};
+}
+
+Status Editor::change(const PolicyChange& change) {
+  bool many = false;
+  if (Status status = state_->apply(change, many); !status.ok() || !many) return status;
+  Result<Entities> all = Entities::build(entities());
+  check(all.ok(), "the entities of an editor have no cycle");
+  return replace(*std::move(all));
 }
 
 std::vector<Entity> Editor::entities() const {

@@ -22,6 +22,12 @@ struct EntityChange {
 // may be missing; entities as in entities.json.
 Result<EntityChange> read_entity_change(std::string_view text);
 
+// Whole or not at all. To replace a policy, remove it and add it.
+struct PolicyChange {
+  std::vector<std::string> remove;      // ids
+  std::shared_ptr<const Table> add;     // compiled from these policies alone, with the same schema; null: none
+};
+
 class Editor {
  public:
   static Result<Editor> build(std::shared_ptr<const Table> table, Entities entities);
@@ -31,6 +37,10 @@ class Editor {
   // cycle, an action of the table is meant, or a bound of the engine is reached. O(k) for a change that reaches k
   // entities and their descendants; now and then as much as a build, when there are more dead nodes than others.
   Status change(const EntityChange& change);
+  // Fails, with the engine as it was, if a removed policy is not there, an added one is, or the schema is another. The cost
+  // is that of the change, not of the table; each time that many policies have come together, and when it is removed from
+  // a large part of them, as much as a build.
+  Status change(const PolicyChange& change);
   Status replace(Entities entities);               // all of them
   std::vector<Entity> entities() const;            // sorted by uid, without the table's actions
 

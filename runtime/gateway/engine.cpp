@@ -21,14 +21,17 @@ struct Sink {
   Answer* answer;                       // null: the decision alone
   std::vector<std::uint32_t>* satisfied;
   bool any = false;
+  const PolicyBits* removed = nullptr;  // rules that say nothing
+  std::uint32_t first = 0;              // added to policies
 
   bool stop() const { return any && answer == nullptr; }
   void satisfy(std::uint32_t policy) {
+    if (has(removed, policy)) return;
     any = true;
-    if (answer != nullptr) satisfied->push_back(policy);
+    if (answer != nullptr) satisfied->push_back(first + policy);
   }
   void fail(std::uint32_t policy, std::uint32_t atom) {
-    if (answer != nullptr) answer->errors.push_back({policy, atom});
+    if (answer != nullptr && !has(removed, policy)) answer->errors.push_back({first + policy, atom});
   }
 };
 
@@ -36,6 +39,7 @@ class Pass {
  public:
   Pass(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work)
       : store_(store), plan_(plan), source_(*plan.source), work_(work), asker_(store, names, work) {
+    if (work_.outcomes.size() < plan.atoms.size()) work_.outcomes.resize(plan.atoms.size());   // of policies that came later
     if (++work_.stamp >= 1u << 30) {
       std::fill(work_.outcomes.begin(), work_.outcomes.end(), 0);
       work_.stamp = 1;
@@ -364,9 +368,12 @@ std::uint32_t Engine::place(Workspace& work, std::size_t variable, const UidView
   Node& node = work.nodes[variable];
   node = store.find(uid.type, uid.id);
   if (node != kNoNode) {
-    work.uids[variable] = &store.uid(node);
-    return store.type(node);
+    const Store::Row& row = store.row(node);
+    work.rows[variable] = &row;
+    work.uids[variable] = row.uid;
+    return row.type;
   }
+  work.rows[variable] = &store.no_row();
   EntityUid& unknown = work.unknown[variable];
   unknown.type = uid.type;
   unknown.id = uid.id;
@@ -381,8 +388,13 @@ std::uint32_t Engine::place(Workspace& work, std::size_t variable, const UidView
 bool Engine::place(Workspace& work, const UidView (&uids)[3]) const {
   std::uint32_t types[3];
   for (std::size_t i = 0; i < 3; ++i) types[i] = place(work, i, uids[i]);
-  work.environment = state_->find(types[0], work.nodes[1], types[2]);
-  return work.environment != FlatMap::kNone;
+  enter(work, state_->find(types[0], work.nodes[1], types[2]));
+  return work.plan != nullptr;
+}
+
+void Engine::enter(Workspace& work, std::uint32_t environment) const {
+  work.environment = environment;
+  work.plan = environment == FlatMap::kNone ? nullptr : &state_->plans->environments[environment];
 }
 
 bool Engine::set(Query& query, const EntityUid& principal, const EntityUid& action, const EntityUid& resource,
@@ -398,16 +410,17 @@ bool Engine::set(Query& query, std::uint32_t principal, std::uint32_t action, st
   Workspace& work = *query.work_;
   const Store& store = state_->store;
   const Node nodes[] = {principal, action, resource};
-  work.environment = FlatMap::kNone;
+  enter(work, FlatMap::kNone);
   work.context = &context;
   begin(work);
   for (std::size_t i = 0; i < 3; ++i) {
     if (nodes[i] >= store.nodes()) return false;
     work.nodes[i] = nodes[i];
-    work.uids[i] = &store.uid(nodes[i]);
+    work.rows[i] = &store.row(nodes[i]);
+    work.uids[i] = work.rows[i]->uid;
   }
-  work.environment = state_->find(store.type(principal), action, store.type(resource));
-  return work.environment != FlatMap::kNone;
+  enter(work, state_->find(work.rows[0]->type, action, work.rows[2]->type));
+  return work.plan != nullptr;
 }
 
 std::vector<std::uint32_t> Engine::allowed(Query& query, const EntityUid& principal, const EntityUid& action,
@@ -420,7 +433,7 @@ std::vector<std::uint32_t> Engine::allowed(Query& query, const EntityUid& princi
   for (std::uint32_t i = 0; i < resources.size(); ++i) {
     begin(work);   // entities in the context may be equal to a resource that is not stored
     const std::uint32_t resource_type = place(work, 2, {resources[i].type, resources[i].id});
-    work.environment = state_->find(principal_type, work.nodes[1], resource_type);
+    enter(work, state_->find(principal_type, work.nodes[1], resource_type));
     if (allows(query)) allowed.push_back(i);
   }
   return allowed;
@@ -436,8 +449,16 @@ void Engine::begin(Workspace& work) const {
 
 bool Engine::allows(Query& query) const {
   Workspace& work = *query.work_;
-  if (work.environment == FlatMap::kNone) return false;
-  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
+  if (work.plan == nullptr) return false;
+  if (state_->has_changes()) return allows_changed(work);
+  const EnvironmentPlan& plan = *work.plan;
+  if (plan.straight != nullptr) return plan.straight->allows(state_->store, state_->plans->names, work);
+  return allows_by_groups(work);
+}
+
+bool Engine::allows_by_groups(Workspace& work) const {
+  const EnvironmentPlan& plan = *work.plan;
+  Pass pass(state_->store, state_->plans->names, plan, work);
   pass.find_groups();
   Sink forbids{nullptr, nullptr}, permits{nullptr, nullptr};
   pass.run(true, forbids);
@@ -446,18 +467,41 @@ bool Engine::allows(Query& query) const {
   return permits.any;
 }
 
+// Forbids of all layers, then permits.
+bool Engine::allows_changed(Workspace& work) const {
+  for (bool forbids : {true, false}) {
+    Sink sink{nullptr, nullptr};
+    state_->each_layer(work.environment, [&](const EnvironmentPlan& plan, const PolicyBits* removed, std::uint32_t) {
+      if (sink.any) return;
+      sink.removed = removed;
+      Pass pass(state_->store, state_->plans->names, plan, work);
+      pass.find_groups();
+      pass.run(forbids, sink);
+    });
+    if (sink.any) return !forbids;
+  }
+  return false;
+}
+
 void Engine::decide(Query& query, Answer& answer) const {
   Workspace& work = *query.work_;
   answer.allow = false;
   answer.determining.clear();
   answer.errors.clear();
   if (work.environment == FlatMap::kNone) return;
-  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
-  pass.find_groups();
+  if (work.plan->straight != nullptr && !state_->has_changes()) {
+    return work.plan->straight->decide(state_->store, state_->plans->names, work, answer);
+  }
   Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
   work.permits.clear();
-  pass.run(true, forbids);
-  pass.run(false, permits);
+  state_->each_layer(work.environment, [&](const EnvironmentPlan& layer, const PolicyBits* removed, std::uint32_t first) {
+    forbids.removed = permits.removed = removed;
+    forbids.first = permits.first = first;
+    Pass pass(state_->store, state_->plans->names, layer, work);
+    pass.find_groups();
+    pass.run(true, forbids);
+    pass.run(false, permits);
+  });
   if (!forbids.any) {
     answer.allow = permits.any;
     answer.determining.assign(work.permits.begin(), work.permits.end());
@@ -470,9 +514,17 @@ Trace Engine::trace(Query& query) const {
   Workspace& work = *query.work_;
   check(work.environment != FlatMap::kNone, "only a request of an environment has a trace");
   Trace trace{work.environment, {}};
-  Pass pass(state_->store, state_->plans->names, state_->plans->environments[work.environment], work);
-  pass.find_groups();
-  pass.trace(trace.policies);
+  state_->each_layer(work.environment, [&](const EnvironmentPlan& plan, const PolicyBits* removed, std::uint32_t first) {
+    std::vector<PolicyTrace> policies;
+    Pass pass(state_->store, state_->plans->names, plan, work);
+    pass.find_groups();
+    pass.trace(policies);
+    for (PolicyTrace& policy : policies) {
+      if (has(removed, policy.policy)) continue;
+      policy.policy += first;
+      trace.policies.push_back(std::move(policy));
+    }
+  });
   std::sort(trace.policies.begin(), trace.policies.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });
   for (PolicyTrace& policy : trace.policies) {
     for (PolicyTrace::Atom& atom : policy.atoms) {
@@ -486,7 +538,11 @@ EvalError Engine::explain(Query& query, const Answer::Failure& failure) const {
   const Workspace& work = *query.work_;
   check(work.environment != FlatMap::kNone, "only a decided request has failures");
   Evaluation evaluation({work.uids[0], work.uids[1], work.uids[2], &query.work_->whole_context()}, state_->store);
-  const EvalResult result = state_->plans->environments[work.environment].source->atoms[failure.atom].evaluate(evaluation);
+  const Environment* source = nullptr;   // of the last layer that begins before the policy
+  state_->each_layer(work.environment, [&](const EnvironmentPlan& plan, const PolicyBits*, std::uint32_t first) {
+    if (failure.policy >= first) source = plan.source;
+  });
+  const EvalResult result = source->atoms[failure.atom].evaluate(evaluation);
   return result.ok() ? type_error("bool", *result) : result.error();
 }
 

@@ -55,11 +55,12 @@ struct PolicyTrace {
   std::vector<Atom> atoms;       // each once
 };
 struct Trace {
-  std::uint32_t environment;     // of the table's
+  std::uint32_t environment;     // of the table's. Atoms of policies that an Editor added are numbered apart
   std::vector<PolicyTrace> policies;   // ascending by policy; others have scopes that do not hold
 };
 
-// A request, and the memory that deciding it needs: keep one for each thread and reuse it.
+// A request, and the memory that deciding it needs: keep one for each thread and reuse it. A request is decided by the engine
+// that set it.
 class Query {
  public:
   explicit Query(const Engine& engine);
@@ -77,6 +78,7 @@ class Query {
 
 class Engine {
  public:
+  struct State;   // engine_state.h
   static Result<Engine> build(std::shared_ptr<const Table> table, Entities entities);
 
   // Numbers of entities that are stored or that policies name; kUnknown for others. They hold for this engine only.
@@ -109,7 +111,9 @@ class Engine {
   // `{"environment":0,"policies":[{"policy":"policy0","effect":"permit","result":"true","atoms":[{"atom":3,"outcome":"false"}]}]}`
   void append_json(std::string& out, const Trace& trace) const;
 
-  const Table& table() const;
+  const Table& table() const;                        // that it was built with, without later changes of policies
+  const PolicyInfo& policy(std::uint32_t index) const;   // by the numbers of answers and traces
+  std::size_t policies() const;                      // that can decide
   std::size_t nodes() const;   // numbers of entities in use
   // Bytes by what they hold: "index", "entities".
   std::vector<std::pair<std::string, std::size_t>> memory() const;
@@ -117,12 +121,14 @@ class Engine {
  private:
   friend class Editor;
   friend class Query;
-  struct State;
   explicit Engine(std::shared_ptr<const State> state);
   struct UidView {
     std::string_view type, id;
   };
   void begin(Workspace& work) const;   // forgets the request before
+  void enter(Workspace& work, std::uint32_t environment) const;
+  bool allows_by_groups(Workspace& work) const;
+  bool allows_changed(Workspace& work) const;
   bool place(Workspace& work, const UidView (&uids)[3]) const;
   std::uint32_t place(Workspace& work, std::size_t variable, const UidView& uid) const;   // its type
   bool scan(Workspace& work, std::string_view text, std::size_t readable) const;

@@ -1,4 +1,7 @@
 // Table + entities -> Engine: names, then the store, then one plan for each environment.
+#include <algorithm>
+#include <bit>
+
 #include "runtime/gateway/engine_state.h"
 
 namespace kerf::gateway {
@@ -31,6 +34,37 @@ std::size_t gathered_words(const EnvironmentPlan& plan) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table> table, const Plans& plans, Store& draft) {
+  const Table::State &source = table->state(), &base = plans.table->state();
+  const Error other{"the added policies were compiled with another schema: the table's actions or environments are not the same"};
+  auto same = [](const Entity& a, const Entity& b) { return a.uid == b.uid && a.parents == b.parents; };
+  if (source.environments.size() != base.environments.size()) return other;
+  if (!std::equal(source.actions.begin(), source.actions.end(), base.actions.begin(), base.actions.end(), same)) return other;
+  auto later = std::make_shared<LaterPlans>();
+  later->table = std::move(table);
+  later->places.assign(base.environments.size(), LaterPlans::kNone);
+  for (const auto& [uid, number] : source.uids) draft.add_node(uid);
+  for (const Environment& environment : source.environments) {
+    const Node action = draft.find(environment.action.type, environment.action.id);
+    const std::uint64_t key = Engine::State::key(draft.find_type(environment.principal), action, draft.find_type(environment.resource));
+    const std::uint32_t place = action == kNoNode ? FlatMap::kNone : plans.index.find(key);
+    if (place == FlatMap::kNone) return other;
+    if (environment.groups.empty()) continue;
+    std::vector<EntityUid> mentioned;
+    std::vector<Atom> atoms;
+    for (const Expr& expr : environment.atoms) atoms.push_back(read_later_atom(expr.program(), plans.names, mentioned, later->folded));
+    for (const EntityUid& uid : mentioned) draft.add_node(uid);
+    for (Atom& atom : atoms) {
+      for (Operand* operand : {&atom.left, &atom.right}) {
+        if (operand->is_literal) operand->literal = draft.later_literal(*operand->value, later->memory);
+      }
+    }
+    later->places[place] = static_cast<std::uint32_t>(later->environments.size());
+    later->environments.push_back(plan_environment(source, environment, std::move(atoms), draft, false));
+  }
+  return std::shared_ptr<const LaterPlans>(std::move(later));
+}
 
 Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entities) {
   auto plans = std::make_shared<Plans>();
@@ -73,6 +107,22 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
 }
 
 const Table& Engine::table() const { return *state_->plans->table; }
+const PolicyInfo& Engine::policy(std::uint32_t index) const {
+  for (auto layer = state_->later.rbegin(); layer != state_->later.rend(); ++layer) {
+    if (index >= layer->first) return layer->plans->table->policies().at(index - layer->first);
+  }
+  return table().policies().at(index);
+}
+std::size_t Engine::policies() const {
+  auto count = [](const Table& table, const PolicyBits* removed) {
+    std::size_t dead = 0;
+    for (std::size_t w = 0; removed != nullptr && w < removed->size(); ++w) dead += static_cast<std::size_t>(std::popcount((*removed)[w]));
+    return table.policies().size() - dead;
+  };
+  std::size_t all = count(table(), state_->removed.get());
+  for (const Layer& layer : state_->later) all += count(*layer.plans->table, layer.removed.get());
+  return all;
+}
 std::size_t Engine::nodes() const { return state_->store.nodes(); }
 
 std::vector<std::pair<std::string, std::size_t>> Engine::memory() const {

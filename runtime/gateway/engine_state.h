@@ -2,6 +2,7 @@
 #pragma once
 #include "runtime/gateway/engine.h"
 #include "runtime/gateway/plan.h"
+#include "runtime/gateway/table_merge.h"
 
 namespace kerf::gateway {
 
@@ -15,9 +16,40 @@ struct Plans {
   std::size_t most_atoms = 0, most_gathered = 0;
 };
 
+// Policies that came later, planned on their own over the same names.
+struct LaterPlans {
+  std::shared_ptr<const Table> table;
+  std::deque<Value> folded;
+  CellMemory memory{64};
+  std::vector<EnvironmentPlan> environments;   // those that have policies
+  std::vector<std::uint32_t> places;           // of an environment of the engine's: its own, or kNone
+  static constexpr std::uint32_t kNone = 0xffffffffu;
+};
+// Fails if the table's environments or actions are others. Mentioned entities get nodes.
+Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table> table, const Plans& plans, Store& draft);
+
+struct Layer {
+  std::shared_ptr<const LaterPlans> plans;
+  std::shared_ptr<const PolicyBits> removed;   // null: none
+  std::uint32_t first = 0;                     // the engine's number of its first policy
+};
+
 struct Engine::State {
   std::shared_ptr<const Plans> plans;
   Store store;
+  std::shared_ptr<const PolicyBits> removed;   // of the first policies; null: none
+  std::vector<Layer> later;
+
+  bool has_changes() const { return removed != nullptr || !later.empty(); }
+  // visit(plan, removed, first) of each layer that has policies of the environment
+  template <class Visit>
+  void each_layer(std::uint32_t environment, Visit visit) const {
+    visit(plans->environments[environment], removed.get(), 0u);
+    for (const Layer& layer : later) {
+      const std::uint32_t place = layer.plans->places[environment];
+      if (place != LaterPlans::kNone) visit(layer.plans->environments[place], layer.removed.get(), layer.first);
+    }
+  }
 
   // Exact as long as types and nodes are below these, which build() sees to.
   static constexpr std::uint32_t kTypes = 1u << 20, kNodes = 1u << 24;

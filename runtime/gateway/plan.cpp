@@ -23,7 +23,7 @@ std::vector<Rule> rules_of(const Environment& environment, const Group& group) {
 }  // namespace
 
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
-                                 const Store& store) {
+                                 const Store& store, bool indexed) {
   EnvironmentPlan plan;
   plan.source = &environment;
   plan.atoms = std::move(atoms);
@@ -42,7 +42,7 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
   }
   for (auto& [forbids, permits] : plan.groups) {
     for (Block* block : {&forbids, &permits}) {
-      if (block->count < kIndexFrom) continue;
+      if (!indexed || block->count < kIndexFrom) continue;
       block->index = static_cast<std::uint32_t>(plan.indexes.size());
       plan.indexes.push_back(index_block(plan, std::span(plan.rules).subspan(block->first, block->count), block->first));
     }
@@ -50,13 +50,14 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
   // The table numbers its own scope uids; the store has a node for each.
   std::vector<Node> nodes(table.uids.size());
   for (const auto& [uid, number] : table.uids) nodes[number] = store.find(uid.type, uid.id);
-  plan.principal_in.assign(store.nodes() / 64 + 1, 0);
-  plan.resource_in.assign(store.nodes() / 64 + 1, 0);
+  plan.rules.shrink_to_fit();
+  plan.groups.shrink_to_fit();
   plan.by_scopes.reserve(environment.by_scopes.size());
   auto translate = [&](ScopeKey key, std::vector<std::uint64_t>& in) -> std::pair<std::uint32_t, unsigned> {
     if (key == kAnyScope) return {0, 0};
     const Node node = nodes[(key - 1) / 2];
     if (key % 2 == 1) return {equal_scope(node), 1};
+    if (in.size() <= node / 64) in.resize(node / 64 + 1);
     in[node / 64] |= std::uint64_t{1} << (node % 64);
     return {in_scope(node), 2};
   };
@@ -66,6 +67,7 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     plan.shapes[principal_kind] |= static_cast<std::uint8_t>(1u << resource_kind);
     plan.by_scopes.insert(pair_key(principal, resource), group);
   }
+  if (indexed) plan.straight = Straight::make(table, plan, nodes, store);
   return plan;
 }
 

@@ -6,7 +6,7 @@
 // literals (those that every row starts with) does not hold. That is exact unless an earlier literal errs; whether one
 // can is seen from the subjects that they read (`Watch`): if one fails, the policies that may meet it are evaluated.
 #pragma once
-#include "runtime/gateway/atom.h"
+#include "runtime/gateway/straight.h"
 
 namespace kerf::gateway {
 
@@ -81,12 +81,15 @@ struct EnvironmentPlan {
   // Kinds of resource scopes (bits: any, ==, in) that occur with each kind of principal scope.
   std::array<std::uint8_t, 3> shapes{};
   std::vector<std::uint64_t> principal_in, resource_in;   // bits of nodes in `in` scopes
+  std::unique_ptr<const Straight> straight;               // for small environments
 };
 
 inline constexpr std::uint32_t kIndexFrom = 24;   // rules of a block
 
 std::uint64_t value_key(const Cell& cell);        // of Bool, Long, String, entity
-EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms, const Store& store);
+// Without an index: for policies that came when the texts had their numbers, so that others have none.
+EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
+                                 const Store& store, bool indexed = true);
 BlockIndex index_block(const EnvironmentPlan& plan, std::span<const Rule> rules, std::uint32_t first);
 
 }  // namespace kerf::gateway

@@ -9,13 +9,17 @@
 
 namespace kerf::gateway {
 
+struct EnvironmentPlan;
+
 struct Workspace {
   // The request.
   Node nodes[3] = {kNoNode, kNoNode, kNoNode};   // principal, action, resource; not known ones get numbers past the store's
   EntityUid unknown[3];                          // their uids then
   const EntityUid* uids[3] = {nullptr, nullptr, nullptr};
   const ValueRecord* context = nullptr;          // null: the request is a text, and was not read as values yet
+  const Store::Row* rows[3] = {nullptr, nullptr, nullptr};   // theirs, of the engine that set the request
   std::uint32_t environment = 0xffffffffu;
+  const EnvironmentPlan* plan = nullptr;         // its plan; null: no environment fits
 
   // A request that came as text (request_json.cpp).
   struct Scanner;

@@ -109,7 +109,7 @@ Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std:
   if (scan(work, text, readable)) {
     if (work.environment != FlatMap::kNone) return Unit{};
   } else {
-    work.environment = FlatMap::kNone;
+    enter(work, FlatMap::kNone);
     Result<Request, RequestFault> read = read_request(text);
     if (!read) return read.error();
     work.request = *std::move(read);
@@ -121,16 +121,15 @@ Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std:
 }
 
 void Engine::append_json(std::string& out, Query& query, const Answer& answer) const {
-  const std::vector<PolicyInfo>& policies = state_->plans->table->policies();
   out += answer.allow ? R"({"decision":"allow","determining":[)" : R"({"decision":"deny","determining":[)";
   for (std::size_t i = 0; i < answer.determining.size(); ++i) {
     if (i != 0) out += ',';
-    append_quoted(out, policies[answer.determining[i]].id);
+    append_quoted(out, policy(answer.determining[i]).id);
   }
   out += R"(],"errors":[)";
   for (std::size_t i = 0; i < answer.errors.size(); ++i) {
     out += i != 0 ? R"(,{"policy":)" : R"({"policy":)";
-    append_quoted(out, policies[answer.errors[i].policy].id);
+    append_quoted(out, policy(answer.errors[i].policy).id);
     out += R"(,"message":)";
     append_quoted(out, explain(query, answer.errors[i]).message);
     out += '}';
@@ -139,19 +138,18 @@ void Engine::append_json(std::string& out, Query& query, const Answer& answer) c
 }
 
 void Engine::append_json(std::string& out, const Trace& trace) const {
-  const std::vector<PolicyInfo>& policies = state_->plans->table->policies();
   constexpr const char* kOutcomes[] = {"false", "true", "error"};
   out += "{\"environment\":" + std::to_string(trace.environment) + ",\"policies\":[";
-  for (const PolicyTrace& policy : trace.policies) {
-    if (&policy != trace.policies.data()) out += ',';
-    const PolicyInfo& info = policies[policy.policy];
+  for (const PolicyTrace& traced : trace.policies) {
+    if (&traced != trace.policies.data()) out += ',';
+    const PolicyInfo& info = policy(traced.policy);
     out += "{\"policy\":";
     append_quoted(out, info.id);
     out += info.forbid ? ",\"effect\":\"forbid\",\"result\":\"" : ",\"effect\":\"permit\",\"result\":\"";
-    out += kOutcomes[static_cast<std::size_t>(policy.result)];
+    out += kOutcomes[static_cast<std::size_t>(traced.result)];
     out += "\",\"atoms\":[";
-    for (const PolicyTrace::Atom& atom : policy.atoms) {
-      if (&atom != policy.atoms.data()) out += ',';
+    for (const PolicyTrace::Atom& atom : traced.atoms) {
+      if (&atom != traced.atoms.data()) out += ',';
       out += "{\"atom\":" + std::to_string(atom.atom) + ",\"outcome\":\"" + kOutcomes[static_cast<std::size_t>(atom.outcome)] + '"';
       if (atom.outcome == Outcome::error) {
         out += ",\"message\":";

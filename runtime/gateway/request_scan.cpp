@@ -126,6 +126,7 @@ class Scan {
   const Store& store_;
   const Names& names_;
   Workspace& work_;
+  Workspace::Entry unread_;   // of attributes that no policy names
 };
 
 // Strings are closed and free of control characters: the parser's first stage has seen to that.
@@ -187,7 +188,7 @@ bool Scan::context(od::object object) {
     if (!key(field, name) || field.value().get(value) || name.starts_with("__")) return false;
     const std::uint32_t known = names_.find_attribute(name);
     if (known == TextMap::kNone) {
-      if (!others.add(name) || !any(value, 0)) return false;
+      if (!others.add(name) || !attribute(value, unread_)) return false;
       continue;
     }
     Workspace::Entry& entry = work_.entries[known];

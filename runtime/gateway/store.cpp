@@ -18,6 +18,8 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   base_->names = &names;
   base_->entities = std::move(entities);
   base_->mentioned = mentioned;
+  base_->no_shape.assign(names.attributes() + 1, 0);
+  base_->no_row.object = {nullptr, base_->no_shape.data()};
   for (std::string_view type : types) base_->types.add(type);
   const std::vector<Entity>& all = base_->entities.all();
   std::size_t known = all.size() + mentioned.size();
@@ -27,9 +29,7 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   base_->uids.slots.assign(slots, {});
   for (const Entity& entity : all) first_node(entity.uid);
   const std::size_t stored = nodes_;
-  for (const Entity& entity : all) {
-    for (const EntityUid& parent : entity.parents) first_node(parent);
-  }
+  number_columns();
   for (const EntityUid& uid : base_->mentioned) first_node(uid);
   for (std::size_t i = 0; i < stored; ++i) {
     const Object object = encode(all[i].attrs, base_->memory, true);
@@ -47,6 +47,8 @@ Node Store::append(const EntityUid& uid, std::uint32_t type) {
   Row& row = write(node);
   row.uid = &uid;
   row.type = type;
+  row.object = no_object();
+  row.bits = no_bits();
   return node;
 }
 
@@ -131,13 +133,23 @@ void Store::encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool
     }
   }
   std::sort(members.begin(), members.end());
-  cell.members = memory.members.add(members);
   cell.data = static_cast<std::uint32_t>(members.size());
+  if (cell.text == kNodes) {
+    members.push_back(0);
+    for (std::uint32_t m = 0; m < cell.data; ++m) {
+      if (const std::uint32_t column = column_of(members[m]); column != 0) members.push_back(column);
+    }
+    members[cell.data] = static_cast<std::uint32_t>(members.size()) - cell.data - 1;
+  }
+  cell.members = memory.members.add(members);
 }
 
 Cell Store::encode(const Value& value, CellMemory& memory, bool first) {
   Cell cell = view(value);
-  if (const EntityUid* uid = value.as_entity()) cell.data = node_of(*uid, first);
+  if (const EntityUid* uid = value.as_entity()) {
+    cell.data = node_of(*uid, first);
+    cell.number = column_of(cell.data);
+  }
   if (const ValueSet* set = value.as_set()) encode_set(*set, cell, memory, first);
   if (const ValueRecord* record = value.as_record()) {
     const Object object = encode(*record, memory, first);
@@ -179,51 +191,88 @@ Cell Store::literal(const Value& value) {
   return value.kind() == ValueKind::record ? view(value) : encode(value, base_->memory, true);
 }
 
+// Of the nodes that are a parent of some entity, in order: an ancestor is one.
+void Store::number_columns() {
+  std::vector<bool> is_parent(nodes_);
+  for (const Entity& entity : base_->entities.all()) {
+    for (const EntityUid& uid : entity.parents) {
+      const Node parent = first_node(uid);
+      if (parent >= is_parent.size()) is_parent.resize(parent + 1);
+      is_parent[parent] = true;
+    }
+  }
+  std::uint32_t columns = 0;
+  base_->column.assign(nodes_, 0);
+  for (Node node = 0; node < is_parent.size(); ++node) {
+    if (is_parent[node]) base_->column[node] = ++columns;
+  }
+  base_->row_words = columns / 64 + 1;
+}
+
 Status Store::build_ancestors(std::size_t stored) {
   std::vector<std::size_t> begin{0};
-  std::vector<bool> is_ancestor(nodes_);
   std::vector<Node>& all = base_->ancestors;
   for (std::size_t i = 0; i < stored; ++i) {
     for (const EntityUid& uid : base_->entities.ancestors(this->uid(static_cast<Node>(i)))) all.push_back(find(uid.type, uid.id));
     std::sort(all.begin() + static_cast<std::ptrdiff_t>(begin.back()), all.end());
-    for (std::size_t a = begin.back(); a < all.size(); ++a) is_ancestor[all[a]] = true;
     begin.push_back(all.size());
     if (all.size() > kMaxAncestorPairs) {
       return Error{"the hierarchy has more than " + std::to_string(kMaxAncestorPairs) + " pairs of entity and ancestor"};
     }
   }
-  std::uint32_t columns = 0;
-  base_->column.assign(nodes_, kNoData);
-  for (Node node = 0; node < nodes_; ++node) {
-    if (is_ancestor[node]) base_->column[node] = columns++;
-  }
-  base_->row_words = (columns + 63) / 64;
-  const bool bits = base_->row_words * 8 * stored <= kMatrixBytes;
-  if (bits) base_->matrix.assign(base_->row_words * stored, 0);
+  const bool bits = base_->row_words * 8 * (stored + 1) <= kMatrixBytes;
+  if (bits) base_->matrix.assign(base_->row_words * (stored + 1), 0);
+  for (Node node = 0; node < nodes_; ++node) write(node).bits = column_of(node) == 0 ? no_bits() : nullptr;
   for (Node node = 0; node < stored; ++node) {
     Row& row = write(node);
     row.ancestors = all.data() + begin[node];
     row.ancestor_count = static_cast<std::uint32_t>(begin[node + 1] - begin[node]);
-    if (!bits) continue;
-    std::uint64_t* own = base_->matrix.data() + node * base_->row_words;
-    for (Node ancestor : ancestors(node)) own[base_->column[ancestor] / 64] |= std::uint64_t{1} << (base_->column[ancestor] % 64);
+    if (!bits || (row.ancestor_count == 0 && column_of(node) == 0)) continue;
+    std::uint64_t* own = base_->matrix.data() + (node + 1) * base_->row_words;
+    set_bits(node, ancestors(node), own);
     row.bits = own;
   }
   return Unit{};
 }
 
-bool Store::is_in(Node descendant, Node ancestor) const {
-  if (descendant == ancestor) return descendant != kNoNode;
-  if (descendant >= nodes_ || ancestor >= nodes_) return false;
-  const Row& of = row(descendant);
-  if (of.ancestor_count == 0) return false;
-  if (of.bits != nullptr && ancestor < base_->nodes && base_->column[ancestor] != kNoData) {
-    const std::uint32_t column = base_->column[ancestor];
-    return of.bits[column / 64] >> (column % 64) & 1;
-  }
+void Store::set_bits(Node node, std::span<const Node> ancestors, std::uint64_t* bits) const {
+  auto set = [&](std::uint32_t column) { bits[column / 64] |= std::uint64_t{1} << (column % 64); };
+  for (Node ancestor : ancestors) set(column_of(ancestor));
+  if (column_of(node) != 0) set(column_of(node));
+}
+
+bool Store::is_listed(const Row& of, Node ancestor) {
   const std::span<const Node> all{of.ancestors, of.ancestor_count};
   if (all.size() <= kFewAncestors) return std::find(all.begin(), all.end(), ancestor) != all.end();
   return std::binary_search(all.begin(), all.end(), ancestor);
+}
+
+bool Store::is_in(Node descendant, Node ancestor) const {
+  if (descendant == ancestor) return descendant != kNoNode;
+  if (descendant >= nodes_ || ancestor >= nodes_) return false;
+  return is_in(row(descendant), descendant, ancestor, column_of(ancestor));
+}
+
+bool Store::is_in_members(const Row& of, Node descendant, const Cell& set) {
+  bool holds = false;
+  const std::span<const Node> members = set.all_members();
+  if (members.size() > 64) holds = std::binary_search(members.begin(), members.end(), descendant);
+  else for (Node member : members) holds |= member == descendant;
+  if (of.bits == nullptr) {
+    return holds || std::any_of(members.begin(), members.end(), [&](Node member) { return is_listed(of, member); });
+  }
+  const std::uint32_t* columns = set.members + members.size();
+  for (std::uint32_t i = 1; i <= columns[0]; ++i) holds |= of.bits[columns[i] / 64] >> (columns[i] % 64) & 1;
+  return holds;
+}
+
+bool Store::has_member(const Cell& set, Node node, const EntityUid& uid) {
+  if (set.data == kNoData) {
+    const ValueSet& values = *set.value->as_set();
+    return std::any_of(values.begin(), values.end(), [&](const Value& v) { return v.as_entity() != nullptr && *v.as_entity() == uid; });
+  }
+  const std::span<const Node> members = set.all_members();
+  return set.text == kNodes && std::binary_search(members.begin(), members.end(), node);
 }
 
 const Entity* Store::find(const EntityUid& uid) const {

@@ -39,10 +39,11 @@ struct Object {
 struct Cell {
   const Value* value = nullptr;   // none for a variable's entity, and for much of a request's text
   union {
-    std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration
+    std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration; of a stored entity its column, 0 if none
     const char* bytes;            // String
     const Object* object;         // Record whose data is known
-    const std::uint32_t* members; // Set whose data is known: nodes or numbers of texts, sorted
+    const std::uint32_t* members; // Set whose data is known: nodes or numbers of texts, sorted. Behind nodes the count of
+                                  // those that have a column, and these columns
   };
   std::uint32_t text = 0;         // String: 1 + number of the equal text in the table, 0 if none. Set: kNodes, …
   // String: its length. Entity: its Node. Set: count of members. Record: 0. Else, or not known: kNoData
@@ -106,6 +107,8 @@ struct CellMemory {
 
 class Store final : public EntitySource {
  public:
+  static constexpr std::size_t kRows = 512, kShards = 64;   // of a block; of the table of later nodes
+
   // `mentioned`: entities of the table, which get nodes although they may not be stored. `types` must stay: numbered
   // first, whether or not an entity has them.
   Status build(const Names& names, Entities entities, const std::vector<EntityUid>& mentioned,
@@ -127,6 +130,32 @@ class Store final : public EntitySource {
   }
   const Cell* attribute(Node node, std::uint32_t name) const { return attribute(row(node).object, name); }
   bool is_in(Node descendant, Node ancestor) const;   // reflexive
+
+  // Of the row of the descendant; `column` is that of the ancestor's cell.
+  // One cache line.
+  struct alignas(64) Row {
+    const EntityUid* uid = nullptr;
+    const Entity* entity = nullptr;
+    Object object;
+    const Node* ancestors = nullptr;
+    // By the base's columns, the entity's own included, if all ancestors have a column; null: only the list says.
+    const std::uint64_t* bits = nullptr;
+    std::uint32_t ancestor_count = 0, type = 0;
+  };
+  const Row& row(Node node) const { return blocks_[node / kRows]->rows[node % kRows]; }
+  static bool is_in(const Row& of, Node descendant, Node ancestor, std::uint32_t column) {
+    if (of.bits != nullptr) return (of.bits[column / 64] >> (column % 64) & 1) | (descendant == ancestor);
+    return descendant == ancestor || is_listed(of, ancestor);
+  }
+  static bool is_in_members(const Row& of, Node descendant, const Cell& set);   // of nodes
+  static bool has_member(const Cell& set, Node node, const EntityUid& uid);
+  const Row& no_row() const { return base_->no_row; }            // of an entity that is not known
+  const Object& no_object() const { return base_->no_row.object; }   // with a shape, without attributes
+  Cell entity_cell(Node node) const {
+    Cell cell{nullptr, {0}, 0, node, ValueKind::entity};
+    cell.number = column_of(node);
+    return cell;
+  }
   std::span<const Node> ancestors(Node node) const {  // proper, sorted; none for nodes that are not stored
     return {row(node).ancestors, row(node).ancestor_count};
   }
@@ -134,6 +163,9 @@ class Store final : public EntitySource {
   Cell view(const Value& value) const;
   Cell view(std::string_view text) const;
   Cell literal(const Value& value);   // with members; for literals of the table, which must stay
+  Cell later_literal(const Value& value, CellMemory& memory) {   // of a copy, for literals of later policies
+    return value.kind() == ValueKind::record ? view(value) : encode(value, memory, false);
+  }
   std::size_t bytes() const;
 
   // As a source for the general evaluator.
@@ -150,15 +182,6 @@ class Store final : public EntitySource {
   std::size_t first_nodes() const { return base_->nodes; }
 
  private:
-  static constexpr std::size_t kRows = 512, kShards = 64;   // of a block; of the table of later nodes
-  struct Row {
-    const EntityUid* uid = nullptr;
-    const Entity* entity = nullptr;
-    Object object;
-    const Node* ancestors = nullptr;
-    const std::uint64_t* bits = nullptr;   // of the base's columns; null: only the list says
-    std::uint32_t ancestor_count = 0, type = 0;
-  };
   struct Block {
     std::array<Row, kRows> rows;
     // What the rows of later edits point to: uid, attributes and ancestors of a row. Empty while there is none.
@@ -181,13 +204,19 @@ class Store final : public EntitySource {
     CellMemory memory{4096};
     std::unordered_map<std::string, std::vector<std::uint16_t>> shapes;
     std::vector<Node> ancestors;
-    std::vector<std::uint32_t> column;   // of the bit matrix, for nodes that are an ancestor of some other
-    std::vector<std::uint64_t> matrix;
+    std::vector<std::uint32_t> column;   // of the bit matrix, for nodes that are an ancestor of some other; from 1
+    std::vector<std::uint64_t> matrix;   // the first row is that of nodes without ancestors and column
     std::size_t row_words = 0, nodes = 0;
+    std::vector<std::uint16_t> no_shape;
+    Row no_row;
   };
   enum class Owner : std::uint8_t { uid, attributes, ancestors };
 
-  const Row& row(Node node) const { return blocks_[node / kRows]->rows[node % kRows]; }
+  std::uint32_t column_of(Node node) const { return node < base_->column.size() ? base_->column[node] : 0; }
+  const std::uint64_t* no_bits() const { return base_->matrix.empty() ? nullptr : base_->matrix.data(); }
+  static bool is_listed(const Row& of, Node ancestor);
+  void number_columns();
+  void set_bits(Node node, std::span<const Node> ancestors, std::uint64_t* bits) const;
   Row& write(Node node);
   void own(Node node, Owner what, std::shared_ptr<const void> owner);
   Node append(const EntityUid& uid, std::uint32_t type);

@@ -64,27 +64,25 @@ void Store::put(Node node, std::shared_ptr<const Entity> entity) {
 void Store::remove(Node node) {
   Row& row = write(node);
   row.entity = nullptr;
-  row.object = {};
+  row.object = no_object();
   own(node, Owner::attributes, nullptr);
 }
 
 void Store::set_ancestors(Node node, std::vector<Node> list) {
   auto ancestors = std::make_shared<Ancestors>();
   ancestors->list = std::move(list);
-  if (!base_->matrix.empty() && !ancestors->list.empty()) {
+  const bool bits = !base_->matrix.empty() && std::all_of(ancestors->list.begin(), ancestors->list.end(), [&](Node a) { return column_of(a) != 0; });
+  if (bits && (!ancestors->list.empty() || column_of(node) != 0)) {
     ancestors->bits.assign(base_->row_words, 0);
-    for (Node ancestor : ancestors->list) {
-      if (ancestor >= base_->nodes || base_->column[ancestor] == kNoData) continue;
-      ancestors->bits[base_->column[ancestor] / 64] |= std::uint64_t{1} << (base_->column[ancestor] % 64);
-    }
+    set_bits(node, ancestors->list, ancestors->bits.data());
   }
   Row& row = write(node);
   row.ancestors = ancestors->list.data();
   row.ancestor_count = static_cast<std::uint32_t>(ancestors->list.size());
-  row.bits = ancestors->bits.empty() ? nullptr : ancestors->bits.data();
-  const bool any = row.ancestor_count != 0;
+  row.bits = !bits ? nullptr : ancestors->bits.empty() ? no_bits() : ancestors->bits.data();
+  const bool any = row.ancestor_count != 0 || !ancestors->bits.empty();
   own(node, Owner::ancestors, any ? std::shared_ptr<const void>(std::move(ancestors)) : nullptr);
-  if (!any) row.ancestors = nullptr;
+  if (row.ancestor_count == 0) row.ancestors = nullptr;
 }
 
 }  // namespace kerf::gateway

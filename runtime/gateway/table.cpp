@@ -240,6 +240,13 @@ Status read_environments(const Node& json, Table::State& table) {
     Environment& environment = table.environments.emplace_back();
     Status status = EnvironmentReader<Node>(table).read(element, environment);
     if (!status.ok()) return status;
+    environment.atoms.shrink_to_fit();
+    environment.rows.shrink_to_fit();
+    environment.requirements.shrink_to_fit();
+    environment.formulas.shrink_to_fit();
+    environment.steps.shrink_to_fit();
+    environment.groups.shrink_to_fit();
+    for (auto& [principal, resources] : environment.by_principal) resources.shrink_to_fit();
     EnvironmentKey key{environment.principal, environment.action.type, environment.action.id, environment.resource};
     if (!table.index.emplace(key, &environment).second) {
       return Error{"another environment has the same principal, action and resource"};

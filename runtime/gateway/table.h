@@ -50,9 +50,9 @@ class Table {
 
   struct State;   // table_state.h
   const State& state() const { return *state_; }
+  explicit Table(std::unique_ptr<State> state);   // one that is right
 
  private:
-  explicit Table(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

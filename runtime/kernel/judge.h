@@ -30,10 +30,21 @@ static __always_inline __u32 mapping(void)
 	return resolved(KERF_EVENT_LIB_LOAD, KERF_EVENT_FILE_EXEC);
 }
 
+/* No helper tells wall time. CLOCK_TAI runs beside it, at a distance that time daemons set and leap seconds change. */
+static __always_inline __u64 clock_now(void)
+{
+	const __u32 zero = 0;
+	const struct kerf_state *state = kerf_reads_clock ? bpf_map_lookup_elem(&kerf_state, &zero) : 0;
+
+	return state ? (bpf_ktime_get_tai_ns() - state->tai_offset_ns) / 1000000 : 0;
+}
+
+/* What every event of an operation shares. */
 static __always_inline void fill_task(struct kerf_seen *seen)
 {
 	__u64 uid_gid = bpf_get_current_uid_gid();
 
+	seen->clock_ms = clock_now();
 	seen->uid = (__u32)uid_gid;
 	seen->gid = uid_gid >> 32;
 	seen->pid = bpf_get_current_pid_tgid() >> 32;

@@ -12,6 +12,7 @@
 #include "runtime/loader/files.h"
 #include "runtime/loader/identity.h"
 #include "runtime/loader/instance.h"
+#include "runtime/loader/names.h"
 #include "runtime/loader/paths.h"
 #include "runtime/loader/probe.h"
 #include "runtime/loader/process.h"
@@ -221,6 +222,7 @@ LoaderResult<Unit> unbind_cgroup(const Host& host, State& state, std::uint32_t i
   if (auto done = detach_cgroup(pins, id); !done) return done;
   if (auto done = set_cgroup_slot(*maps, binding->cgroup_id, 0); !done) return done;
   if (auto done = remove_record(*maps, id); !done) return done;
+  if (auto done = set_named(*maps, id, {}); !done) return done;
   if (auto done = remove_anchors(*maps, id); !done) return done;
   std::erase_if(state.bindings, [&](const BoundState& b) { return b.id == id; });
   if (auto done = set_cgroup_levels(*maps, cgroup_levels(host, state.bindings)); !done) return done;
@@ -285,6 +287,7 @@ LoaderResult<BindReport> refresh(const std::string& binding, bool allow_noncanon
   std::string pins = pin_directory(*host, choice->name, held->state.generation);
   auto maps = open_pinned(pins);
   if (!maps) return maps.error();
+  if (auto done = renew_clock(*maps); !done) return done.error();
   BindInput input;
   input.cgroup = row.cgroup;
   input.view = default_view(row.cgroup);

@@ -1,15 +1,20 @@
-// What can be done to loaded bundles from outside: look, publish facts, collect the dead. The one decision: the state
+// What can be done to loaded bundles from outside: look, publish facts, learn names, collect the dead. The one decision: the state
 // file is written before the kernel's record, and put back if the kernel refuses; the next change starts from what it says.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "ir/values/extension.h"
+#include "ir/values/host_name.h"
 #include "runtime/loader/cgroup.h"
 #include "runtime/loader/event_json.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
+#include "runtime/loader/identity.h"
 #include "runtime/loader/instance.h"
+#include "runtime/loader/names.h"
 #include "runtime/loader/record.h"
 
 namespace kerf::loader {
@@ -19,7 +24,8 @@ void drop_expired(Facts& facts, std::uint64_t now_ns) {
   std::erase_if(facts, [&](const auto& entry) { return entry.second.until_ns <= now_ns; });
 }
 
-// One change of a binding's record: under the lock, from the bundle that is in force.
+// One change of what is known of a binding, its facts, names or mode: under the lock, from the bundle that is in force. The
+// records for named addresses are made anew with the binding's own.
 template <class Change>
 LoaderResult<Unit> change_binding(const std::string& wanted, Change change) {
   if (auto done = check_privileges(); !done) return done;
@@ -32,23 +38,73 @@ LoaderResult<Unit> change_binding(const std::string& wanted, Change change) {
   State before = held->state;
   auto binding = pick(held->state, *choice);
   if (!binding) return binding.error();
-  auto principal = find_principal(held->bundle, (*binding)->principal);
+  BoundState& row = **binding;
+  auto principal = find_principal(held->bundle, row.principal);
   if (!principal) return principal.error();
-  std::uint64_t now_ns = boot_time_ns();
-  drop_expired((*binding)->facts, now_ns);
-  if (auto done = change(held->bundle.manifest, **binding, now_ns); !done) return done;
-  auto mode = read_mode((*binding)->mode);
+  const std::uint64_t now_ns = boot_time_ns();
+  drop_expired(row.facts, now_ns);
+  drop_expired(row.names, now_ns);
+  if (auto done = change(held->bundle, held->state, row, now_ns); !done) return done;
+  auto mode = read_mode(row.mode);
   if (!mode) return mode.error();
-  auto record = build_record(held->bundle, {*principal, (*binding)->facts, before.generation, *mode, now_ns});
+  const RecordInput input{*principal, row.facts, before.generation, *mode, now_ns};
+  auto record = build_record(held->bundle, input);
   if (!record) return record.error();
+  auto named = build_named(held->bundle, input, row.id, row.names);
+  if (!named) return named.error();
   auto maps = open_pinned(pin_directory(*host, choice->name, before.generation));
   if (!maps) return maps.error();
+  if (auto done = renew_clock(*maps); !done) return done;
   if (auto done = write_state(*host, held->state); !done) return done;
-  auto done = set_record(*maps, (*binding)->id, *record, RecordChange::replace);
+  auto done = set_record(*maps, row.id, *record, RecordChange::replace);
   if (!done) {
-    if (auto restored = write_state(*host, before); !restored) return restored;
+    auto restored = write_state(*host, before);
+    return restored ? done : restored;
   }
-  return done;
+  return set_named(*maps, row.id, *named);
+}
+
+std::uint64_t deadline(std::uint64_t now_ns, std::uint64_t ttl_ms) {
+  constexpr std::uint64_t kNsPerMs = 1'000'000;
+  bool forever = ttl_ms == 0 || ttl_ms > (kNoDeadline - now_ns) / kNsPerMs - 1;
+  return forever ? kNoDeadline : now_ns + ttl_ms * kNsPerMs;
+}
+
+LoaderResult<std::string> host_name(const State& state, const std::string& text) {
+  if (auto name = suggest_host(text)) return *name;
+  return fail(Code::K7607, state.name, fmt::format("learns names of hosts, and `{}` is none", escape_bytes(text)));
+}
+
+LoaderResult<std::vector<IpAddr>> addresses_of(const State& state, const std::vector<std::string>& texts) {
+  std::vector<IpAddr> addresses;
+  for (const std::string& text : texts) {
+    auto address = parse_address(text);
+    if (!address) return fail(Code::K7607, state.name, fmt::format("learns names of single addresses, and `{}` is none", escape_bytes(text)));
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+// 0 stands for none.
+std::uint32_t next_id(State& state) {
+  if (state.next_names == 0) ++state.next_names;
+  return state.next_names++;
+}
+
+std::size_t count_names(const State& state) {
+  std::size_t count = 0;
+  for (const BoundState& binding : state.bindings) count += binding.names.size();
+  return count;
+}
+
+std::map<std::string, std::string> names_in_force(Names names) {
+  drop_expired(names, boot_time_ns());
+  std::map<std::string, std::string> texts;
+  for (const auto& [address, named] : names) {
+    std::string& text = texts[address];
+    for (const auto& [host, until_ns] : named.hosts) text += (text.empty() ? "" : " ") + host;
+  }
+  return texts;
 }
 
 std::map<std::string, std::string> facts_in_force(Facts facts) {
@@ -115,6 +171,7 @@ std::vector<BindingStatus> status_of(const Host& host, const std::string& name) 
     row.alive = cgroup_populated(binding.cgroup);
     row.anchors = binding.anchors;
     row.facts = facts_in_force(binding.facts);
+    row.names = names_in_force(binding.names);
     rows.push_back(std::move(row));
   }
   if (rows.empty()) rows.push_back(std::move(common));
@@ -190,27 +247,63 @@ LoaderResult<std::vector<BindingStatus>> status() {
 }
 
 LoaderResult<Unit> set_fact(const std::string& binding, const std::string& name, const std::string& value, std::uint64_t ttl_ms) {
-  return change_binding(binding, [&](const Manifest& manifest, BoundState& bound, std::uint64_t now_ns) -> LoaderResult<Unit> {
-    auto parsed = parse_fact(manifest, name, value);
+  return change_binding(binding, [&](const LoadedBundle& bundle, State&, BoundState& row, std::uint64_t now_ns) -> LoaderResult<Unit> {
+    auto parsed = parse_fact(bundle.manifest, name, value);
     if (!parsed) return parsed.error();
-    constexpr std::uint64_t kNsPerMs = 1'000'000;
-    bool forever = ttl_ms == 0 || ttl_ms > (kNoDeadline - now_ns) / kNsPerMs - 1;
-    bound.facts.insert_or_assign(name, Fact{std::move(*parsed), forever ? kNoDeadline : now_ns + ttl_ms * kNsPerMs});
+    row.facts.insert_or_assign(name, Fact{std::move(*parsed), deadline(now_ns, ttl_ms)});
     return Unit{};
   });
 }
 
 LoaderResult<Unit> clear_fact(const std::string& binding, const std::string& name) {
-  return change_binding(binding, [&](const Manifest& manifest, BoundState& bound, std::uint64_t) -> LoaderResult<Unit> {
-    if (auto known = check_fact_name(manifest, name); !known) return known;
-    bound.facts.erase(name);
+  return change_binding(binding, [&](const LoadedBundle& bundle, State&, BoundState& row, std::uint64_t) -> LoaderResult<Unit> {
+    if (auto known = check_fact_name(bundle.manifest, name); !known) return known;
+    row.facts.erase(name);
+    return Unit{};
+  });
+}
+
+LoaderResult<Unit> learn(const std::string& binding, const std::string& name, const std::vector<std::string>& addresses, std::uint64_t ttl_ms) {
+  return change_binding(binding, [&](const LoadedBundle& bundle, State& state, BoundState& row, std::uint64_t now_ns) -> LoaderResult<Unit> {
+    auto host = host_name(state, name);
+    if (!host) return host.error();
+    auto meant = addresses_of(state, addresses);
+    if (!meant) return meant.error();
+    for (const IpAddr& address : *meant) {
+      if (std::string why = why_protected(bundle, address); !why.empty()) {
+        return with_help(fail(Code::K7607, state.name, fmt::format("takes no name for {}, which {}", to_text(address), why)),
+                         "store an endpoint with this address among the entities, if names may lead there");
+      }
+      NamedAddress& named = row.names[to_text(address)];
+      named.hosts.insert_or_assign(*host, deadline(now_ns, ttl_ms));
+      named.id = next_id(state);
+    }
+    const std::size_t count = count_names(state);
+    if (count > KERF_MAX_NAMED) return fail(Code::K7607, state.name, fmt::format("knows names for {} addresses, and {} are all there can be", count, KERF_MAX_NAMED));
+    return Unit{};
+  });
+}
+
+LoaderResult<Unit> forget(const std::string& binding, const std::string& name, const std::vector<std::string>& addresses) {
+  return change_binding(binding, [&](const LoadedBundle&, State& state, BoundState& row, std::uint64_t now_ns) -> LoaderResult<Unit> {
+    auto host = host_name(state, name);
+    if (!host) return host.error();
+    auto meant = addresses_of(state, addresses);
+    if (!meant) return meant.error();
+    std::set<std::string> texts;
+    for (const IpAddr& address : *meant) texts.insert(to_text(address));
+    for (auto& [address, named] : row.names) {
+      if (!texts.empty() && !texts.contains(address)) continue;
+      if (named.hosts.erase(*host) != 0) named.id = next_id(state);
+    }
+    drop_expired(row.names, now_ns);
     return Unit{};
   });
 }
 
 LoaderResult<std::string> set_mode(const std::string& binding, const std::string& mode) {
   std::string before;
-  auto done = change_binding(binding, [&](const Manifest&, BoundState& bound, std::uint64_t) -> LoaderResult<Unit> {
+  auto done = change_binding(binding, [&](const LoadedBundle&, State&, BoundState& bound, std::uint64_t) -> LoaderResult<Unit> {
     if (auto known = read_mode(mode); !known) return known.error();
     const std::string& made_for = bound.filter_mode;
     if (!made_for.empty() && mode != made_for && mode != "quarantine") {

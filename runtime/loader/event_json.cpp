@@ -111,6 +111,10 @@ std::optional<Value> observed_value(const std::string& observable, const Event& 
   if (observable == "process.uid") return number(seen.uid);
   if (observable == "process.gid") return number(seen.gid);
   if (observable == "process.pid") return number(seen.pid);
+  if (observable == "clock.now") {
+    if (seen.clock_ms == 0) return std::nullopt;   // no action binds it
+    return Value(Datetime{static_cast<std::int64_t>(seen.clock_ms)});
+  }
   if (is_file_event(event.record)) return observed_in_file(observable, event);
   if (observable == "endpoint.ip") return Value(event_address(seen.net));
   if (observable == "endpoint.port") return number(seen.net.port);
@@ -129,6 +133,7 @@ Json observed_json(const Event& event) {
     auto value = observed_value(name, event);
     if (!value) return;
     if (const IpAddr* ip = value->as_ip()) json[name] = to_text(*ip);
+    else if (const Datetime* time = value->as_datetime()) json[name] = to_text(*time);
     else json[name] = value_to_json(*value);
   };
   if (is_file_event(event.record)) {
@@ -136,7 +141,7 @@ Json observed_json(const Event& event) {
   } else {
     for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
   }
-  for (const char* name : {"process.uid", "process.gid", "process.pid"}) add(name);
+  for (const char* name : {"process.uid", "process.gid", "process.pid", "clock.now"}) add(name);
   return json;
 }
 
@@ -198,7 +203,7 @@ void add_policies(Json& json, const Event& event, const EventSource& source, con
   auto errors = listed(decision.errors, decision.error_count);
   bool complete = decision.determining_count <= KERF_EVENT_POLICIES && decision.error_count <= KERF_EVENT_POLICIES;
   if (!complete && env != nullptr && env->approximated.empty()) {   // Cedar does not say what an approximation decided
-    if (auto all = completer.complete(event, *env, source.principal, source.facts)) {
+    if (auto all = completer.complete(event, *env, source.principal, source.facts, source.hosts)) {
       determining = std::move(all->determining);
       errors = std::move(all->errors);
       complete = true;
@@ -213,7 +218,20 @@ void add_policies(Json& json, const Event& event, const EventSource& source, con
 
 }  // namespace
 
-std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environment& env, const Event& event) {
+std::vector<std::string> hosts_of(const Event& event, const Names& names) {
+  std::vector<std::string> hosts;
+  const kerf_event_record& record = event.record;
+  if (is_file_event(record) || record.seen.net.names == 0) return hosts;
+  auto named = names.find(to_text(event_address(record.seen.net)));
+  if (named == names.end() || named->second.id != record.seen.net.names) return hosts;
+  for (const auto& [host, until_ns] : named->second.hosts) {
+    if (until_ns > record.time_ns) hosts.push_back(host);
+  }
+  return hosts;
+}
+
+std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environment& env, const Event& event,
+                                      const std::vector<std::string>& hosts) {
   auto stored = [&](EntityUid uid) {
     const Entity* known = bundle.entities.find(uid);
     return known != nullptr ? *known : Entity{std::move(uid), {}, {}, {}};
@@ -232,13 +250,19 @@ std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environm
     list.push_back(stored({directory_type, above}));   // with the groups that the directory is stored in
     resource.parents.push_back(list.back().uid);
   }
+  for (const std::string& host : hosts) {
+    if (!bundle.manifest.host_type.empty()) resource.parents.push_back({bundle.manifest.host_type, host});
+  }
+  for (const ObservedRow& row : env.observed) {
+    if (row.observable == "endpoint.host" && hosts.size() == 1) resource.attrs.insert_or_assign(row.attribute, Value(hosts.front()));
+  }
   std::sort(resource.parents.begin(), resource.parents.end());
   list.push_back(std::move(resource));
   return list;
 }
 
 std::optional<Completer::Lists> Completer::decide(const Event& event, const Environment& env, const EntityUid& principal,
-                                                  const Facts& facts) {
+                                                  const Facts& facts, const std::vector<std::string>& hosts) {
   if (!table_) {
     auto table = gateway::Table::read(bundle_.table);
     unusable_ = !table || env.observed.empty();
@@ -250,7 +274,7 @@ std::optional<Completer::Lists> Completer::decide(const Event& event, const Envi
     auto value = row.context ? observed_value(row.observable, event) : std::nullopt;
     if (value) request.context.insert_or_assign(row.attribute, *value);
   }
-  auto entities = bundle_.entities.with(observed_entities(bundle_, env, event));
+  auto entities = bundle_.entities.with(observed_entities(bundle_, env, event, hosts));
   if (!entities) return std::nullopt;
   auto decision = table_->decide(request, *entities);
   if (!decision) return std::nullopt;
@@ -264,13 +288,13 @@ std::optional<Completer::Lists> Completer::decide(const Event& event, const Envi
 }
 
 std::optional<Completer::Lists> Completer::complete(const Event& event, const Environment& env, const EntityUid& principal,
-                                                    const Facts& facts) {
+                                                    const Facts& facts, const std::vector<std::string>& hosts) {
   constexpr std::uint64_t kHeadStart = 1'000'000'000;
   std::uint64_t begin = boot_time_ns();
   if (since_ns_ == 0) since_ns_ = begin;
   bool over_budget = spent_ns_ > kHeadStart + (begin - since_ns_) / 4;   // a quarter of the time, at most
   if (unusable_ || over_budget) return std::nullopt;
-  auto lists = decide(event, env, principal, facts);
+  auto lists = decide(event, env, principal, facts, hosts);
   spent_ns_ += boot_time_ns() - begin;
   return lists;
 }
@@ -322,6 +346,7 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
   // bytes that are no text are no id, and what a guard refused was no request
   bool text = !file || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
   if (!plain_guard && text) json["observed"] = observed_json(event);
+  if (!source.hosts.empty()) json["hosts"] = source.hosts;
   bool about_resource = env != nullptr && text && record.decision.reason != KERF_REASON_GUARD;
   if (about_resource) json["resource"] = uid_to_json({env->resource, resource_id(event)});
   add_policies(json, event, source, env, completer);

@@ -22,10 +22,12 @@ class Completer {
   struct Lists {
     std::vector<std::uint32_t> determining, errors;
   };
-  std::optional<Lists> complete(const Event& event, const Environment& env, const EntityUid& principal, const Facts& facts);
+  std::optional<Lists> complete(const Event& event, const Environment& env, const EntityUid& principal, const Facts& facts,
+                                const std::vector<std::string>& hosts = {});
 
  private:
-  std::optional<Lists> decide(const Event& event, const Environment& env, const EntityUid& principal, const Facts& facts);
+  std::optional<Lists> decide(const Event& event, const Environment& env, const EntityUid& principal, const Facts& facts,
+                              const std::vector<std::string>& hosts);
 
   const LoadedBundle& bundle_;
   std::optional<gateway::Table> table_;
@@ -38,6 +40,7 @@ struct EventSource {
   std::string binding;        // name of the loaded bundle
   EntityUid principal;
   Facts facts;
+  std::vector<std::string> hosts = {};   // those of the address when it happened
   std::uint64_t lost = 0;     // events of the bundle so far
 };
 
@@ -45,7 +48,10 @@ struct EventSource {
 std::optional<Event> read_event(const void* bytes, std::size_t size);
 
 // The entities that an event adds to the stored ones: the resource with what was observed, and for files its directories.
-std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environment& env, const Event& event);
+std::vector<Entity> observed_entities(const LoadedBundle& bundle, const Environment& env, const Event& event,
+                                      const std::vector<std::string>& hosts = {});
+// The names that the event's record says were known, if they still are what they were.
+std::vector<std::string> hosts_of(const Event& event, const Names& names);
 
 // `wall_minus_boot_ns`: to turn the event's boot time into wall time.
 Json event_to_json(const Event& event, const EventSource& source, Completer& completer,

@@ -41,7 +41,8 @@ class Reader {
   void write(const Event& event) {
     const BoundState* binding = state_.find(event.record.binding);
     auto principal = binding != nullptr ? parse_uid(binding->principal) : std::nullopt;
-    EventSource source{bundle_, state_.name, principal.value_or(EntityUid{}), binding != nullptr ? binding->facts : Facts{}, lost()};
+    EventSource source{bundle_, state_.name, principal.value_or(EntityUid{}), binding != nullptr ? binding->facts : Facts{},
+                       binding != nullptr ? hosts_of(event, binding->names) : std::vector<std::string>{}, lost()};
     sink_.line(event_line(event, source, completer_));
   }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <vector>
 
 #include "runtime/loader/failure.h"
@@ -65,14 +66,42 @@ LoaderResult<Unit> untag(const Maps& maps, std::uint64_t cgroup_id, std::uint32_
   return fail(Code::K7604, std::string("tasks of the binding are forked faster than they can be let go; freeze the cgroup first"));
 }
 
-LoaderResult<Unit> set_cgroup_levels(const Maps& maps, std::uint64_t levels) {
+// Whole seconds, so that it does not matter how long the readings take as long as it is less than one.
+std::uint64_t tai_offset_ns() {
+  constexpr std::int64_t second = 1'000'000'000;
+  auto now_ns = [](clockid_t clock) {
+    timespec time{};
+    check(::clock_gettime(clock, &time) == 0, "the wall clock can be read");
+    return time.tv_sec * second + time.tv_nsec;
+  };
+  for (;;) {
+    const std::int64_t before = now_ns(CLOCK_REALTIME), offset = now_ns(CLOCK_TAI) - before, after = now_ns(CLOCK_REALTIME);
+    if (after >= before && after - before < second / 2) return static_cast<std::uint64_t>(offset - offset % second);
+  }
+}
+
+namespace {
+
+template <class Change>
+LoaderResult<Unit> change_kernel_state(const Maps& maps, const Change& change) {
   std::uint32_t zero = 0;
   kerf_state state{};
   bool done = ::bpf_map_lookup_elem(maps.state.get(), &zero, &state) == 0;
-  state.cgroup_levels = levels;
+  state.tai_offset_ns = tai_offset_ns();
+  change(state);
   done = done && ::bpf_map_update_elem(maps.state.get(), &zero, &state, BPF_ANY) == 0;
   if (!done) return fail(Code::K7604, errno_text(errno));
   return Unit{};
+}
+
+}  // namespace
+
+LoaderResult<Unit> set_cgroup_levels(const Maps& maps, std::uint64_t levels) {
+  return change_kernel_state(maps, [&](kerf_state& state) { state.cgroup_levels = levels; });
+}
+
+LoaderResult<Unit> renew_clock(const Maps& maps) {
+  return change_kernel_state(maps, [](kerf_state&) {});
 }
 
 std::size_t cgroup_depth(std::string_view mount_point, std::string_view cgroup) {

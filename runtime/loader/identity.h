@@ -16,6 +16,10 @@ LoaderResult<Unit> untag(const Maps& maps, std::uint64_t cgroup_id, std::uint32_
 
 // Tells the hooks at which depths bound cgroups lie (kerf_state.cgroup_levels).
 LoaderResult<Unit> set_cgroup_levels(const Maps& maps, std::uint64_t levels);
+// How far CLOCK_TAI is ahead of the wall clock now (kerf_state.tai_offset_ns). It can change: whatever changes a loaded
+// bundle tells the hooks anew, the function above too.
+std::uint64_t tai_offset_ns();
+LoaderResult<Unit> renew_clock(const Maps& maps);
 // How far the cgroup lies below the root that we see. No hook looks deeper than kMaxCgroupDepth.
 inline constexpr std::size_t kMaxCgroupDepth = 63;
 std::size_t cgroup_depth(std::string_view mount_point, std::string_view cgroup);

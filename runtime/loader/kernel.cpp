@@ -23,6 +23,7 @@
 #include <string_view>
 
 #include "runtime/loader/failure.h"
+#include "runtime/loader/identity.h"
 #include "runtime/loader/files.h"
 
 namespace kerf::loader {
@@ -40,6 +41,7 @@ struct NamedMap {
 };
 constexpr NamedMap kMaps[] = {
     {"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HASH, 4, 0, true, false},
+    {"kerf_named", &Maps::named, BPF_MAP_TYPE_HASH, sizeof(kerf_name_key), 0, false, false},
     {"kerf_cgroup", &Maps::cgroup, BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), false, true},
     {"kerf_state", &Maps::state, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), true, false},
     {"kerf_counters", &Maps::counters, BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), true, false},
@@ -117,6 +119,7 @@ LoaderResult<Unit> write_kernel_state(const Maps& maps, const LoadInput& input) 
   state.generation = input.generation;
   state.options = (input.log_allows ? KERF_OPTION_LOG_ALLOWS : 0u) | (input.count_hits ? 0u : KERF_OPTION_NO_HITS);
   state.waived_guards = input.plan.waived_guards;
+  state.tai_offset_ns = tai_offset_ns();
   std::uint32_t zero = 0;
   if (::bpf_map_update_elem(maps.state.get(), &zero, &state, BPF_ANY) != 0) return fail(Code::K7405, "kerf_state", errno_text(errno));
   return Unit{};

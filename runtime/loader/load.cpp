@@ -15,6 +15,7 @@
 #include "runtime/loader/files.h"
 #include "runtime/loader/identity.h"
 #include "runtime/loader/instance.h"
+#include "runtime/loader/names.h"
 #include "runtime/loader/paths.h"
 #include "runtime/loader/probe.h"
 #include "runtime/loader/record.h"
@@ -58,7 +59,8 @@ LoaderResult<Unit> probe_generation(const Host& host, const State& state, const 
   if (auto done = make_directory(directory); !done) return done;
   std::string cgroup = probe_cgroup(host, state.name);
   if (auto done = remove_cgroup(cgroup); !done) return done;
-  std::uint64_t ours = cgroup_levels(host, {BoundState{.id = kProbeBinding, .principal = {}, .cgroup = cgroup, .mode = {}, .filter_mode = {}, .anchors = {}, .facts = {}}});
+  const BoundState here{.id = kProbeBinding, .principal = {}, .cgroup = cgroup, .mode = {}, .filter_mode = {}, .anchors = {}, .facts = {}, .names = {}};
+  std::uint64_t ours = cgroup_levels(host, {here});
   auto done = probe({maps, pins, state.programs, prepared.bundle.manifest.governed, cgroup, host.cgroups, directory,
                      prepared.plan.waived_guards, levels | ours});
   static_cast<void>(remove_tree(directory));
@@ -94,6 +96,7 @@ LoaderResult<State> load_first(const Host& host, const Prepared& prepared, const
 struct NewRecord {
   std::uint32_t id;
   std::vector<std::uint8_t> bytes;
+  std::vector<NamedRecord> named;
 };
 
 LoaderResult<std::vector<NewRecord>> new_records(const State& state, const LoadedBundle& bundle, std::uint64_t generation) {
@@ -104,9 +107,14 @@ LoaderResult<std::vector<NewRecord>> new_records(const State& state, const Loade
     if (auto done = check_facts(bundle.manifest, binding.facts); !done) return done.error();
     auto mode = read_mode(binding.mode);
     if (!mode) return mode.error();
-    auto record = build_record(bundle, {*principal, binding.facts, generation, *mode, boot_time_ns()});
+    const RecordInput input{*principal, binding.facts, generation, *mode, boot_time_ns()};
+    auto record = build_record(bundle, input);
     if (!record) return record.error();
-    records.push_back({binding.id, std::move(*record)});
+    Names names = binding.names;
+    drop_expired(names, input.now_ns);
+    auto named = build_named(bundle, input, binding.id, names);
+    if (!named) return named.error();
+    records.push_back({binding.id, std::move(*record), std::move(*named)});
   }
   return records;
 }
@@ -174,6 +182,7 @@ LoaderResult<State> raise_generation(const Host& host, const State& old, const P
   if (!loaded) return loaded.error();
   for (const NewRecord& record : *records) {
     if (auto done = set_record(loaded->maps, record.id, record.bytes, RecordChange::add); !done) return done.error();
+    if (auto done = set_named(loaded->maps, record.id, record.named); !done) return done.error();
   }
   std::uint64_t levels = cgroup_levels(host, next.bindings);
   if (auto done = set_cgroup_levels(loaded->maps, levels); !done) return done.error();

@@ -96,6 +96,7 @@ struct BindingStatus {
   bool alive = false;      // a task is in the cgroup
   std::vector<std::string> programs, enforced, degraded, waived, anchors;
   std::map<std::string, std::string> facts;
+  std::map<std::string, std::string> names;   // by address
   // of the whole bundle
   std::uint64_t decisions = 0, denials = 0, events_lost = 0, guards = 0, no_slot = 0, tags_lost = 0;
   std::uint64_t map_bytes = 0, program_bytes = 0;   // of the kernel's memory, as the kernel counts it
@@ -112,6 +113,10 @@ LoaderResult<std::vector<BindingStatus>> status();
 LoaderResult<Unit> set_fact(const std::string& binding, const std::string& name, const std::string& value,
                             std::uint64_t ttl_ms);
 LoaderResult<Unit> clear_fact(const std::string& binding, const std::string& name);
+// The addresses have this name for the binding, beside others; `ttl_ms` as above.
+LoaderResult<Unit> learn(const std::string& binding, const std::string& name, const std::vector<std::string>& addresses, std::uint64_t ttl_ms);
+// They have it no more; no address: none has.
+LoaderResult<Unit> forget(const std::string& binding, const std::string& name, const std::vector<std::string>& addresses);
 // Writes the events of a loaded bundle as JSON lines until a signal comes, over replacements. `file` as in RunOptions.
 LoaderResult<Unit> follow_events(const std::string& name, const std::string& file);
 // Removes what is dead: bindings whose cgroup is gone, interrupted binds and replacements, and the pins, cgroups and

@@ -125,7 +125,7 @@ std::string_view unknown_variable(const Json& expr, UserStage stage) {
     open.pop_back();
     if (at.is_object() && at.size() == 1 && at.contains("Var") && at["Var"].is_string()) {
       std::string_view name = at["Var"].get_ref<const std::string&>();
-      bool known = name == "principal" || (name == "context" && stage == UserStage::publish);
+      bool known = name == "principal" || (name == "context" && stage != UserStage::bind) || (name == "resource" && stage == UserStage::learn);
       if (!known) return name;
       continue;
     }
@@ -163,7 +163,7 @@ std::optional<gateway::Expr> read_expr(Reader& in, const Json& row, const std::s
 }
 
 UserStage read_stage(Reader& in, const Json& row, const std::string& where) {
-  return in.word(row, "stage", where, {"bind", "publish"}) == 0 ? UserStage::bind : UserStage::publish;
+  return static_cast<UserStage>(in.word(row, "stage", where, {"bind", "publish", "learn"}));
 }
 
 std::uint32_t read_policy_index(Reader& in, const Json& row, const std::string& where, std::uint32_t policies) {
@@ -183,7 +183,7 @@ std::optional<PredicateRow> read_predicate(Reader& in, const Json& row, const st
 std::optional<SlotRow> read_slot(Reader& in, const Json& row, const std::string& where, std::uint32_t policies) {
   in.keys(row, where, {"expr", "stage", "type", "policy"});
   UserStage stage = read_stage(in, row, where);
-  auto type = static_cast<SlotType>(in.word(row, "type", where, {"Long", "ipaddr", "Bool"}));
+  auto type = static_cast<SlotType>(in.word(row, "type", where, {"Long", "ipaddr", "Bool", "datetime", "duration"}));
   std::uint32_t policy = read_policy_index(in, row, where, policies);
   auto expr = read_expr(in, row, where);
   if (!expr) return std::nullopt;
@@ -394,7 +394,7 @@ void check_binding_size(Reader& in, const Manifest& manifest) {
 Manifest read_fields(Reader& in, const Json& json) {
   in.keys(json, "manifest", {"format", "version", "abi", "compiler", "digest", "inputs_digest", "inputs", "outputs", "programs",
                              "maps", "governed", "features", "waived", "principal_types", "policies", "layout",
-                             "environments", "paths"}, {"directory_type"});
+                             "environments", "paths"}, {"directory_type", "host_type"});
   Manifest m;
   m.compiler = in.text(json, "compiler", "");
   m.digest = in.text(json, "digest", "");
@@ -409,6 +409,7 @@ Manifest read_fields(Reader& in, const Json& json) {
   m.waived = in.names(json, "waived", "");
   m.principal_types = in.list<std::string>(json, "principal_types", "", [&](const Json& row, const std::string& at) { return read_principal_type(in, row, at); });
   if (json.contains("directory_type")) m.directory_type = in.text(json, "directory_type", "");
+  if (json.contains("host_type")) m.host_type = in.text(json, "host_type", "");
   m.policies = in.list<PolicyRow>(json, "policies", "", [&](const Json& row, const std::string& at) { return read_policy(in, row, at); });
   const Json& layout = in.at(json, "layout");
   in.keys(layout, "layout", {"segment_words", "binding_bytes"});

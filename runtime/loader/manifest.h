@@ -30,7 +30,7 @@ struct FactRow {
   std::optional<std::vector<std::string>> ids;   // of an enumerated entity type
 };
 
-enum class UserStage { bind, publish };
+enum class UserStage { bind, publish, learn };
 
 struct PredicateRow {
   gateway::Expr expr;
@@ -38,7 +38,7 @@ struct PredicateRow {
   std::uint32_t policy;
 };
 
-enum class SlotType { long_, ip, boolean };
+enum class SlotType { long_, ip, boolean, datetime, duration };
 
 struct SlotRow {
   gateway::Expr expr;
@@ -98,6 +98,7 @@ struct Manifest {
   std::vector<Feature> features;
   std::vector<std::string> waived;     // features that the author gave up
   std::string directory_type;          // the entity type of directories; empty: none
+  std::string host_type;               // the entity type of hosts that endpoints can be in; empty: none
   std::vector<std::string> principal_types;
   std::vector<PolicyRow> policies;
   std::uint32_t segment_words = 0, binding_bytes = 0;

@@ -39,6 +39,7 @@ std::vector<MapShape> map_shapes(const Manifest& manifest) {
   constexpr std::uint32_t lazy = BPF_F_NO_PREALLOC;
   return {
       {"kerf_bindings", BPF_MAP_TYPE_HASH, 4, manifest.binding_bytes, KERF_MAX_BINDINGS, lazy, KERF_ALL_EVENTS},
+      {"kerf_named", BPF_MAP_TYPE_HASH, sizeof(kerf_name_key), manifest.binding_bytes, KERF_MAX_NAMED, lazy, kNever},
       {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0, KERF_NET_EVENTS},
       {"kerf_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), 1, 0, KERF_ALL_EVENTS},
       {"kerf_counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_counters), 1, 0, KERF_ALL_EVENTS},

@@ -25,22 +25,32 @@ struct Known {
   const Environment& env;
 };
 
+constexpr const char* kUnnamedId = "endpoint";   // of no endpoint: what is learned knows of the address its names alone
+
+// What a segment is evaluated with: facts, and the endpoint with its hosts as parents.
+struct Given {
+  ValueRecord context;
+  EntityUid resource;
+  Entities entities;
+};
+
 std::string policy_name(const Known& known, std::uint32_t policy) {
   return escape_bytes(known.bundle.manifest.policies.at(policy).id);
 }
 
 LoaderResult<EvalResult> evaluate(const Known& known, const gateway::Expr& expr, UserStage stage, std::uint32_t policy,
-                                  const ValueRecord& context) {
+                                  const Given& given) {
   RequestParts parts;
   parts.principal = &known.principal;
-  if (stage == UserStage::publish) parts.context = &context;
-  EvalResult result = expr.evaluate(parts, known.bundle.entities);
+  if (stage != UserStage::bind) parts.context = &given.context;
+  if (stage == UserStage::learn) parts.resource = &given.resource;
+  EvalResult result = expr.evaluate(parts, given.entities);
   bool foreign = !result && (result.error().kind == EvalErrorKind::unobserved || result.error().kind == EvalErrorKind::recursion_limit);
   if (foreign) return fail(Code::K7307, policy_name(known, policy), result.error().message);
   return result;
 }
 
-LoaderResult<std::vector<Outcome>> evaluate_predicates(const Known& known, const ValueRecord& context,
+LoaderResult<std::vector<Outcome>> evaluate_predicates(const Known& known, const Given& given,
                                                        const std::vector<Outcome>& before) {
   std::vector<Outcome> outcomes;
   outcomes.reserve(known.env.predicates.size());
@@ -50,7 +60,7 @@ LoaderResult<std::vector<Outcome>> evaluate_predicates(const Known& known, const
       outcomes.push_back(before[i]);
       continue;
     }
-    auto result = evaluate(known, predicate.expr, predicate.stage, predicate.policy, context);
+    auto result = evaluate(known, predicate.expr, predicate.stage, predicate.policy, given);
     if (!result) return result.error();
     outcomes.push_back(gateway::outcome_of(*result));
   }
@@ -71,20 +81,26 @@ std::optional<kerf_value> encode_value(const Value& value, SlotType type) {
     case SlotType::boolean:
       if (const bool* b = value.as_bool()) return kerf_value{0, *b ? 1u : 0u, KERF_VALUE_BOOL, 0};
       return std::nullopt;
+    case SlotType::datetime:
+      if (const Datetime* d = value.as_datetime()) return kerf_value{0, static_cast<std::uint64_t>(d->ms), KERF_VALUE_LONG, 0};
+      return std::nullopt;
+    case SlotType::duration:
+      if (const Duration* d = value.as_duration()) return kerf_value{0, static_cast<std::uint64_t>(d->ms), KERF_VALUE_LONG, 0};
+      return std::nullopt;
     case SlotType::ip:
       const IpAddr* a = value.as_ip();
       if (a == nullptr) return std::nullopt;
       if (a->v6) return kerf_value{big_endian(a->bytes.data(), 8), big_endian(a->bytes.data() + 8, 8), KERF_VALUE_IP6, a->prefix};
       return kerf_value{0, big_endian(a->bytes.data(), 4), KERF_VALUE_IP4, a->prefix};
   }
-  check(false, "a slot type is one of the three");
+  check(false, "a slot type is one of these");
   return std::nullopt;
 }
 
-LoaderResult<Unit> write_slots(const Known& known, const ValueRecord& context, std::uint64_t* segment) {
+LoaderResult<Unit> write_slots(const Known& known, const Given& given, std::uint64_t* segment) {
   for (std::size_t i = 0; i < known.env.slots.size(); ++i) {
     const SlotRow& slot = known.env.slots[i];
-    auto result = evaluate(known, slot.expr, slot.stage, slot.policy, context);
+    auto result = evaluate(known, slot.expr, slot.stage, slot.policy, given);
     if (!result) return result.error();
     kerf_value stored{0, 0, KERF_VALUE_ERROR, 0};
     if (result->ok()) {
@@ -115,10 +131,35 @@ LoaderResult<std::vector<std::uint64_t>> segment_ends(const RecordInput& input) 
   for (const auto& [name, fact] : input.facts) {
     if (fact.until_ns != kNoDeadline && fact.until_ns > input.now_ns) ends.insert(fact.until_ns);
   }
+  for (const auto& [name, until_ns] : input.hosts) {
+    if (until_ns != kNoDeadline && until_ns > input.now_ns) ends.insert(until_ns);
+  }
   if (ends.size() > KERF_SEGMENTS) return fail(Code::K7306, ends.size(), KERF_SEGMENTS);
   std::vector<std::uint64_t> list(ends.begin(), ends.end());
   list.push_back(kNoDeadline);
   return list;
+}
+
+// The facts and names in force at `now_ns`.
+LoaderResult<Given> given_at(const Known& known, const RecordInput& input, std::uint64_t now_ns) {
+  Given given{fact_context(known.env, input.facts, now_ns), {known.env.resource, kUnnamedId}, known.bundle.entities};
+  std::vector<std::string> names;
+  for (const auto& [name, until_ns] : input.hosts) {
+    if (until_ns > now_ns) names.push_back(name);
+  }
+  if (names.empty()) return given;
+  Entity endpoint{given.resource, {}, {}, {}};
+  const std::string& host_type = known.bundle.manifest.host_type;
+  for (const std::string& name : names) {
+    if (!host_type.empty()) endpoint.parents.push_back({host_type, name});
+  }
+  for (const ObservedRow& row : known.env.observed) {
+    if (row.observable == "endpoint.host" && names.size() == 1) endpoint.attrs.insert_or_assign(row.attribute, Value(names.front()));
+  }
+  auto entities = known.bundle.entities.with({std::move(endpoint)});
+  if (!entities) return fail(Code::K7307, std::string("*"), entities.error().message);
+  given.entities = std::move(*entities);
+  return given;
 }
 
 LoaderResult<Unit> fill_environment(const Known& known, const RecordInput& input, const std::vector<std::uint64_t>& ends,
@@ -126,13 +167,14 @@ LoaderResult<Unit> fill_environment(const Known& known, const RecordInput& input
   std::vector<Outcome> outcomes;
   std::uint64_t from_ns = input.now_ns;
   for (std::size_t s = 0; s < ends.size(); ++s) {
-    ValueRecord context = fact_context(known.env, input.facts, from_ns);
-    auto here = evaluate_predicates(known, context, outcomes);
+    auto given = given_at(known, input, from_ns);
+    if (!given) return given.error();
+    auto here = evaluate_predicates(known, *given, outcomes);
     if (!here) return here.error();
     outcomes = std::move(*here);
     std::uint64_t* segment = words.data() + s * known.bundle.manifest.segment_words;
     write_active(known.env, outcomes, segment);
-    if (auto done = write_slots(known, context, segment); !done) return done;
+    if (auto done = write_slots(known, *given, segment); !done) return done;
     from_ns = ends[s];
   }
   return Unit{};
@@ -186,7 +228,7 @@ const Environment* find_environment(const Manifest& manifest, const std::string&
 }
 
 LoaderResult<Unit> check_slots(const LoadedBundle& bundle, const EntityUid& principal) {
-  const ValueRecord nothing;
+  const Given nothing{{}, {}, bundle.entities};
   for (const Environment& env : bundle.manifest.environments) {
     if (env.principal != principal.type) continue;
     for (const SlotRow& slot : env.slots) {
@@ -216,6 +258,8 @@ LoaderResult<std::vector<std::uint8_t>> build_record(const LoadedBundle& bundle,
   if (!ends) return ends.error();
   kerf_binding header{};
   header.generation = input.generation;
+  header.revision = input.now_ns;
+  header.names = input.names;
   header.mode = input.mode;
   header.segment_count = static_cast<std::uint32_t>(ends->size());
   std::fill(std::begin(header.segment_until_ns), std::end(header.segment_until_ns), kNoDeadline);

@@ -18,7 +18,9 @@ struct RecordInput {
   Facts facts;
   std::uint64_t generation = 0;
   std::uint32_t mode = 0;            // enum kerf_mode
-  std::uint64_t now_ns = 0;          // boot time; facts whose deadline has passed are left out
+  std::uint64_t now_ns = 0;          // boot time; facts and names whose deadline has passed are left out
+  Hosts hosts = {};                  // names of one address: the record is for it alone
+  std::uint32_t names = 0;           // … and which these are
 };
 
 // Exactly manifest.binding_bytes bytes. One segment for each span between deadlines.

@@ -146,16 +146,21 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
                               const Signals& signals, EventSink& sink) {
   auto maps = open_pinned(pin_directory(host, run.state.name, run.state.generation));
   if (!maps) return maps.error();
-  EventSource source{request.prepared.bundle, run.state.name, request.principal, request.facts, 0};
+  EventSource source{request.prepared.bundle, run.state.name, request.principal, request.facts, {}, 0};
   Completer completer(request.prepared.bundle);
   bool started_yet = false;
   auto on_event = [&](const Event& event) {
     if (!started_yet) return;    // the probe's
     const kerf_decision& decision = event.record.decision;
     bool partial = decision.determining_count > KERF_EVENT_POLICIES || decision.error_count > KERF_EVENT_POLICIES;
-    if (partial) {
+    const bool named = event.record.kind == KERF_EVENT_NET_CONNECT && event.record.seen.net.names != 0;
+    source.hosts.clear();
+    if (partial || named) {
       auto state = read_state(host, run.state.name);
-      if (state && !state->bindings.empty()) source.facts = state->bindings.front().facts;
+      if (state && !state->bindings.empty()) {
+        source.facts = state->bindings.front().facts;
+        source.hosts = hosts_of(event, state->bindings.front().names);
+      }
     }
     source.lost = read_counters(*maps).events_lost + sink.dropped();
     sink.line(event_line(event, source, completer));

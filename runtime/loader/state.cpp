@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <set>
 
+#include "ir/values/extension.h"
+#include "ir/values/host_name.h"
 #include "runtime/loader/cgroup.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
@@ -56,6 +58,39 @@ std::optional<Facts> facts_from_json(const Json& json) {
   return facts;
 }
 
+std::optional<std::uint32_t> number32(const Json& json) {
+  if (!json.is_number_integer() || json.get<std::int64_t>() < 0 || json.get<std::int64_t>() > 0xffffffff) return std::nullopt;
+  return json.get<std::uint32_t>();
+}
+
+Json names_to_json(const Names& names) {
+  Json json = Json::object();
+  for (const auto& [address, named] : names) {
+    Json hosts = Json::object();
+    for (const auto& [host, until_ns] : named.hosts) hosts[host] = std::to_string(until_ns);
+    json[address] = {{"id", named.id}, {"hosts", std::move(hosts)}};
+  }
+  return json;
+}
+
+std::optional<Names> named_from_json(const Json& json) {
+  Names names;
+  if (!json.is_object()) return std::nullopt;
+  for (const auto& [address, row] : json.items()) {
+    const bool whole = row.is_object() && row.contains("id") && row.contains("hosts") && row["hosts"].is_object();
+    auto id = whole ? number32(row["id"]) : std::nullopt;
+    if (!id || !parse_ip(address)) return std::nullopt;
+    NamedAddress& named = names[address];
+    named.id = *id;
+    for (const auto& [host, until] : row["hosts"].items()) {
+      auto until_ns = number(until);
+      if (!until_ns || !is_canonical_host(host)) return std::nullopt;
+      named.hosts.emplace(host, *until_ns);
+    }
+  }
+  return names;
+}
+
 std::optional<std::vector<std::string>> names_from_json(const Json& json) {
   std::vector<std::string> names;
   if (!json.is_array()) return std::nullopt;
@@ -68,12 +103,8 @@ std::optional<std::vector<std::string>> names_from_json(const Json& json) {
 
 Json binding_to_json(const BoundState& b) {
   return {{"id", b.id}, {"principal", b.principal}, {"cgroup", escape_bytes(b.cgroup)}, {"cgroup_id", std::to_string(b.cgroup_id)},
-          {"own_cgroup", b.own_cgroup}, {"ready", b.ready}, {"mode", b.mode}, {"filter_mode", b.filter_mode}, {"anchors", b.anchors}, {"facts", facts_to_json(b.facts)}};
-}
-
-std::optional<std::uint32_t> number32(const Json& json) {
-  if (!json.is_number_integer() || json.get<std::int64_t>() < 0 || json.get<std::int64_t>() > 0xffffffff) return std::nullopt;
-  return json.get<std::uint32_t>();
+          {"own_cgroup", b.own_cgroup}, {"ready", b.ready}, {"mode", b.mode}, {"filter_mode", b.filter_mode}, {"anchors", b.anchors}, {"facts", facts_to_json(b.facts)},
+          {"names", names_to_json(b.names)}};
 }
 
 std::optional<BoundState> binding_from_json(const Json& json) {
@@ -93,7 +124,9 @@ std::optional<BoundState> binding_from_json(const Json& json) {
   auto cgroup_id = number(json.value("cgroup_id", Json()));
   auto facts = facts_from_json(json.value("facts", Json()));
   auto anchors = names_from_json(json.value("anchors", Json()));
-  if (!id || *id == 0 || !cgroup_id || !facts || !anchors) return std::nullopt;
+  auto names = named_from_json(json.value("names", Json()));
+  if (!id || *id == 0 || !cgroup_id || !facts || !anchors || !names) return std::nullopt;
+  b.names = std::move(*names);
   b.id = *id;
   b.cgroup_id = *cgroup_id;
   b.facts = std::move(*facts);
@@ -195,7 +228,7 @@ Json state_to_json(const State& state) {
   for (const BoundState& binding : state.bindings) bindings.push_back(binding_to_json(binding));
   return {{"format", "kerf-loaded"}, {"version", kStateVersion}, {"abi", KERF_ABI_VERSION}, {"name", state.name}, {"bundle_dir", escape_bytes(state.bundle_dir)},
           {"bundle_digest", state.bundle_digest}, {"boot", state.boot}, {"run", state.run}, {"log_allows", state.log_allows}, {"count_hits", state.count_hits},
-          {"generation", std::to_string(state.generation)}, {"next_binding", state.next_binding}, {"programs", state.programs},
+          {"generation", std::to_string(state.generation)}, {"next_binding", state.next_binding}, {"next_names", state.next_names}, {"programs", state.programs},
           {"enforced", state.enforced}, {"degraded", state.degraded}, {"waived", state.waived}, {"bindings", std::move(bindings)}};
 }
 
@@ -223,10 +256,12 @@ LoaderResult<State> state_from_json(const Json& json, const std::string& name) {
   }
   auto generation = number(json.value("generation", Json()));
   auto next = number32(json.value("next_binding", Json()));
+  auto next_names = number32(json.value("next_names", Json()));
   auto bindings = bindings_from_json(json.value("bindings", Json()));
-  if (!generation || *generation == 0 || !next || *next == 0 || !bindings) return damaged(name, "a field has the wrong form");
+  if (!generation || *generation == 0 || !next || *next == 0 || !next_names || *next_names == 0 || !bindings) return damaged(name, "a field has the wrong form");
   state.generation = *generation;
   state.next_binding = *next;
+  state.next_names = *next_names;
   state.bindings = std::move(*bindings);
   return state;
 }
@@ -234,7 +269,7 @@ LoaderResult<State> state_from_json(const Json& json, const std::string& name) {
 LoaderResult<Unit> write_state(const Host& host, const State& state) {
   std::string text = state_to_json(state).dump(2) + "\n";
   // what could not be read back would leave bindings that nobody can change
-  if (text.size() > kMaxStateBytes) return fail(Code::K7407, fmt::format("the state of {} is larger than {} bytes: too many or too long facts", state.name, kMaxStateBytes));
+  if (text.size() > kMaxStateBytes) return fail(Code::K7407, fmt::format("the state of {} is larger than {} bytes: too many or too long facts and names", state.name, kMaxStateBytes));
   auto done = replace_file(state_directory(host, state.name) + "/state.json", text);
   if (!done) return fail(Code::K7407, done.error().message);
   return Unit{};

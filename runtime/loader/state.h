@@ -21,6 +21,7 @@ struct BoundState {
   bool ready = false;               // false: a bind (everything governed is refused) or an unbind was interrupted; gc ends it
   std::vector<std::string> anchors; // canonical paths, for a person
   Facts facts;
+  Names names;                      // known for addresses
 };
 
 struct State {
@@ -29,6 +30,7 @@ struct State {
   bool log_allows = false, count_hits = true;
   std::uint64_t generation = 1;
   std::uint32_t next_binding = 1;
+  std::uint32_t next_names = 1;
   std::vector<std::string> programs, enforced, degraded, waived;
   std::vector<BoundState> bindings;
 

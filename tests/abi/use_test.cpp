@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <vector>
 
 #include "use.h"
 
@@ -196,6 +197,60 @@ TEST_CASE("what is no request of the table is refused and denied") {
   CHECK(none == nullptr);
   CHECK_FALSE(s(kerf_result_message(why)).empty());
   kerf_result_free(why);
+}
+
+TEST_CASE("policies change under a query, and many resources at once") {
+  GatewayPtr table = gateway();
+  kerf_query* raw = nullptr;
+  REQUIRE(kerf_query_new(table.get(), &raw) == KERF_OK);
+  QueryPtr query(raw);
+  SourcesPtr from = sources(R"(@id("nobody") forbid (principal, action, resource) when { resource.owner == User::"alice" };)", kSchema, kEntities);
+  kerf_result* compiled = nullptr;
+  kerf_compile_options only_table = options<kerf_compile_options>();
+  only_table.flags = KERF_COMPILE_TABLE_ONLY;
+  REQUIRE(kerf_compile(from.get(), &only_table, &compiled) == KERF_OK);
+  ResultPtr result(compiled);
+  const std::string added = output(compiled, "table.json");
+  const kerf_uid resources[] = {{t("Photo"), t("p")}, {t("Photo"), t("none")}, {t("User"), t("alice")}, {t("Photo"), t("p")}};
+  kerf_request asked = request("alice", "p", R"({"mfa": true})");
+  auto allowed = [&] {
+    uint32_t places[4];
+    size_t count = 9;
+    REQUIRE(kerf_query_allowed(query.get(), &asked, resources, 4, places, &count) == KERF_OK);
+    return std::vector<uint32_t>(places, places + count);
+  };
+  CHECK(allowed() == std::vector<uint32_t>{0, 3});
+  CHECK(kerf_gateway_change_policies(table.get(), nullptr, 0, t(added), nullptr) == KERF_OK);
+  CHECK(allowed().empty());
+  int32_t decision = -1;
+  REQUIRE(kerf_query_decide(query.get(), &asked, &decision) == KERF_OK);
+  CHECK(decision == KERF_DENY);
+  const kerf_answer* answer = kerf_query_answer(query.get());
+  REQUIRE(kerf_answer_determining_count(answer) == 1);
+  const std::string id(s(kerf_answer_determining(answer, 0)));
+  kerf_result* why = nullptr;
+  CHECK(kerf_gateway_change_policies(table.get(), nullptr, 0, t(added), &why) == KERF_INVALID);
+  CHECK(s(kerf_result_message(why)) == "there is a policy `" + id + "` already");
+  kerf_result_free(why);
+  const kerf_text ids[] = {t(id)};
+  CHECK(kerf_gateway_change_policies(table.get(), ids, 1, t(added), nullptr) == KERF_OK);   // replaced
+  CHECK(allowed().empty());
+  CHECK(kerf_gateway_change_policies(table.get(), ids, 1, {}, nullptr) == KERF_OK);
+  CHECK(allowed() == std::vector<uint32_t>{0, 3});
+  CHECK(kerf_gateway_change_policies(table.get(), ids, 1, {}, nullptr) == KERF_INVALID);
+  CHECK(kerf_gateway_change_policies(table.get(), nullptr, 1, {}, nullptr) == KERF_INVALID);
+  CHECK(kerf_gateway_change_policies(table.get(), nullptr, 0, t("{}"), nullptr) == KERF_INVALID);
+  CHECK(kerf_gateway_change_policies(nullptr, nullptr, 0, {}, nullptr) == KERF_BAD_ARGUMENT);
+  size_t count = 9;
+  uint32_t place = 0;
+  CHECK(kerf_query_allowed(query.get(), &asked, resources, 1, nullptr, &count) == KERF_BAD_ARGUMENT);
+  CHECK(count == 0);
+  CHECK(kerf_query_allowed(query.get(), &asked, nullptr, 1, &place, &count) == KERF_BAD_ARGUMENT);
+  CHECK(kerf_query_allowed(query.get(), nullptr, resources, 1, &place, &count) == KERF_BAD_ARGUMENT);
+  CHECK(kerf_query_allowed(nullptr, &asked, resources, 1, &place, &count) == KERF_BAD_ARGUMENT);
+  CHECK(kerf_query_allowed(query.get(), &asked, nullptr, 0, nullptr, &count) == KERF_OK);
+  asked.context = t("{");
+  CHECK(kerf_query_allowed(query.get(), &asked, resources, 1, &place, &count) == KERF_INVALID);
 }
 
 TEST_CASE("entities change under a query, by delta and as a whole") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,12 +30,17 @@ std::string told(bool terminal, bool wanted, int work_ms) {
     kerf::cli::Progress words(writing, wanted, "working");
     std::this_thread::sleep_for(std::chrono::milliseconds(work_ms));
   }
-  ::fcntl(reading, F_SETFL, O_NONBLOCK);
+  // A terminal hands on what is written in its own time.
+  std::string all;
   char buffer[1000];
-  ssize_t n = ::read(reading, buffer, sizeof buffer);
+  for (pollfd ready{reading, POLLIN, 0}; ::poll(&ready, 1, 300) == 1;) {
+    const ssize_t n = ::read(reading, buffer, sizeof buffer);
+    if (n <= 0) break;
+    all.append(buffer, static_cast<std::size_t>(n));
+  }
   ::close(writing);
   ::close(reading);
-  return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : std::string();
+  return all;
 }
 
 }  // namespace

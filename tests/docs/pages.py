@@ -159,7 +159,8 @@ MANIFEST_PROGRAM = {
     "s.cedarschema": """@kernel("process") entity Agent { limit: Long };
 @kernel("directory") entity Directory in [Directory];
 @kernel("file") entity File in [Directory] { @kernel("file.path") path: String };
-@kernel("endpoint") entity Endpoint { @kernel("endpoint.port") port: Long };
+@kernel("host") entity Host;
+@kernel("endpoint") entity Endpoint in [Host] { @kernel("endpoint.port") port: Long };
 @kernel("file.read") action read appliesTo { principal: Agent, resource: [File, Directory] };
 @kernel("net.connect") action connect appliesTo { principal: Agent, resource: Endpoint, context: {
   @kernel("process.uid") uid: Long, @kernel("fact.depth") depth?: Long } };""",

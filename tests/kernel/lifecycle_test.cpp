@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "calls.h"
+#include "dialogue.h"
 #include "runtime/loader/loader.h"
 #include "runtime/loader/state.h"
 #include "world.h"
@@ -19,16 +20,6 @@ using namespace kerf;
 using namespace kerf::test;
 
 namespace {
-
-// The binding whose bundle is ours: other bindings may run on this machine.
-std::string binding_of(const std::string& bundle) {
-  auto all = loader::status();
-  if (!all) return "";
-  for (const auto& binding : *all) {
-    if (binding.bundle_dir == bundle) return binding.name;
-  }
-  return "";
-}
 
 loader::BindingStatus status_of(const std::string& name) {
   auto all = loader::status();
@@ -47,36 +38,6 @@ bool leaves_nothing(const std::string& name) {
   }
   return true;
 }
-
-std::string code_of(const loader::LoaderResult<Unit>& result) { return result ? "" : result.error().code; }
-
-std::string tcp_to(int port) { return "tcp 127.0.0.1 " + std::to_string(port); }
-
-// Steps of a command that waits for the test between its calls.
-class Dialogue {
- public:
-  void ask(const std::string& call) { calls_.push_back(call); }
-  void pause(const std::string& name) {
-    calls_.push_back("touch " + (dir_ / (name + ".reached")));
-    calls_.push_back("wait " + (dir_ / (name + ".go")));
-  }
-  const std::vector<std::string>& calls() const { return calls_; }
-  bool reached(const std::string& name) const { return wait_until_exists(dir_ / (name + ".reached")); }
-  void go(const std::string& name) const { perform("touch " + (dir_ / (name + ".go"))); }
-  // Errors of the calls that ask() added.
-  static std::vector<int> answers(const std::vector<std::string>& calls, const std::vector<int>& errors) {
-    std::vector<int> list;
-    for (std::size_t i = 0; i < calls.size() && i < errors.size(); ++i) {
-      if (!calls[i].starts_with("touch") && !calls[i].starts_with("wait")) list.push_back(errors[i]);
-    }
-    return list;
-  }
-  const TempDir& dir() const { return dir_; }
-
- private:
-  TempDir dir_;
-  std::vector<std::string> calls_;
-};
 
 }  // namespace
 

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Writes a copy of the project in which every place of lowering, staging and table emission that an operator fits can go wrong
-by number (mutants.h). The operators are the methods of Instrument. Lines stay where they are.
+by number (mutants.h). The operators are the methods of Instrument. Lines stay where they are. A file whose bytes are the same
+as the last time is not looked at again (COPY/../instrumented).
     instrument.py SOURCE COMPILE_COMMANDS COPY [FILES]    writes COPY and COPY/mutants.json; FILES: a regular expression"""
-import json, os, re, shlex, subprocess, sys
+import hashlib, json, os, re, shlex, subprocess, sys
 from clang.cindex import Config, CursorKind as K, Index, TranslationUnit, TypeKind
 
 FOLDERS = ["ir/passes", "backends/table", "backends/bpf", "backends/bpf/codegen"]
@@ -13,14 +14,17 @@ OTHER = {"Outcome::error": "Outcome::false_", "Outcome::true_": "Outcome::false_
          "Stage::gateway": "Stage::hook", "Op::and_": "Op::or_", "Op::or_": "Op::and_", "Op::eq": "Op::in", "Op::in": "Op::eq",
          "Op::less": "Op::less_eq", "Op::less_eq": "Op::less"}
 COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
+SLOT = 64        # numbers of a file begin at a multiple: a place more or less seldom moves those of other files
 INTEGERS = {TypeKind.INT, TypeKind.UINT, TypeKind.LONG, TypeKind.ULONG, TypeKind.LONGLONG, TypeKind.ULONGLONG}
 
 
 class Instrument:
-    def __init__(self, path, text, first, skip):
-        self.path, self.text, self.first, self.skip = path, text, first, skip
+    def __init__(self, path, text, skip):
+        self.path, self.text, self.skip = path, text, skip
         self.mutants, self.opens, self.closes, self.replaced = [], [], [], []
-        self.function = ""
+        self.function = self.function_hash = ""
+        self.last = set()   # where a case begins whose `break` would run out of its function
+        self.idle = set()   # where a `break` begins after which the switch would end anyway
 
     # ---- edits ----
     def place(self, cursor, operator):
@@ -31,8 +35,8 @@ class Instrument:
             return None
         text = re.sub(rb"\s+", b" ", self.text[start.offset:end.offset]).decode()
         self.mutants.append({"file": self.path, "line": start.line, "function": self.function, "operator": operator,
-                             "text": text if len(text) <= 120 else text[:117] + "...", "key": key})
-        return self.first + len(self.mutants) - 1
+                             "text": text if len(text) <= 120 else text[:117] + "...", "of": self.function_hash, "key": key})
+        return f"{first_name(self.path)}+{len(self.mutants) - 1}"
 
     def wrap(self, begin, end, before, after):
         order = len(self.opens)
@@ -53,9 +57,6 @@ class Instrument:
             out += [self.text[at:begin], text.encode()]
             at = begin + length
         return b"".join(out) + self.text[at:]
-
-    def written(self):
-        return b"#include \"tests/mutants/mutants.h\"\n#line 1\n" + self.body()
 
     # ---- operators ----
     def negate(self, condition, operator):
@@ -100,6 +101,8 @@ class Instrument:
     def statement(self, cursor):
         """An expression, `continue` or `break` that is a statement of a block, or the only one of a branch."""
         text = self.text[cursor.extent.start.offset:cursor.extent.end.offset]
+        if cursor.extent.start.offset in self.idle:
+            return
         if cursor.kind in (K.CONTINUE_STMT, K.BREAK_STMT):
             operator = "lost jump"
         elif cursor.kind.is_expression() and not text.startswith((b"check(", b"internal_error(")):
@@ -113,7 +116,17 @@ class Instrument:
         if n is not None:   # in braces, or an `else` that follows would be of this `if`
             self.wrap(cursor.extent.start.offset, end, f"{{ if (!kerf_mutants::on({n})) ", " }")
 
+    def switch(self, statements):
+        for statement in reversed(statements):
+            while statement.kind in (K.CASE_STMT, K.DEFAULT_STMT):
+                statement = list(statement.get_children())[-1]
+            if statement.kind != K.BREAK_STMT:
+                return
+            self.idle.add(statement.extent.start.offset)
+
     def case(self, cursor, body):
+        if body.kind == K.BREAK_STMT or cursor.extent.start.offset in self.last:
+            return
         n = self.place(cursor, "dropped case")
         if n is not None:
             self.wrap(body.extent.start.offset, body.extent.start.offset, f"if (kerf_mutants::on({n})) break; else ", "")
@@ -138,14 +151,29 @@ class Instrument:
         head = self.text[function.extent.start.offset:].split(b"{", 1)[0]
         if b"constexpr" in head or b"= default" in head:
             return
-        outer = self.function
+        outer = self.function, self.function_hash
+        text = self.text[function.extent.start.offset:function.extent.end.offset]
+        self.function_hash = hashlib.sha256(b" ".join(text.split())).hexdigest()[:16]
         parent = function.semantic_parent
         of_class = parent.spelling + "::" if parent is not None and parent.kind in (K.CLASS_DECL, K.STRUCT_DECL, K.CLASS_TEMPLATE) else ""
         self.function = of_class + function.spelling
         for child in function.get_children():
             if child.kind == K.COMPOUND_STMT:
+                self.find_last(function, list(child.get_children()))
                 self.visit(child)
-        self.function = outer
+        self.function, self.function_hash = outer
+
+    def find_last(self, function, statements):
+        """The cases of a switch that ends a function with a result: without the case nothing is returned, which is no fault but
+        undefined, and the compiler leaves it out."""
+        if not statements or statements[-1].kind != K.SWITCH_STMT or function.result_type.kind == TypeKind.VOID:
+            return
+        open_ = list(list(statements[-1].get_children())[-1].get_children())
+        while open_:
+            at = open_.pop()
+            if at.kind in (K.CASE_STMT, K.DEFAULT_STMT):
+                self.last.add(at.extent.start.offset)
+                open_ += list(at.get_children())
 
     def visit(self, cursor):
         if not self.inside(cursor):
@@ -153,6 +181,8 @@ class Instrument:
         children = list(cursor.get_children())
         kind = cursor.kind
         if kind == K.VAR_DECL and b"constexpr" in self.text[cursor.extent.start.offset:cursor.extent.end.offset].split(b"=")[0]:
+            return
+        if kind == K.CALL_EXPR and cursor.spelling in ("check", "internal_error"):   # they only find faults
             return
         if kind in (K.STATIC_ASSERT, K.TYPE_REF, K.TEMPLATE_REF, K.NAMESPACE_REF, K.PARM_DECL, K.TYPE_ALIAS_DECL, K.ENUM_DECL):
             return
@@ -163,6 +193,8 @@ class Instrument:
                 self.case(cursor, children[-1])
             self.block([children[-1]])
             return self.visit(children[-1])
+        if kind == K.SWITCH_STMT and children[-1].kind == K.COMPOUND_STMT:
+            self.switch(list(children[-1].get_children()))
         if kind == K.COMPOUND_STMT:
             self.block(children)
         elif kind == K.IF_STMT:
@@ -198,6 +230,10 @@ class Instrument:
         self.block(branches)
 
 
+def first_name(path):
+    return "KERF_FIRST_" + re.sub(r"\W", "_", path)
+
+
 def commands(path):
     found = {}
     for row in json.load(open(path)):
@@ -229,29 +265,42 @@ def targets(source, wanted):
                 yield f"{folder}/{name}"
 
 
-def instrument(source, fresh, args, path, first):
-    """The instrumented file, without what the compiler does not take."""
+def instrument(source, fresh, args, path):
+    """The instrumented file, without what the compiler does not take: its bytes and its mutants."""
     full = os.path.join(source, path)
     text = open(full, "rb").read()
-    unit = Index.create().parse(full, args=["-x", "c++", "-Wno-everything", "-I", fresh, "-include", "tests/mutants/mutants.h"] + args,
-                                options=TranslationUnit.PARSE_PRECOMPILED_PREAMBLE)
+    unit = Index.create().parse(full, args=["-x", "c++", "-Wno-everything", "-I", fresh, "-include", "tests/mutants/mutants.h",
+                                            f"-D{first_name(path)}=0"] + args, options=TranslationUnit.PARSE_PRECOMPILED_PREAMBLE)
     skip = []
     while True:
-        made = Instrument(path, text, first, skip)
+        made = Instrument(path, text, skip)
         made.walk(unit.cursor)
         if not made.mutants:
-            return made
-        check = [(full, made.body().decode())]
-        unit.reparse(check)
+            return text, []
+        unit.reparse([(full, made.body().decode())])
         lines = {at.line for at in refused(unit) if at.file is not None and at.file.name == full}
         bad = [m["key"] for m in made.mutants if m["line"] in lines]
         errors = [str(d) for d in unit.diagnostics if d.severity >= 3]
         unit.reparse()
         if not errors:
-            return made
+            return made.body(), made.mutants
         if not bad:
             sys.exit(f"{path}: {errors}")
         skip += bad
+
+
+def instrument_again(source, fresh, args, path, kept):
+    """instrument(), or what it gave for the same bytes the last time."""
+    own = b"".join(open(name, "rb").read() for name in (os.path.realpath(__file__), os.path.join(source, path)))
+    stamp, name = hashlib.sha256(own).hexdigest(), os.path.join(kept, path.replace("/", "%") + ".json")
+    if os.path.exists(name):
+        old = json.load(open(name))
+        if old["stamp"] == stamp:
+            return old["body"].encode(), old["mutants"]
+    body, mutants = instrument(source, fresh, args, path)
+    os.makedirs(kept, exist_ok=True)
+    json.dump({"stamp": stamp, "body": body.decode(), "mutants": mutants}, open(name, "w"))
+    return body, mutants
 
 
 def refused(unit):
@@ -280,27 +329,35 @@ def write(path, data, mode=0o644):
     os.chmod(path, mode & 0o777)
 
 
+def instrument_helper(path):
+    """The helper is started without an environment; here it has to know which mutant is chosen. Its answers are kept."""
+    text = open(path, "rb").read()
+    for old, new in [(b"char* environment[] = {nullptr};", b"char** environment = ::environ;"),
+                     (b"AnonymousFile in(", b"if (auto* known = kerf_mutants::known_answer(request)) return bpf::read_answer(*known); AnonymousFile in("),
+                     (b"return bpf::read_answer(out.read());", b"kerf_mutants::keep_answer(request, out.read()); return bpf::read_answer(out.read());")]:
+        if text.count(old) != 1:
+            sys.exit("backends/bpf/emit.cpp starts its helper in another way: change instrument.py")
+        text = text.replace(old, new)
+    if b"mutants.h" not in text:
+        text = b"#include \"tests/mutants/mutants.h\"\n#line 1\n" + text
+    write(path, text)
+
+
 def main():
     source, compile_commands, copy = os.path.realpath(sys.argv[1]), sys.argv[2], os.path.realpath(sys.argv[3])
     known = commands(compile_commands)
     fresh = copy + "/.fresh"
     copy_tree(source, fresh)
-    mutants = []
-    write(fresh + "/tests/mutants/count.h", b"#pragma once\nnamespace kerf_mutants { constexpr unsigned kCount = 1000000; }\n")
+    mutants, first = [], 0
     for path in targets(source, sys.argv[4] if len(sys.argv) > 4 else ""):
-        made = instrument(source, fresh, args_for(source, path, known), path, len(mutants))
-        write(os.path.join(fresh, path), made.written())
-        mutants += made.mutants
-        print(f"{path}: {len(made.mutants)}", flush=True)
-    for m in mutants:
-        del m["key"]
-    # The helper is started without an environment; here it has to know which mutant is chosen.
-    emit = open(fresh + "/backends/bpf/emit.cpp", "rb").read()
-    known_line = b"char* environment[] = {nullptr};"
-    if known_line not in emit:
-        sys.exit("backends/bpf/emit.cpp starts its helper in another way: change instrument.py")
-    write(fresh + "/backends/bpf/emit.cpp", emit.replace(known_line, b"char** environment = ::environ;"))
-    write(fresh + "/tests/mutants/count.h", f"#pragma once\nnamespace kerf_mutants {{ constexpr unsigned kCount = {len(mutants)}; }}\n".encode())
+        body, found = instrument_again(source, fresh, args_for(source, path, known), path, copy + "/../instrumented")
+        head = f"#include \"tests/mutants/mutants.h\"\n#define {first_name(path)} {first}\n#line 1\n" if found else ""
+        write(os.path.join(fresh, path), head.encode() + body)
+        for i, m in enumerate(found):
+            del m["key"]
+            mutants.append({**m, "number": first + i})
+        first += (len(found) + SLOT - 1) // SLOT * SLOT
+    instrument_helper(fresh + "/backends/bpf/emit.cpp")
     for folder, _, names in os.walk(fresh):
         for name in names:
             path = os.path.join(folder, name)
@@ -308,7 +365,7 @@ def main():
             os.makedirs(os.path.dirname(target), exist_ok=True)
             write(target, open(path, "rb").read(), os.stat(path).st_mode)
     json.dump(mutants, open(copy + "/mutants.json", "w"), indent=1)
-    print(f"{len(mutants)} mutants")
+    print(f"{len(mutants)} mutants", flush=True)
 
 
 main()

@@ -1,15 +1,18 @@
 // What instrumented sources include (tests/mutants/instrument.py): each place where a fault can be is a number, and one
 // number at most is chosen. Without a choice everything is as it was written.
-#pragma once
+#ifndef KERF_MUTANTS_H   // `#pragma once` does not hold across libclang's precompiled preambles
+#define KERF_MUTANTS_H
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
-
-#include "tests/mutants/count.h"
+#include <map>
+#include <string>
+#include <string_view>
 
 namespace kerf_mutants {
 
+constexpr unsigned kCount = 1u << 14;   // more than there are; fixed, so that one more place is not a reason to build everything
 constexpr unsigned kNone = 0xffffffffu;
 inline unsigned char own_seen[kCount];
 inline unsigned char* seen = own_seen;   // places that were reached; the driver puts shared memory here
@@ -19,6 +22,17 @@ inline unsigned from_environment() {
   return number != nullptr ? static_cast<unsigned>(std::strtoul(number, nullptr, 10)) : kNone;
 }
 inline unsigned chosen = from_environment();
+
+// What kerf-codegen answered without a fault, by request: the same request is not answered again. Only the driver has them.
+inline std::map<std::string, std::string, std::less<>>* answers = nullptr;
+inline const std::string* known_answer(std::string_view request) {
+  if (answers == nullptr) return nullptr;
+  auto known = answers->find(request);
+  return known == answers->end() ? nullptr : &known->second;
+}
+inline void keep_answer(std::string_view request, const std::string& answer) {
+  if (answers != nullptr && chosen == kNone) answers->emplace(request, answer);
+}
 
 // Appends what was reached to the file KERF_MUTANT_SEEN when the program ends.
 struct Reporter {
@@ -55,3 +69,5 @@ template <class A, class B> auto times(unsigned n, A a, B b) -> decltype(a * b) 
 template <class T> T pick(unsigned n, T right, T wrong) { return on(n) ? wrong : right; }
 
 }  // namespace kerf_mutants
+
+#endif

@@ -1,5 +1,5 @@
 // The official Cedar engine behind a line protocol: one JSON object a line in, one a line out.
-//   {"policies": text, "schema": text, "entities": [...], "requests": [{principal, action, resource, context, entities?}]}
+//   {"policies": text, "templates"?: {id: text}, "links"?: [{templateId, newId, values}], "schema": text, "entities": [...], "requests": [{principal, action, resource, context, entities?}]}
 //   -> {"answers": [{"decision": "allow"|"deny", "determining": [id], "errors": [id]}]}  or {"failure": text}
 // Policies are numbered policy0, policy1, … as in Cedar's text format. CEDAR_WASM names the package.
 // A request's own "entities", if any, replace the program's.
@@ -26,9 +26,10 @@ function decide(program, request) {
 function answer(program) {
   const schema = cedar.preparseSchema('s', program.schema);
   if (schema.type !== 'success') return { failure: `schema: ${problems(schema)}` };
-  const policies = cedar.preparsePolicySet('p', { staticPolicies: program.policies });
+  const set = { staticPolicies: program.policies, templates: program.templates ?? {}, templateLinks: program.links ?? [] };
+  const policies = cedar.preparsePolicySet('p', set);
   if (policies.type !== 'success') return { failure: `policies: ${problems(policies)}` };
-  const validation = cedar.validate({ schema: program.schema, policies: { staticPolicies: program.policies } });
+  const validation = cedar.validate({ schema: program.schema, policies: set });
   const valid = validation.type === 'success' && validation.validationErrors.length === 0;
   const why = validation.type === 'success' ? validation.validationErrors.map((e) => e.error.message) : problems(validation);
   return { valid, why, answers: program.requests.map((request) => decide(program, request)) };

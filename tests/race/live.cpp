@@ -1,6 +1,6 @@
 // Readers decide while another thread swaps engines; built with ThreadSanitizer, which ends the process at a race. Two
 // tables take turns: that of the vectors, and the same without a policy. Then the vectors' entities go and come back, one
-// change an engine. What must be answered by a generation is written down before it is swapped in.
+// change an engine, and then its policies. What must be answered by a generation is written down before it is swapped in.
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -16,7 +16,7 @@ using namespace kerf::gateway;
 
 namespace {
 
-constexpr int kSwaps = 60, kEdits = 200, kReaders = 3;
+constexpr int kSwaps = 60, kEdits = 200, kPolicyEdits = 100, kReaders = 3;
 
 Loaded build(const Json& table, const Json& entities) {
   auto read = std::make_shared<const Table>(*Table::read(table.dump()));
@@ -26,6 +26,30 @@ Loaded build(const Json& table, const Json& entities) {
 // Every group's rows and expressions are gone, so nothing is permitted.
 Json emptied(Json table) {
   for (Json& environment : table["environments"]) environment["groups"] = Json::array();
+  return table;
+}
+
+// With policy number `policy` alone, or with all others.
+Json part(Json table, std::size_t policy, bool alone) {
+  Json kept = Json::array();
+  std::vector<std::size_t> numbers;
+  for (std::size_t p = 0; p < table["policies"].size(); ++p) {
+    numbers.push_back(kept.size());
+    if ((p == policy) == alone) kept.push_back(table["policies"][p]);
+  }
+  table["policies"] = kept;
+  for (Json& environment : table["environments"]) {
+    for (Json& group : environment["groups"]) {
+      for (const char* list : {"rows", "exprs"}) {
+        Json rules = Json::array();
+        for (Json& rule : group[list]) {
+          const std::size_t p = rule["policy"].get<std::size_t>();
+          if ((p == policy) == alone) rules.push_back(rule), rules.back()["policy"] = numbers[p];
+        }
+        group[list] = rules;
+      }
+    }
+  }
   return table;
 }
 
@@ -43,7 +67,7 @@ int main(int argc, char** argv) {
     requests.emplace_back(vector["request"].dump(), vector["response"]["decision"] == "allow");
     allowed += requests.back().second ? 1 : 0;
   }
-  std::vector<std::vector<char>> expected(kSwaps + kEdits + 3);   // by generation, then by request
+  std::vector<std::vector<char>> expected(kSwaps + kEdits + kPolicyEdits + 3);   // by generation, then by request
   auto expect = [&](std::uint64_t generation, const Json& table, const std::vector<Entity>& list) {
     const Table plain = *Table::read(table.dump());
     const Entities entities = *Entities::build(list);
@@ -102,9 +126,22 @@ int main(int argc, char** argv) {
     live.swap({editor.engine(), "", 0, 0, 0});
     wait_for(8);
   }
+  std::size_t by_policies = 0;
+  for (std::size_t i = 0; i < kPolicyEdits; ++i) {
+    const std::size_t policy = i / 2 % tables[0]["policies"].size();
+    PolicyChange change;
+    if (i % 2 == 0) change.remove.push_back(tables[0]["policies"][policy]["id"].get<std::string>());
+    else change.add = std::make_shared<const Table>(*Table::read(part(tables[0], policy, true).dump()));
+    if (!editor.change(change).ok()) return 1;
+    const std::uint64_t next = live.generation() + 1;
+    expect(next, i % 2 == 0 ? part(tables[0], policy, false) : tables[0], editor.entities());
+    by_policies += expected[next] != expected[next - 1] ? 1 : 0;
+    live.swap({editor.engine(), "", 0, 0, 0});
+    wait_for(8);
+  }
   done = true;
   for (std::thread& reader : readers) reader.join();
   std::printf("%llu decisions, %llu wrong, %llu new engines seen\n", static_cast<unsigned long long>(decided), static_cast<unsigned long long>(wrong),
               static_cast<unsigned long long>(seen));
-  return wrong == 0 && allowed > 0 && differ > kEdits / 10 && seen > kSwaps / 2 ? 0 : 1;
+  return wrong == 0 && allowed > 0 && differ > kEdits / 10 && by_policies > kPolicyEdits / 10 && seen > kSwaps / 2 ? 0 : 1;
 }

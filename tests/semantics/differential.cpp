@@ -36,7 +36,7 @@ struct Tally {
     ++(answer.allow ? allow : deny);
     if (!answer.errors.empty()) ++with_errors;
   }
-  bool balanced() const { return allow * 5 >= total && deny * 5 >= total && with_errors * 5 >= total; }
+  bool balanced() const { return allow * 6 >= total && deny * 6 >= total && with_errors * 6 >= total; }
 };
 
 std::string text(const Answer& a) {
@@ -106,7 +106,10 @@ class Differential {
 };
 
 bool Differential::fail(const std::string& why) {
-  fmt::print("seed {}: {}\n--- policies\n{}--- entities\n{}\n", seed_, why, generated_->policies, generated_->entities);
+  fmt::print("seed {}: {}\n--- policies\n{}", seed_, why, generated_->policies);
+  const ProgramText text = program_text(*generated_);
+  if (text.links) fmt::print("--- templates\n{}--- links\n{}\n", text.policies[1].text, text.links->text);
+  fmt::print("--- entities\n{}\n", generated_->entities);
   return false;
 }
 
@@ -121,8 +124,7 @@ bool Differential::same(const char* who, const Answer& reference, const Answer& 
 bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bool kernel, Tally& events) {
   generated_ = &generated;
   seed_ = seed;
-  ProgramText source{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema},
-                     InputFile{"entities.json", generated.entities}};
+  const ProgramText source = program_text(generated);
   Program program = check_program(source);
   if (program.diagnostics.has_errors()) {
     return fail("the program does not compile:\n" + render(program.sources, program.diagnostics, ErrorFormat::plain, false));
@@ -163,7 +165,7 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bo
   }
   for (const Policy& policy : module.policies) collect_ops(policy, ops);
   if (oracle_.running()) {
-    Result<std::vector<Answer>> answers = oracle_.ask(generated.policies, generated.schema, questions);
+    Result<std::vector<Answer>> answers = oracle_.ask(generated.policies, generated.schema, questions, generated.templates, generated.links);
     if (!answers) return fail("official engine: " + answers.error().message);
     for (std::size_t i = 0; i < questions.size(); ++i) {
       if (!same("official engine", references[i], (*answers)[i], questions[i].request)) return false;
@@ -230,7 +232,7 @@ int main(int argc, char** argv) {
   constexpr std::uint64_t kEnoughToCount = 100;   // with fewer, chance decides what comes up
   if (programs < kEnoughToCount) return 0;
   if (!net_events.balanced() || !file_events.balanced() || !differential.requests.balanced()) {
-    fmt::print("the generator is out of balance: a fifth each should allow, deny, and have errors\n");
+    fmt::print("the generator is out of balance: a sixth each should allow, deny, and have errors\n");
     return 1;
   }
   return all_ops_hit(differential.ops, differential.kernel_ops, why_not_kernel.empty()) ? 0 : 1;

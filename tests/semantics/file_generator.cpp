@@ -25,9 +25,9 @@ entity FileSet in [FileSet];
 
 @kernel("file.read, file.list, file.exec")
 action open appliesTo { principal: [Agent], resource: [File, Dir], context: {
-  @kernel("process.uid") uid: Long, @kernel("fact.depth") depth?: Long } };
+  @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
 @kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, lib.load")
-action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long } };
+action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime } };
 )";
 
 const std::vector<std::string> kAgents = {"a0", "a1", "a2"};
@@ -102,7 +102,10 @@ std::string FileGenerator::stored_atom() {
 }
 
 std::string FileGenerator::code_atom() {
-  switch (pick(10)) {
+  switch (pick(13)) {
+    case 10: return fmt::format("resource has fs && resource.fs like \"{}*\"", one_of(kTypes).substr(0, 1 + pick(5)));
+    case 11: return fmt::format("resource has fs && (resource.fs like \"{}\" || resource.fs like \"{:x>40}*\")", one_of(kTypes), "");
+    case 12: return fmt::format("context.now.toTime().toHours() < {}", pick(24));
     case 0: return "resource has owner";
     case 1: return fmt::format("resource has owner && resource.owner == {}", chance(50) ? 0 : 1000);
     case 2: return "resource has setuid && resource.setuid";
@@ -153,7 +156,26 @@ std::string FileGenerator::error_prone(bool file_only) {
   return chance(file_only ? 60 : 0) ? one_of(of_files) : one_of(everywhere);
 }
 
+// Few different ones, so that a policy asks the same again; many that overflow for some values.
+std::string FileGenerator::unknown_atom(bool file_only) {
+  switch (pick(file_only ? 12 : 9)) {
+    case 0: return fmt::format("context.n < {}", pick(3));
+    case 1: return "context.n + 9223372036854775807 > 0";
+    case 2: return "context has opt";
+    case 3: return fmt::format("context has opt && context.opt == {}", pick(2));
+    case 4: return fmt::format("context.s == \"{}\"", pick(2) ? "a" : "b");
+    case 5: return "context.n == context.uid";
+    case 6: return "context.n < principal.level";
+    case 7: return "resource.path == context.s";
+    case 8: return fmt::format("resource.path like \"*{}\" || context.n * 9223372036854775807 != 1", inside(one_of(kNames), true));
+    case 9: return "resource has weight && resource.weight < context.n";
+    case 10: return "resource has owner && resource.owner == context.n";
+    default: return "resource has weight && resource.weight < context.uid";
+  }
+}
+
 std::string FileGenerator::atom(bool file_only) {
+  if (unknowns_ && chance(25)) return unknown_atom(file_only);
   switch (pick(11)) {
     case 9: case 10: return mixed_atom(file_only);
     case 0: return bind_atom();
@@ -185,6 +207,21 @@ std::string FileGenerator::policy() {
   if (chance(32)) text += "\nwhen { " + error_prone(file_only) + " }";
   if (chance(80)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), file_only));
   return text + ";\n";
+}
+
+// A template for one policy or two that differ in their scopes.
+void FileGenerator::add_links(GeneratedProgram& program, std::size_t count) {
+  const bool file_only = chance(50), exactly = file_only && chance(30);
+  std::string text = fmt::format("@id(\"t0\") {} (principal {} ?principal, action == Action::\"{}\", resource {} ?resource)", chance(70) ? "permit" : "forbid",
+                                 "in", file_only ? "change" : "open", exactly ? "==" : "in");
+  text += fmt::format(" when {{ {} }};\n", combine(1 + static_cast<int>(pick(2)), file_only));
+  program.templates.push_back({"t0", text});
+  for (std::size_t i = 0; i < count; ++i) {
+    TemplateLink link{"t0", fmt::format("t0-l{}", i), {}};
+    link.values["?principal"] = EntityUid{"Class", one_of(kClasses)};
+    link.values["?resource"] = exactly ? EntityUid{"File", path()} : chance(50) ? EntityUid{"Dir", path()} : EntityUid{"FileSet", one_of(kSets)};
+    program.links.push_back(std::move(link));
+  }
 }
 
 std::string FileGenerator::entities_json() {
@@ -242,7 +279,8 @@ KernelEventData FileGenerator::event() {
   data.directory = at.starts_with('/') && chance(30);
   data.observed = {{"file.path", Value(at)}, {"file.fs_type", Value(one_of(kTypes))},
                    {"process.uid", Value(std::int64_t{chance(50) ? 0 : 1000})}, {"process.gid", Value(std::int64_t{100})},
-                   {"process.pid", Value(std::int64_t{4242})}};
+                   {"process.pid", Value(std::int64_t{4242})},
+                   {"clock.now", Value(Datetime{static_cast<std::int64_t>(1'704'067'200'000 + pick(48) * 3'600'000 - pick(2))})}};
   if (chance(80)) {
     const std::int64_t mode = one_of(std::vector<std::int64_t>{0644, 0755, 04755, 07777, 0});
     data.observed.insert({{"file.owner", Value(one_of(std::vector<std::int64_t>{0, 1000, 4294967295}))}, {"file.mode", Value(mode)},
@@ -261,9 +299,15 @@ GeneratedProgram FileGenerator::program(std::size_t events) {
   }
   GeneratedProgram program;
   program.schema = kSchema;
+  const std::string context = "context: {";
+  for (std::size_t at = 0; unknowns_ && (at = program.schema.find(context, at)) != std::string::npos;) {
+    program.schema.insert(at += context.size(), " n: Long, s: String, opt?: Long,");
+  }
   program.entities = entities_json();
   std::size_t policies = 3 + pick(4);   // with the three below at most KERF_EVENT_POLICIES for one action
-  for (std::size_t i = 0; i < policies; ++i) program.policies += policy();
+  const std::size_t links = chance(40) ? 1 + pick(2) : 0;
+  if (links != 0) add_links(program, links);
+  for (std::size_t i = links; i < policies; ++i) program.policies += policy();
   if (chance(40)) program.policies += "permit (principal, action, resource);\n";
   if (chance(60)) program.policies += fmt::format("permit (principal, action == Action::\"open\", resource) when {{ {} }};\n", error_prone(false));
   for (std::size_t i = 0; i < events; ++i) program.events.push_back(event());

@@ -7,7 +7,8 @@ namespace kerf::test {
 
 class FileGenerator {
  public:
-  explicit FileGenerator(std::uint64_t seed) : random_(seed) {}
+  // `unknowns`: as Generator.
+  explicit FileGenerator(std::uint64_t seed, bool unknowns = false) : random_(seed), unknowns_(unknowns) {}
   GeneratedProgram program(std::size_t events);
 
  private:
@@ -25,14 +26,17 @@ class FileGenerator {
   std::string mixed_atom(bool file_only);
   std::string code_atom();
   std::string bind_atom();
+  std::string unknown_atom(bool file_only);
   std::string error_prone(bool file_only);
   std::string atom(bool file_only);
   std::string combine(int depth, bool file_only);
   std::string policy();
+  void add_links(GeneratedProgram& program, std::size_t count);
   std::string entities_json();
   KernelEventData event();
 
   std::mt19937_64 random_;
+  bool unknowns_;
   std::vector<std::string> paths_;             // of the current program
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
 
@@ -14,14 +16,17 @@ entity Tier enum ["gold", "silver"];
 entity Agent in [Class] {
   level: Long, name: String, admin: Bool, flags: Set<String>, home: ipaddr, rate: decimal,
   quota?: Long, limits: { max_port: Long, since: datetime }, boss?: Agent,
-  ports: Set<Long>, nets: Set<ipaddr>, zone: String, group: DestSet, best?: Endpoint,
+  ports: Set<Long>, nets: Set<ipaddr>, zone: String, group: DestSet, best?: Endpoint, site: Host, domain: String,
 } tags Long;
 entity DestSet in [DestSet];
+entity HostSet in [HostSet, DestSet];
+@kernel("host") entity Host in [HostSet];
 @kernel("endpoint")
-entity Endpoint in [DestSet, Tier] {
+entity Endpoint in [Host, DestSet, Tier] {
   @kernel("endpoint.ip") ip: ipaddr,
   @kernel("endpoint.port") port: Long,
-  zone?: String, weight?: Long,
+  @kernel("endpoint.host") host?: String,
+  zone?: String, weight?: Long, expires?: datetime,
 } tags Long;
 entity ToolSet;
 entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
@@ -30,6 +35,8 @@ entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
 action connect appliesTo { principal: [Agent], resource: [Endpoint], context: {
   @kernel("process.uid") uid: Long,
   @kernel("net.protocol") protocol: Long,
+  @kernel("clock.now") now: datetime,
+  @kernel("fact.until") until?: datetime,
   @kernel("fact.depth") depth?: Long,
   @kernel("fact.trusted") trusted?: Bool,
   @kernel("fact.region") region?: String,
@@ -45,6 +52,7 @@ const std::vector<std::string> kAgents = {"a0", "a1", "a2", "a3", "a4"};
 const std::vector<std::string> kClasses = {"analyst", "finance", "all", "nobody"};
 const std::vector<std::string> kSets = {"approved", "internal", "partners", "empty"};
 const std::vector<std::string> kZones = {"eu", "us", "eu-west"};
+const std::vector<std::string> kHosts = {"www.example.com", "api.example.com", "example.org", "cdn.test"};
 const std::vector<std::string> kFlags = {"x", "y", "z"};
 
 }  // namespace
@@ -127,8 +135,55 @@ std::string Generator::endpoint_atom() {
   }
 }
 
+// Around the days of `limits.since`, stored expiries and facts.
+std::string Generator::clock_atom() {
+  const std::string date = fmt::format("datetime(\"2024-0{}-15{}\")", 1 + pick(6), chance(50) ? "" : "T09:00:00Z");
+  switch (pick(14)) {
+    case 0: return "context.now < " + date;
+    case 1: return "context.now >= principal.limits.since";
+    case 2: return "context has until && context.now <= context.until";
+    case 3: return fmt::format("context.now.toTime() < duration(\"{}h\")", pick(24));
+    case 4: return fmt::format("context.now.toTime().toHours() >= {}", pick(24));
+    case 5: return "context.now.toDate() == " + date;
+    case 6: return fmt::format("context.now.durationSince({}).toDays() < {}", date, pick(60));
+    case 7: return fmt::format("context.now.offset(duration(\"-{}d\")) > {}", pick(30), date);
+    case 8: return fmt::format("principal.limits.since.offset(duration(\"{}d\")) > context.now", pick(60));
+    case 9: return fmt::format("context.now.durationSince(principal.limits.since).to{}() < {}", one_of(std::vector<std::string>{"Milliseconds", "Seconds", "Minutes"}), small_long());
+    case 10: return fmt::format("context.now.offset(duration(\"{}ms\")).toDate() < {}", chance(50) ? "9223372036854775807" : "-9223372036854775807", date);
+    case 11: return fmt::format("[{}, datetime(\"2024-03-01\")].contains(context.now.toDate())", date);
+    case 12: return "resource has expires && context.now < resource.expires";
+    default: return fmt::format("(if context.uid == 0 then context.now else {}).durationSince(datetime(\"1970-01-01\")) < duration(\"{}d\")", date, 19700 + pick(200));
+  }
+}
+
+// What names must not take away is refused: a forbid asks that there is none, or for another one.
+std::string Generator::host_atom(bool forbid) {
+  const std::string name = one_of(kHosts);
+  std::string atom;
+  switch (pick(10)) {
+    case 8: atom = "resource has host && context has region && context.region != resource.host"; break;
+    case 0: atom = fmt::format("resource in Host::\"{}\"", name); break;
+    case 1: atom = fmt::format("resource in HostSet::\"{}\"", chance(50) ? "cdn" : "web"); break;
+    case 2: atom = fmt::format("resource in [Host::\"{}\", Host::\"{}\"]", name, one_of(kHosts)); break;
+    case 3: atom = fmt::format("resource has host && resource.host == \"{}\"", name); break;
+    case 4: atom = "resource has host && resource.host like \"*.example.com\""; break;
+    case 5: atom = "resource in principal.site"; break;
+    case 6: atom = "resource has host && resource.host == principal.domain"; break;
+    case 7: atom = "resource in DestSet::\"hosted\""; break;
+    default: atom = fmt::format("resource has host && [principal.domain, \"{}\"].contains(resource.host)", name); break;
+  }
+  return forbid ? "!(" + atom + ")" : atom;
+}
+
 std::string Generator::code_atom() {
-  switch (pick(11)) {
+  if (chance(30)) return clock_atom();
+  switch (pick(13)) {
+    case 11:
+      return fmt::format("(if context.uid < {} && !(resource.port == {} || context.uid == 0) then resource.port else context.uid + {}) < {}",
+                         small_long(), one_of(ports_), small_long(), small_long());
+    case 12:
+      return fmt::format("(if (if context.protocol == 6 then resource.port < {} else true) then -(context.uid) else principal.level) == {}",
+                         one_of(ports_), small_long());
     case 9: return fmt::format("-(context.uid) < {}", small_long());
     case 10: return fmt::format("context.uid - resource.port <= {}", small_long());
     case 0: return fmt::format("context.uid == {}", small_long());
@@ -165,11 +220,23 @@ std::string Generator::unknown_atom() {
 
 // Observed, stored, bound and published values that meet in one operator.
 std::string Generator::mixed_atom() {
-  switch (pick(25)) {
+  switch (pick(36)) {
+    case 29:
+      return fmt::format("(if principal.admin && {} then resource.port == {} else context.uid < {})", chance(50), one_of(ports_), small_long());
+    case 30: return fmt::format("[resource] == [Endpoint::\"{}\"]", any_endpoint());
+    case 25: return "principal.ports.containsAny([resource.port, context.uid + 9223372036854775807])";
+    case 26: return fmt::format("[resource.port, context.uid].containsAll([principal.level, {}])", one_of(ports_));
+    case 27: return fmt::format("{{n: {}, u: context.uid + {}}} == {{u: principal.level, n: resource.port}}", one_of(ports_), small_long());
+    case 28: return fmt::format("principal.ports.containsAll([resource.port, {}])", one_of(ports_));
+    case 31: return fmt::format("[resource.port, context.uid] == [{}, {}]", one_of(ports_), small_long());
+    case 32: return "[context.uid, principal.level] == principal.ports";
     case 18: return fmt::format("{{n: resource.port, u: context.uid}} == {{n: {}, u: {}}}", one_of(ports_), small_long());
     case 19: return fmt::format("{{n: resource.port, u: context.uid + {}}}.n < principal.level", small_long());
     case 20: return fmt::format("[context.uid, resource.port].containsAny([principal.level, {}])", small_long());
     case 21: return "[resource.port, context.uid].isEmpty()";
+    case 33: return fmt::format("principal.hasTag(\"t0\") && principal.getTag(\"t0\") {} resource.port", chance(50) ? "<" : "==");
+    case 34: return "context has region && resource has zone && [context.region, \"us\"].contains(resource.zone)";
+    case 35: return "principal.home.isInRange(resource.ip)";
     case 22: return "resource.hasTag(principal.zone) && resource.getTag(principal.zone) < context.uid";
     case 23: return "resource has zone && principal.name like \"a*\" && [resource.zone, principal.zone].contains(\"eu\")";
     case 0: return "principal.ports.contains(resource.port)";
@@ -181,8 +248,8 @@ std::string Generator::mixed_atom() {
     case 6: return "resource has weight && resource.weight * 1000 < resource.port";
     case 7: return fmt::format("resource has weight && resource.weight + {} <= context.uid", small_long());
     case 8: return "context has region && resource has zone && resource.zone == context.region";
-    case 9: return fmt::format("[context.uid, resource.port].contains({})", one_of(ports_));
-    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid])";
+    case 9: return fmt::format("![context.uid, resource.port].isEmpty() && [context.uid, resource.port].contains({})", one_of(ports_));
+    case 10: return "[principal.level, 80].containsAny([resource.port, context.uid]) || [context.uid + 1, resource.port].isEmpty()";
     case 11: return fmt::format("[context.uid, resource.port, {}].containsAll([{}])", one_of(ports_), one_of(ports_));
     case 12: return fmt::format("(if context.uid == 0 then resource.ip else principal.home) == ip(\"{}\")", any_cidr());
     case 13: return "principal.nets.contains(resource.ip)";
@@ -250,6 +317,24 @@ std::string Generator::combine(int depth, bool kernel) {
   }
 }
 
+// A template for one policy or two that differ in their scopes.
+void Generator::add_links(GeneratedProgram& program, std::size_t count) {
+  const bool kernel = chance(75), exactly = chance(40), resources = chance(60);
+  const std::string id = fmt::format("t{}", program.templates.size());
+  std::string text = fmt::format("@id(\"{}\") {} (principal {} ?principal, action == Action::\"{}\", resource", id, chance(70) ? "permit" : "forbid",
+                                 exactly ? "==" : "in", kernel ? "connect" : "invoke");
+  const bool one = kernel && chance(30);
+  if (resources) text += one ? " == ?resource" : " in ?resource";
+  text += fmt::format(") when {{ {} }};\n", chance(25) ? error_prone(kernel) : combine(1 + static_cast<int>(pick(2)), kernel));
+  program.templates.push_back({id, text});
+  for (std::size_t i = 0; i < count; ++i) {
+    TemplateLink link{id, fmt::format("{}-l{}", id, i), {}};
+    link.values["?principal"] = exactly ? EntityUid{"Agent", one_of(kAgents)} : EntityUid{"Class", one_of(kClasses)};
+    if (resources) link.values["?resource"] = one ? EntityUid{"Endpoint", any_endpoint()} : EntityUid{kernel ? "DestSet" : "ToolSet", one_of(kSets)};
+    program.links.push_back(std::move(link));
+  }
+}
+
 std::string Generator::policy(bool kernel) {
   std::string principal = "principal", action = "action", resource = "resource";
   switch (pick(5)) {
@@ -267,6 +352,8 @@ std::string Generator::policy(bool kernel) {
     if (chance(20)) resource += fmt::format(" in ToolSet::\"{}\"", one_of(kSets));
   }
   std::string text = fmt::format("{} ({}, {}, {})", chance(75) ? "permit" : "forbid", principal, action, resource);
+  const bool forbids = text.starts_with("forbid");
+  if (kernel && chance(25)) text += fmt::format("\nwhen {{ {} }}", host_atom(forbids));
   if (chance(18)) text += "\nwhen { " + error_prone(kernel) + " }";
   if (chance(70)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), kernel));
   if (chance(25)) text += fmt::format("\nwhen {{ {} }}", combine(1, kernel));
@@ -291,6 +378,8 @@ std::string Generator::entities_json() {
     if (chance(50)) attrs["quota"] = pick(5);
     attrs["zone"] = one_of(kZones);
     attrs["group"] = uid("DestSet", one_of(kSets));
+    attrs["site"] = uid("Host", one_of(kHosts));
+    attrs["domain"] = one_of(kHosts);
     attrs["nets"] = Json::array({any_cidr(), any_cidr()});
     attrs["ports"] = Json::array();
     for (std::size_t i = pick(3); i > 0; --i) attrs["ports"].push_back(one_of(ports_));
@@ -304,15 +393,23 @@ std::string Generator::entities_json() {
   }
   add("DestSet", "approved", Json::object(), Json::array({uid("DestSet", "internal")}));
   add("DestSet", "partners", Json::object(), Json::array());
+  add("HostSet", "cdn", Json::object(), chance(50) ? Json::array({uid("DestSet", "hosted")}) : Json::array());
+  add("HostSet", "web", Json::object(), Json::array({uid("HostSet", "cdn")}));
+  for (const std::string& host : kHosts) {
+    if (chance(70)) add("Host", host, Json::object(), Json::array({uid("HostSet", chance(50) ? "web" : "cdn")}));
+  }
   for (const std::string& id : endpoints_) {
     if (chance(30)) continue;
     auto parsed = parse_endpoint_id(id);
     Json attrs = {{"ip", to_text(parsed->first)}, {"port", parsed->second}};
     if (chance(60)) attrs["zone"] = one_of(kZones);
     if (chance(50)) attrs["weight"] = pick(5);
+    if (chance(30)) attrs["expires"] = fmt::format("2024-0{}-15", 1 + pick(6));
     Json parents = Json::array();
     for (const std::string& s : kSets) if (s != "empty" && chance(40)) parents.push_back(uid("DestSet", s));
     if (chance(30)) parents.push_back(uid("Tier", "gold"));
+    if (chance(15)) parents.push_back(uid("Host", one_of(kHosts)));
+    if (chance(20)) parents.push_back(uid("DestSet", "hosted"));
     Json& endpoint = add("Endpoint", id, std::move(attrs), std::move(parents));
     endpoint["tags"] = Json::object();
     if (chance(50)) endpoint["tags"][one_of(kZones)] = pick(90);
@@ -325,6 +422,17 @@ std::string Generator::entities_json() {
     add("Tool", id, std::move(attrs), std::move(parents));
   }
   return list.dump(1);
+}
+
+// In the first half of 2024, often at the start of a day or of an hour, or beside it.
+Datetime Generator::any_time() {
+  constexpr std::int64_t day = 86'400'000, hour = 3'600'000, begin = 1'704'067'200'000;
+  std::int64_t ms = begin + static_cast<std::int64_t>(pick(190)) * day;
+  if (chance(30)) ms = begin + static_cast<std::int64_t>(14 + 30 * pick(6) + pick(4)) * day;
+  if (chance(60)) ms += static_cast<std::int64_t>(pick(24)) * hour;
+  if (chance(30)) ms += static_cast<std::int64_t>(pick(3)) - 1;
+  if (chance(20)) ms += static_cast<std::int64_t>(pick(86'400'000));
+  return {chance(2) ? static_cast<std::int64_t>(pick(3)) : ms};
 }
 
 KernelEventData Generator::event() {
@@ -349,8 +457,10 @@ KernelEventData Generator::event() {
   static const std::vector<std::int64_t> uids = {0, 1, 80, 1000, 65534, 4294967295};
   data.observed = {{"endpoint.ip", Value(address)}, {"endpoint.port", Value(port)},
                    {"process.uid", Value(one_of(uids))}, {"process.gid", Value(std::int64_t{100})},
-                   {"process.pid", Value(std::int64_t{4242})}, {"net.protocol", Value(std::int64_t{chance(60) ? 6 : 17})}};
+                   {"process.pid", Value(std::int64_t{4242})}, {"clock.now", Value(any_time())}, {"net.protocol", Value(std::int64_t{chance(60) ? 6 : 17})}};
+  for (std::size_t i = chance(60) ? 1 + pick(5) / 4 : 0; i > 0; --i) data.hosts.push_back(one_of(kHosts));
   if (chance(60)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
+  if (chance(40)) data.facts.emplace("until", Value(any_time()));
   if (chance(50)) data.facts.emplace("trusted", Value(chance(50)));
   if (chance(50)) data.facts.emplace("region", Value(chance(70) ? one_of(kZones) : std::string("asia")));
   if (chance(50)) data.facts.emplace("tier", Value(EntityUid{"Tier", chance(50) ? "gold" : "silver"}));
@@ -370,6 +480,23 @@ Request Generator::request() {
   if (chance(50)) r.emplace("b", Value(std::string("abc")));
   request.context.emplace("r", Value(std::move(r)));
   return request;
+}
+
+ProgramText program_text(const GeneratedProgram& generated) {
+  ProgramText text{{{"policies.cedar", generated.policies}}, InputFile{"schema.cedarschema", generated.schema}, InputFile{"entities.json", generated.entities},
+                   std::nullopt};
+  if (generated.templates.empty()) return text;
+  std::string templates;
+  for (const TemplateText& one : generated.templates) templates += one.text;
+  Json links = Json::array();
+  for (const TemplateLink& link : generated.links) {
+    Json args = Json::object();
+    for (const auto& [slot, uid] : link.values) args[slot] = to_text(uid);
+    links.push_back({{"template_id", link.template_id}, {"link_id", link.id}, {"args", std::move(args)}});
+  }
+  text.policies.push_back({"templates.cedar", templates});
+  text.links = InputFile{"links.json", links.dump()};
+  return text;
 }
 
 GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
@@ -393,7 +520,9 @@ GeneratedProgram Generator::program(std::size_t events, std::size_t requests) {
   }
   program.entities = entities_json();
   std::size_t policies = 2 + pick(4);   // with the three below at most KERF_EVENT_POLICIES, so that events name them all
-  for (std::size_t i = 0; i < policies; ++i) program.policies += policy(chance(60));
+  const std::size_t links = chance(40) ? 1 + pick(2) : 0;
+  if (links != 0) add_links(program, links);
+  for (std::size_t i = std::min(links, policies - 1); i < policies; ++i) program.policies += policy(chance(60));
   if (chance(35)) program.policies += "permit (principal, action, resource);\n";
   if (chance(30)) program.policies += fmt::format("{} (principal, action == Action::\"connect\", resource) when {{ {} }};\n",
                                                   chance(70) ? "permit" : "forbid", error_prone(true));

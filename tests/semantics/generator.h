@@ -7,13 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "driver/pipeline.h"
 #include "ir/passes/materialise.h"
 #include "ir/values/entities.h"
+#include "tests/semantics/oracle.h"
 
 namespace kerf::test {
 
 struct GeneratedProgram {
   std::string schema, policies, entities;   // texts
+  std::vector<TemplateText> templates;
+  std::vector<TemplateLink> links;
   std::vector<KernelEventData> events;
   std::vector<Request> requests;            // on gateway actions
 };
@@ -41,11 +45,15 @@ class Generator {
   std::string endpoint_atom();
   std::string mixed_atom();
   std::string code_atom();
+  std::string clock_atom();
+  std::string host_atom(bool forbid);
+  Datetime any_time();
   std::string gateway_atom();
   std::string unknown_atom();
   std::string error_prone(bool kernel);
   std::string combine(int depth, bool kernel);
   std::string policy(bool kernel);
+  void add_links(GeneratedProgram& program, std::size_t count);
   std::string entities_json();
   KernelEventData event();
   Request request();
@@ -55,5 +63,8 @@ class Generator {
   std::vector<std::string> cidrs_, endpoints_;   // of the current program
   std::vector<std::int64_t> ports_;
 };
+
+// As kerf reads them: a file of policies, and one of templates with their links if there are any.
+ProgramText program_text(const GeneratedProgram& generated);
 
 }  // namespace kerf::test

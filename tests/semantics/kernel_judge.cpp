@@ -79,6 +79,8 @@ kerf_seen seen_of(const KernelEventData& event) {
   seen.uid = number_of(event, "process.uid");
   seen.gid = number_of(event, "process.gid");
   seen.pid = number_of(event, "process.pid");
+  auto clock = event.observed.find("clock.now");
+  if (clock != event.observed.end()) seen.clock_ms = static_cast<__u64>(clock->second.as_datetime()->ms);
   if (seen.event == KERF_EVENT_NET_CONNECT) {
     fill_net(event, seen.net);
   } else {
@@ -89,9 +91,16 @@ kerf_seen seen_of(const KernelEventData& event) {
 
 constexpr __u64 kGeneration = 7;
 
-// Binding numbers by (principal, facts), their records written.
+Status write_record(const loader::LoadedBundle& bundle, const loader::RecordInput& input, int map, const void* key) {
+  auto record = loader::build_record(bundle, input);
+  if (!record) return Error{record.error().message};
+  if (bpf_map_update_elem(map, key, record->data(), BPF_ANY) != 0) return Error{fmt::format("cannot write a record: {}", std::strerror(errno))};
+  return Unit{};
+}
+
+// Binding numbers by (principal, facts, hosts), their records written, with those of named addresses.
 Result<std::vector<__u32>> bind_all(const Object& object, const loader::LoadedBundle& bundle, const std::vector<KernelEventData>& events) {
-  std::map<std::string, __u32> known;
+  std::map<std::string, std::pair<__u32, __u64>> known;   // number and revision
   std::vector<__u32> bindings;
   for (const KernelEventData& event : events) {
     std::string key = to_text(event.principal);
@@ -103,14 +112,21 @@ Result<std::vector<__u32>> bind_all(const Object& object, const loader::LoadedBu
       key += " " + name + "=" + to_text(value);
       input.facts[name].value = value;
     }
-    auto [it, fresh] = known.emplace(key, static_cast<__u32>(known.size() + 1));
-    bindings.push_back(it->second);
-    if (!fresh) continue;
-    auto record = loader::build_record(bundle, input);
-    if (!record) return Error{record.error().message};
-    if (bpf_map_update_elem(map_fd(object, "kerf_bindings"), &it->second, record->data(), BPF_ANY) != 0) {
-      return Error{fmt::format("cannot write a binding: {}", std::strerror(errno))};
+    for (const std::string& host : event.hosts) key += " " + host;
+    auto [it, fresh] = known.emplace(key, std::pair(static_cast<__u32>(known.size() + 1), input.now_ns));
+    const auto [binding, revision] = it->second;
+    bindings.push_back(binding);
+    input.now_ns = revision;
+    if (fresh) {
+      if (Status written = write_record(bundle, input, map_fd(object, "kerf_bindings"), &binding); !written) return written.error();
     }
+    if (event.hosts.empty() || map_fd(object, "kerf_named") < 0) continue;
+    kerf_net_event net{};
+    fill_net(event, net);
+    const kerf_name_key named{net.address_high, net.address_low, net.v6, binding};
+    for (const std::string& host : event.hosts) input.hosts.emplace(host, loader::kNoDeadline);
+    input.names = 1;
+    if (Status written = write_record(bundle, input, map_fd(object, "kerf_named"), &named); !written) return written.error();
   }
   return bindings;
 }
@@ -146,7 +162,7 @@ Result<std::vector<Answer>> run_batches(const Object& object, const Module& modu
   for (std::size_t from = 0; from < questions.size(); from += KERF_SELFTEST_BATCH) {
     std::size_t count = std::min<std::size_t>(KERF_SELFTEST_BATCH, questions.size() - from);
     for (__u32 i = 0; i < count; ++i) put_question(object, i, questions[from + i]);
-    kerf_selftest_args args{static_cast<__u32>(count), 0};
+    kerf_selftest_args args{static_cast<__u32>(count), 1, KERF_SELFTEST_DECISION, 0};
     bpf_test_run_opts options{};
     options.sz = sizeof options;
     options.ctx_in = &args;
@@ -200,7 +216,7 @@ Result<std::vector<Answer>> decide_by_object(const Module& module, const Bundle&
   if (!bundle) return Error{"read_bundle: " + bundle.error().message};
   Result<Object> object = load_selftest(elf ? *elf : bundle->object);
   if (!object) return object.error();
-  kerf_state state{kGeneration, 0, 0, 0};
+  kerf_state state{kGeneration, 0, 0, 0, 0};
   __u32 zero = 0;
   bpf_map_update_elem(map_fd(*object, "kerf_state"), &zero, &state, BPF_ANY);
   Result<std::vector<__u32>> bindings = bind_all(*object, *bundle, events);

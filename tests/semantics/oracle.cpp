@@ -24,7 +24,15 @@ Oracle::Oracle() : engine_("oracle", "oracle.mjs"), why_(engine_.why()) {
   if (!ask("", "entity U; action a appliesTo { principal: U, resource: U };", {})) why_ = "node does not run tests/oracle/oracle.mjs";
 }
 
-Result<std::vector<Answer>> Oracle::ask(const std::string& policies, const std::string& schema, const std::vector<Question>& questions) {
+Result<std::vector<Answer>> Oracle::ask(const std::string& policies, const std::string& schema, const std::vector<Question>& questions,
+                                        const std::vector<TemplateText>& templates, const std::vector<TemplateLink>& links) {
+  Json texts = Json::object(), linked = Json::array();
+  for (const TemplateText& one : templates) texts[one.id] = one.text;
+  for (const TemplateLink& link : links) {
+    Json values = Json::object();
+    for (const auto& [slot, uid] : link.values) values[slot] = uid_to_json(uid);
+    linked.push_back({{"templateId", link.template_id}, {"newId", link.id}, {"values", std::move(values)}});
+  }
   Json requests = Json::array();
   for (const Question& q : questions) {
     Json context = Json::object();
@@ -33,7 +41,7 @@ Result<std::vector<Answer>> Oracle::ask(const std::string& policies, const std::
                         {"resource", uid_to_json(q.request.resource)}, {"context", std::move(context)},
                         {"entities", entities_to_json(q.entities)}});
   }
-  engine_.send(Json({{"policies", policies}, {"schema", schema}, {"requests", std::move(requests)}}).dump() + "\n");
+  engine_.send(Json({{"policies", policies}, {"templates", std::move(texts)}, {"links", std::move(linked)}, {"schema", schema}, {"requests", std::move(requests)}}).dump() + "\n");
   Result<Json> json = parse_json(engine_.receive());
   if (!json) return Error{"no answer: " + json.error().message};
   if (json->contains("failure")) return Error{(*json)["failure"].get<std::string>()};

@@ -1,5 +1,6 @@
 // The official Cedar engine as a child process (tests/oracle/oracle.mjs).
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,15 @@
 #include "tests/support/engine_process.h"
 
 namespace kerf::test {
+
+// A template's id is its annotation in the text; links name it.
+struct TemplateText {
+  std::string id, text;
+};
+struct TemplateLink {
+  std::string template_id, id;
+  std::map<std::string, EntityUid> values;   // by slot
+};
 
 struct Answer {
   bool allow = false;
@@ -29,7 +39,8 @@ class Oracle {
   bool running() const { return why_.empty(); }
   const std::string& why() const { return why_; }
   // Fails if the engine refuses the program (also by strict validation) or any request.
-  Result<std::vector<Answer>> ask(const std::string& policies, const std::string& schema, const std::vector<Question>& questions);
+  Result<std::vector<Answer>> ask(const std::string& policies, const std::string& schema, const std::vector<Question>& questions,
+                                  const std::vector<TemplateText>& templates = {}, const std::vector<TemplateLink>& links = {});
 
  private:
   EngineProcess engine_;

@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,9 +35,13 @@ class PlanInterpreter {
       auto it = event.facts.find(binding.name);
       if (binding.kind == AttrBinding::Kind::fact && it != event.facts.end()) facts.emplace(attr, it->second);
     }
-    gateway::RequestParts known{&event.principal, nullptr, nullptr, &facts};
-    for (const gateway::Expr& expr : predicates_) {
-      state.predicates.push_back(outcome(expr.evaluate(known, module_.entities)));
+    gateway::RequestParts known{&event.principal, nullptr, nullptr, &facts}, learned = known;
+    const EntityUid endpoint{request.resource, "of whatever is known the hosts"};
+    learned.resource = &endpoint;
+    const Entities with_hosts = entities_with(endpoint, event.hosts);
+    for (std::size_t i = 0; i < predicates_.size(); ++i) {
+      const bool learn = env_.predicates[i].stage == Stage::learn;
+      state.predicates.push_back(outcome(learn ? predicates_[i].evaluate(learned, with_hosts) : predicates_[i].evaluate(known, module_.entities)));
     }
     for (const gateway::Expr& expr : slots_) state.slots.push_back(expr.evaluate(known, module_.entities));
     for (const CodePredicate& code : env_.code) {
@@ -65,6 +70,19 @@ class PlanInterpreter {
     auto expr = gateway::Expr::from_json(userspace_expr(module_, env_, policy, node));
     check(expr.ok(), "the written form of a predicate can be read");
     return *expr;
+  }
+
+  Entities entities_with(const EntityUid& uid, const std::vector<std::string>& names) const {
+    if (names.empty()) return module_.entities;
+    const std::set<std::string> hosts(names.begin(), names.end());
+    Entity endpoint{uid, {}, {}, {}};
+    if (const EntityType* type = module_.schema.kernel_type(KernelKind::host)) {
+      for (const std::string& host : hosts) endpoint.parents.push_back({type->name, host});
+    }
+    for (const auto& [attr, binding] : module_.schema.find_type(uid.type)->bindings) {
+      if (binding.name == "endpoint.host" && hosts.size() == 1) endpoint.attrs.emplace(attr, Value(*hosts.begin()));
+    }
+    return *module_.entities.with({endpoint});
   }
 
   static Outcome outcome(const EvalResult& result) {
@@ -133,6 +151,8 @@ class PlanInterpreter {
       return run(code, body, body.arg(id, 1), state);
     }
     if (op == Op::if_) return run(code, body, body.arg(id, *first->as_bool() ? 1 : 2), state);
+    if (op == Op::like) return op_like(*first, body.pattern(id));
+    if (op == Op::call && body.args(id).size() == 1) return op_call(body.name(id), {*first});
     EvalResult second = run(code, body, body.arg(id, 1), state);
     if (!second.ok()) return second;
     if (op == Op::eq) return Value(*first == *second);
@@ -142,8 +162,8 @@ class PlanInterpreter {
     if (op == Op::sub) return op_sub(*first, *second);
     if (op == Op::mul) return op_mul(*first, *second);
     if (op == Op::contains) return op_contains(*first, *second);
-    check(op == Op::call && body.name(id) == "isInRange", "an operator that the hook can compute");
-    return op_call("isInRange", {*first, *second});
+    check(op == Op::call, "an operator that the hook can compute");
+    return op_call(body.name(id), {*first, *second});
   }
 
   const Module& module_;

@@ -106,10 +106,12 @@ class ConditionEmitter {
         for (std::int64_t member : n.members) choice->addCase(b_.getInt64(static_cast<std::uint64_t>(member)), to.yes);
         return;
       }
+      case CodeOp::begins: return jump_begins(n.names[0], to);
       case CodeOp::in_range: return jump_in_range(n, to);
       case CodeOp::has: b_.CreateCondBr(is_there(n.observable), to.yes, to.no); return;
       case CodeOp::observe: b_.CreateCondBr(b_.CreateICmpNE(observe(n, to.error), b_.getInt64(0)), to.yes, to.no); return;
-      case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: b_.CreateBr(broken_); return;
+      case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: case CodeOp::to_date: case CodeOp::to_time:
+      case CodeOp::quotient: b_.CreateBr(broken_); return;
     }
   }
   void jump_chain(const CodeNode& n, const Exits& first, bool on_yes, const Exits& to) {
@@ -156,6 +158,17 @@ class ConditionEmitter {
     b_.CreateBr(to.no);
   }
 
+  void jump_begins(const std::string& prefix, const Exits& to) {
+    char padded[KERF_FS_TYPE_BYTES] = {}, mask[KERF_FS_TYPE_BYTES] = {};
+    std::copy(prefix.begin(), prefix.end(), padded);
+    std::fill_n(mask, prefix.size(), static_cast<char>(0xff));
+    for (std::size_t at = 0; at < prefix.size(); at += 8) {
+      llvm::Value* word = b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.fs_type) + at, 64), b_.getInt64(llvm::support::endian::read64le(mask + at)));
+      split(b_.CreateICmpNE(word, b_.getInt64(llvm::support::endian::read64le(padded + at))), to.no);
+    }
+    b_.CreateBr(to.yes);
+  }
+
   // A single address in a range: families and the first `prefix` bits are equal.
   void jump_in_range(const CodeNode& n, const Exits& to) {
     Ip single = address(n.args[0], to.error), range = address(n.args[1], to.error);
@@ -194,6 +207,12 @@ class ConditionEmitter {
       case CodeOp::add: return checked(llvm::Intrinsic::sadd_with_overflow, n, error);
       case CodeOp::sub: return checked(llvm::Intrinsic::ssub_with_overflow, n, error);
       case CodeOp::mul: return product(n, error);
+      case CodeOp::to_time: return time_of_day(number(n.args[0], error));
+      case CodeOp::to_date: {
+        llvm::Value* value = number(n.args[0], error);
+        return checked(llvm::Intrinsic::ssub_with_overflow, value, time_of_day(value), error);
+      }
+      case CodeOp::quotient: return quotient(number(n.args[0], error), n.low);
       case CodeOp::neg: {
         llvm::Value* value = number(n.args[0], error);
         split(b_.CreateICmpEQ(value, b_.getInt64(std::uint64_t{1} << 63)), error);
@@ -213,7 +232,7 @@ class ConditionEmitter {
         return merge(join, left, left_end, right, right_end);
       }
       case CodeOp::and_: case CodeOp::or_: case CodeOp::not_: case CodeOp::eq: case CodeOp::less: case CodeOp::less_eq:
-      case CodeOp::one_of: case CodeOp::in_range: case CodeOp::has: break;
+      case CodeOp::one_of: case CodeOp::begins: case CodeOp::in_range: case CodeOp::has: break;
     }
     return unreachable_number();
   }
@@ -244,11 +263,25 @@ class ConditionEmitter {
   }
   llvm::Value* checked(llvm::Intrinsic::ID operation, const CodeNode& n, BasicBlock* error) {
     llvm::Value* left = number(n.args[0], error);
-    llvm::Value* right = number(n.args[1], error);
+    return checked(operation, left, number(n.args[1], error), error);
+  }
+  llvm::Value* checked(llvm::Intrinsic::ID operation, llvm::Value* left, llvm::Value* right, BasicBlock* error) {
     llvm::Value* both = b_.CreateBinaryIntrinsic(operation, left, right);
     llvm::Value* result = b_.CreateExtractValue(both, 0);
     split(b_.CreateExtractValue(both, 1), error);
     return result;
+  }
+  // BPF divides without signs only. Before the epoch -1 is the last millisecond of a day, so ~x counts from its end.
+  llvm::Value* time_of_day(llvm::Value* value) {
+    constexpr std::uint64_t day = 86'400'000;
+    llvm::Value* sign = b_.CreateAShr(value, 63);
+    llvm::Value* rest = b_.CreateURem(b_.CreateXor(value, sign), b_.getInt64(day));
+    return b_.CreateAdd(b_.CreateXor(rest, sign), b_.CreateAnd(sign, b_.getInt64(day)));
+  }
+  llvm::Value* quotient(llvm::Value* value, std::uint64_t divisor) {
+    llvm::Value* sign = b_.CreateAShr(value, 63);
+    llvm::Value* magnitude = b_.CreateSub(b_.CreateXor(value, sign), sign);
+    return b_.CreateSub(b_.CreateXor(b_.CreateUDiv(magnitude, b_.getInt64(divisor)), sign), sign);
   }
   // BPF multiplies 64 bits only: the magnitudes' product is in range iff |b| <= limit / |a|.
   llvm::Value* product(const CodeNode& n, BasicBlock* error) {
@@ -281,6 +314,7 @@ class ConditionEmitter {
       case CodeObservable::uid: return load(walk_, offsetof(kerf_seen, uid), 32);
       case CodeObservable::gid: return load(walk_, offsetof(kerf_seen, gid), 32);
       case CodeObservable::pid: return load(walk_, offsetof(kerf_seen, pid), 32);
+      case CodeObservable::clock: return load(walk_, offsetof(kerf_seen, clock_ms), 64);
       case CodeObservable::owner: return load(walk_, offsetof(kerf_seen, file.owner), 32);
       case CodeObservable::mode: return b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.mode), 32), b_.getInt64(07777));
       case CodeObservable::setuid: return b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.mode), 32), b_.getInt64(S_ISUID));
@@ -294,7 +328,7 @@ class ConditionEmitter {
       case CodeObservable::owner: case CodeObservable::mode: case CodeObservable::setuid: case CodeObservable::nlink:
         return b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.exists), 32), b_.getInt64(0));
       case CodeObservable::ip: case CodeObservable::port: case CodeObservable::protocol: case CodeObservable::uid:
-      case CodeObservable::gid: case CodeObservable::pid: case CodeObservable::fs_type: break;
+      case CodeObservable::gid: case CodeObservable::pid: case CodeObservable::clock: case CodeObservable::fs_type: break;
     }
     return b_.getTrue();
   }

@@ -6,6 +6,7 @@
 #include "runtime/kernel/scratch.h"
 
 const __u32 kerf_governed = GOVERNED;
+const __u32 kerf_reads_clock = 0;
 const __u8 kerf_bundle_digest[16] = "glue";
 
 struct {

@@ -7,7 +7,7 @@ set -euo pipefail
 package=$1 build=$2 source=$3
 shift 3
 here=$source/tests/kernel/guest
-work=$build/guest
+work=$build/guest/$package
 skip() { echo "SKIP $*"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || skip "the guest is for x86_64"
 for tool in qemu-system-x86_64 cpio busybox strip mke2fs /usr/bin/python3.11; do
@@ -75,7 +75,6 @@ rm -f "$work"/*.image
 mke2fs -q -t ext4 "$work/play.image" 2M >/dev/null
 mke2fs -q -t ext4 -O casefold -E encoding=utf8 "$work/ext4.image" 2M >/dev/null
 items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "$work/play.image=/guest/play.image"
-  "$example/fence.sh=/guest/example/fence.sh" /usr/bin/{bash,cat,cp,ln,ls,mkdir,mv,rm,python3} "$work/python=/usr/lib/python3.11"
   "$bundles=/guest/bundles" "$work/operations=/guest/operations" /etc/passwd=/etc/passwd
   "$build/kerf=/guest/kerf" "$build/test_files=/guest/test_files" "$build/test_actor=/guest/actor"
   "$build/test_tiny=/guest/tiny" "$build/test_tiny=/usr/bin/su" "$build/test_dynamic=/guest/dynamic"
@@ -85,16 +84,16 @@ items=("$here/no_lsm.sh=/guest/no_lsm.sh" "$work/ext4.image=/guest/ext4.image" "
 for object in "$build"/tests/kernel/glue/glue_*.o; do items+=("$object=$object"); done
 for list in "$work"/lists/*; do items+=("$list=/guest/${list##*/}"); done
 for module in "$kernel"/*.ko; do items+=("$module=/guest/modules/${module##*/}"); done
-"$here/initramfs.sh" "$work/$package.cpio" "$here/init" "${items[@]}"
+"$here/initramfs.sh" "$work/initramfs.cpio" "$here/init" "${items[@]}"
 
 started=$SECONDS
 boot() {  # boot LIST LSM
-  local log=$work/$package.$1.log
+  local log=$work/$1.log
   [ -e "$work/lists/tests.$1" ] || return 0
   # One host thread for both processors: with two, the emulator may run an instruction that the kernel has just patched (int3).
-  timeout --foreground "$((${KERF_GUEST_SECONDS:-870} + started - SECONDS))" qemu-system-x86_64 -accel tcg,thread=single -cpu max \
+  timeout --foreground "$((${KERF_GUEST_SECONDS:-1150} + started - SECONDS))" qemu-system-x86_64 -accel tcg,thread=single -cpu max \
     -smp 2 -m 1024 -nodefaults -no-user-config -display none -serial stdio -no-reboot -kernel "$kernel/vmlinuz" \
-    -initrd "$work/$package.cpio" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on lsm=$2 kerf.tests=$1" </dev/null |
+    -initrd "$work/initramfs.cpio" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on lsm=$2 kerf.tests=$1" </dev/null |
     sed -u 's/\r$//' | tee "$log" || true
   grep -q '^GUEST end' "$log" || { echo "the guest did not reach its end"; exit 1; }
   if grep '^RESULT' "$log" | grep -v '^RESULT [^ ]* 0,'; then echo "a test of the guest failed"; exit 1; fi

@@ -206,7 +206,7 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     std::vector<kerf_event_record> records;
     ring_buffer* ring = ring_buffer__new((*loaded)->map("kerf_events"), keep, &records, nullptr);
     REQUIRE(ring != nullptr);
-    kerf_state state{7, 1, 0, 0};
+    kerf_state state{7, 1, 0, 0, 0};
     std::uint32_t key = 0;
     bpf_map_update_elem((*loaded)->map("kerf_state"), &key, &state, BPF_ANY);
     inside(cgroup, [&] { return connect_from6(SOCK_DGRAM, any6, "fd00::ffff:0:1"); });
@@ -242,7 +242,7 @@ TEST_CASE("attached hooks refuse and allow what the rows say") {
     REQUIRE(ring != nullptr);
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, here); });
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, there); });
-    kerf_state state{7, 1, 0, 0};
+    kerf_state state{7, 1, 0, 0, 0};
     std::uint32_t key = 0;
     bpf_map_update_elem((*loaded)->map("kerf_state"), &key, &state, BPF_ANY);
     inside(cgroup, [&] { return connect_to(SOCK_STREAM, here6); });

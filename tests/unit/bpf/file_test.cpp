@@ -150,6 +150,7 @@ TEST_CASE("an event that the record has no environment of its kind for is refuse
   net.resource = KernelKind::endpoint;
   net.refusal_errno = "ECONNREFUSED";
   program.plan.envs.push_back(net);
+  program.module.schema.actions.begin()->second.events.push_back(KernelEventId::net_connect);
   add_row(program, 2, Effect::permit);
   auto loaded = load(program);
   std::mt19937_64 random(1);

@@ -111,19 +111,21 @@ std::string plain_answer(const Table& table, const Request& request, const Entit
   return out;
 }
 
-std::shared_ptr<const Table> table_of(Random& r, std::size_t policies, bool wide) {
-  Result<Table> table = Table::read(random_table(r, policies, wide));
+std::shared_ptr<const Table> read(const std::string& text) {
+  Result<Table> table = Table::read(text);
   REQUIRE(table.ok());
   return std::make_shared<const Table>(*std::move(table));
 }
+std::shared_ptr<const Table> table_of(Random& r, std::size_t policies, bool wide) { return read(random_table(r, policies, wide)); }
 
 }  // namespace
 
 TEST_CASE("after random changes the engine is as one built anew; engines from before stay as they were") {
   std::size_t done = 0, refused = 0, cycles = 0, different = 0;
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 18; ++seed) {
     Random r(seed);
-    const auto table = table_of(r, seed % 2 == 0 ? 40 : 200, seed % 3 == 0);
+    // Every other table is small and asks of stored entities alone.
+    const auto table = seed % 2 == 0 ? read(random_table(r, 12, stored_atoms(r), 0)) : table_of(r, seed % 4 == 1 ? 40 : 200, seed % 3 == 0);
     const Entities first = random_entities(r);
     World world;
     for (const Entity& entity : first.all()) world.emplace(entity.uid, entity);

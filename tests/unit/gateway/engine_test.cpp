@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "tests/unit/gateway/allocations.h"
@@ -14,12 +15,14 @@ using namespace kerf;
 using namespace kerf::gateway;
 using namespace kerf::gateway::random;
 
-TEST_CASE("random tables: the engine and the plain evaluator agree") {
+namespace {
+
+// The table of a seed against the plain evaluator, until the counts say that it was worth it.
+void agree(std::uint64_t seeds, const std::function<std::string(Random&, std::uint64_t)>& table) {
   std::size_t requests = 0, allow = 0, with_errors = 0, determined = 0;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     Random r(seed);
-    const std::size_t sizes[] = {5, 40, 150, 700};
-    const std::string text = random_table(r, sizes[seed % 4], seed % 3 == 0);
+    const std::string text = table(r, seed);
     const Entities entities = random_entities(r);
     const Engine engine = engine_of(text, entities);
     Query query(engine);
@@ -46,7 +49,20 @@ TEST_CASE("random tables: the engine and the plain evaluator agree") {
   CHECK(allow * 50 > requests);
   CHECK(allow < requests);
   CHECK(with_errors * 5 > requests);
-  CHECK(determined > requests);
+  CHECK(determined * 3 > requests);
+}
+
+}  // namespace
+
+TEST_CASE("random tables: the engine and the plain evaluator agree") {
+  agree(60, [](Random& r, std::uint64_t seed) {
+    const std::size_t sizes[] = {5, 40, 150, 700};
+    return random_table(r, sizes[seed % 4], seed % 3 == 0);
+  });
+}
+
+TEST_CASE("random small tables over stored entities: the engine and the plain evaluator agree") {
+  agree(300, [](Random& r, std::uint64_t seed) { return random_table(r, 2 + seed % 13, stored_atoms(r), 0); });
 }
 
 TEST_CASE("a request that no environment fits is not decided") {

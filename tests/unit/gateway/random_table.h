@@ -87,11 +87,39 @@ inline std::vector<std::string> random_atoms(bool wide, bool general) {
   return atoms;
 }
 
-inline std::string random_rows(Random& r, std::size_t policy, std::size_t atoms) {
+// Of stored entities alone, some of many.
+inline std::vector<std::string> stored_atoms(Random& r) {
+  std::vector<std::string> atoms;
+  for (const std::string& atom : random_atoms(false, false)) {
+    if (atom.find("\"context\"") == std::string::npos) atoms.push_back(atom);
+  }
+  const std::string owner = dot(kResource, "owner");
+  for (const char* name : {"team", "teams", "owner", "tags", "dept"}) {
+    atoms.push_back(op("in", kPrincipal, dot(kResource, name)));
+    atoms.push_back(op("in", kResource, dot(owner, name)));
+    atoms.push_back(op("contains", dot(kResource, name), kPrincipal));
+    atoms.push_back(op("==", kPrincipal, dot(kResource, name)));
+  }
+  for (const std::string& of : {kPrincipal, kResource, owner, dot(kResource, "r"), dot(kResource, "dept")}) {
+    atoms.push_back(R"({"has":[)" + of + R"(,"dept"]})");
+    atoms.push_back(dot(of, "admin"));
+    atoms.push_back(op("in", kPrincipal, dot(of, "s")));
+  }
+  atoms.push_back(op("in", kPrincipal, R"({"Set":[)" + entity("Team", "g1") + "," + entity("User", "u4") + "]}"));
+  std::vector<std::string> some;
+  for (std::size_t i = 6 + r.below(12); i > 0; --i) {
+    const std::string& atom = atoms[r.below(atoms.size())];
+    if (std::find(some.begin(), some.end(), atom) == some.end()) some.push_back(atom);
+  }
+  return some;
+}
+
+// `@` stands for the policy's number.
+inline std::string random_rows(Random& r, std::size_t atoms) {
   auto pair = [&](const char* outcome) { return "[" + number(r.below(atoms)) + ",\"" + outcome + "\"]"; };
   auto any = [&] { return pair(r.chance(75) ? "true" : "false"); };
   auto row = [&](const std::string& when, const char* then) {
-    return R"({"policy":)" + number(policy) + R"(,"when":[)" + when + R"(],"then":")" + then + "\"}";
+    return R"({"policy":@,"when":[)" + when + R"(],"then":")" + then + "\"}";
   };
   std::string when = any();
   const std::size_t more = r.below(4);
@@ -103,26 +131,40 @@ inline std::string random_rows(Random& r, std::size_t policy, std::size_t atoms)
   return rows;
 }
 
-inline std::string random_table(Random& r, std::size_t count, bool wide, bool general = true) {
-  const std::vector<std::string> atoms = random_atoms(wide, general);
+struct RandomPolicy {
+  bool forbid = false;
+  std::size_t group = 0;
+  std::string rows, formula;   // one of them
+};
+
+inline RandomPolicy random_policy(Random& r, std::size_t atoms, unsigned formulas = 4) {
+  RandomPolicy policy;
+  policy.forbid = r.chance(30);
+  if (r.chance(formulas)) {
+    policy.formula = R"({"policy":@,"formula":{"||":[{"atom":)" + number(r.below(atoms)) + R"(},{"!":[{"atom":)" + number(r.below(atoms)) + "}]}]}}";
+    return policy;
+  }
+  policy.group = r.chance(85) ? 0 : r.below(4);
+  policy.rows = random_rows(r, atoms);
+  return policy;
+}
+
+inline std::string table_text(const std::vector<std::pair<std::string, RandomPolicy>>& list, const std::vector<std::string>& atoms) {
   const char* scopes[] = {"null", R"({"in":{"type":"Team","id":"g1"}})", R"({"==":{"type":"User","id":"u3"}})"};
-  std::string policies, rows[4], exprs;
-  for (std::size_t p = 0; p < count; ++p) {
-    policies += (p ? "," : "") + std::string(R"({"id":"p)") + number(p) + R"(","effect":")" + (r.chance(30) ? "forbid" : "permit") +
+  std::string policies, rows[4], formulas[4];
+  for (std::size_t p = 0; p < list.size(); ++p) {
+    const auto& [id, policy] = list[p];
+    policies += (p ? "," : "") + std::string(R"({"id":")") + id + R"(","effect":")" + (policy.forbid ? "forbid" : "permit") +
                 R"(","annotations":{},"source":{"file":"","begin":0,"end":0,"line":1,"column":1}})";
-    if (r.chance(4)) {
-      exprs += (exprs.empty() ? "" : ",") + std::string(R"({"policy":)") + number(p) + R"(,"formula":{"||":[{"atom":)" +
-               number(r.below(atoms.size())) + R"(},{"!":[{"atom":)" + number(r.below(atoms.size())) + "}]}]}}";
-      continue;
-    }
-    std::string& group = rows[r.chance(85) ? 0 : r.below(4)];
-    group += (group.empty() ? "" : ",") + random_rows(r, p, atoms.size());
+    std::string text = policy.rows + policy.formula;
+    for (std::size_t at; (at = text.find('@')) != std::string::npos;) text.replace(at, 1, number(p));
+    std::string& group = (policy.rows.empty() ? formulas : rows)[policy.group];
+    group += (group.empty() ? "" : ",") + text;
   }
   std::string groups;
   for (std::size_t g = 0; g < 4; ++g) {
     groups += (g ? "," : "") + std::string(R"({"principal":)") + scopes[g % 3] + R"(,"resource":)" +
-              (g == 3 ? R"({"==":{"type":"Doc","id":"d1"}})" : "null") + R"(,"rows":[)" + rows[g] + R"(],"exprs":[)" +
-              (g == 0 ? exprs : "") + "]}";
+              (g == 3 ? R"({"==":{"type":"Doc","id":"d1"}})" : "null") + R"(,"rows":[)" + rows[g] + R"(],"exprs":[)" + formulas[g] + "]}";
   }
   std::string joined;
   for (const std::string& atom : atoms) joined += (joined.empty() ? "" : ",") + atom;
@@ -130,6 +172,16 @@ inline std::string random_table(Random& r, std::size_t count, bool wide, bool ge
          R"(],"actions":[{"uid":{"type":"Action","id":"read"},"parents":[]}],"environments":[)"
          R"({"principal":"User","action":{"type":"Action","id":"read"},"resource":"Doc","atoms":[)" + joined +
          R"(],"groups":[)" + groups + "]}]}";
+}
+
+inline std::string random_table(Random& r, std::size_t count, const std::vector<std::string>& atoms, unsigned formulas = 4) {
+  std::vector<std::pair<std::string, RandomPolicy>> list;
+  for (std::size_t p = 0; p < count; ++p) list.emplace_back("p" + number(p), random_policy(r, atoms.size(), formulas));
+  return table_text(list, atoms);
+}
+
+inline std::string random_table(Random& r, std::size_t count, bool wide, bool general = true) {
+  return random_table(r, count, random_atoms(wide, general));
 }
 
 inline Value string(const std::string& s) { return Value(s); }
@@ -174,7 +226,10 @@ inline Entities random_entities(Random& r) {
     Entity& team = list.emplace_back(Entity{{"Team", "g" + number(g)}, {}, {}, {}});
     if (g > 0 && r.chance(50)) team.parents.push_back({"Team", "g" + number(r.below(g))});
   }
-  for (std::size_t u = 0; u < 30; ++u) list.push_back(random_user(r, "u" + number(u)));
+  for (std::size_t u = 0; u < 30; ++u) {
+    Entity& user = list.emplace_back(random_user(r, "u" + number(u)));
+    if (u > 0 && r.chance(30)) user.parents.push_back({"User", "u" + number(r.below(u))});
+  }
   for (std::size_t d = 0; d < 20; ++d) list.push_back(random_doc(r, "d" + number(d)));
   return *Entities::build(std::move(list));
 }

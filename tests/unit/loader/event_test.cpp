@@ -474,6 +474,8 @@ TEST_CASE("states survive a round trip and refuse damage") {
   binding.mode = "enforce";
   binding.anchors = {"/"};
   binding.facts = {{"depth", {Value(std::int64_t{3}), 12345}}, {"on", {Value(true), kNoDeadline}}};
+  binding.names = {{"192.0.2.1", {7, {{"a.example", 12345}, {"b.example", kNoDeadline}}}}, {"2001:db8::1", {8, {{"a.example", 1}}}}};
+  state.next_names = 9;
   state.bindings = {binding};
   auto again = state_from_json(state_to_json(state), state.name);
   REQUIRE(again.ok());
@@ -488,6 +490,10 @@ TEST_CASE("states survive a round trip and refuse damage") {
   CHECK(b.facts.at("depth").value == Value(std::int64_t{3}));
   CHECK(b.facts.at("depth").until_ns == 12345);
   CHECK(b.facts.at("on").until_ns == kNoDeadline);
+  CHECK(again->next_names == 9);
+  CHECK(b.names.size() == 2);
+  CHECK(b.names.at("192.0.2.1").id == 7);
+  CHECK(b.names.at("192.0.2.1").hosts == binding.names.at("192.0.2.1").hosts);
   CHECK(state_from_json(state_to_json(state), "r9876543210").error().code == "K7603");
   Json json = state_to_json(state);
   auto damaged = [&](const std::string& key, auto at) {

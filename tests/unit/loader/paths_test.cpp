@@ -30,7 +30,7 @@ std::vector<std::string> points(const std::vector<Mount>& mounts) {
   return list;
 }
 
-using Names = std::vector<std::string>;
+using Texts = std::vector<std::string>;
 
 const char* const kHost =
     "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
@@ -59,7 +59,7 @@ TEST_CASE("lines of mountinfo") {
 TEST_CASE("the mounts of a plain machine are its anchors") {
   AnchorPlan plan = plan_of(kHost);
   CHECK(plan.has_root);
-  CHECK(points(plan.anchors) == Names{"/", "/proc", "/tmp", "/data"});
+  CHECK(points(plan.anchors) == Texts{"/", "/proc", "/tmp", "/data"});
   CHECK(plan.aliases.empty());
   CHECK(canonical_spelling(plan, "/data/x") == "/data/x");
 }
@@ -68,7 +68,7 @@ TEST_CASE("a file system mounted twice has one name") {
   AnchorPlan plan = plan_of(std::string(kHost) + "30 22 254:2 / /again rw - xfs /dev/vdb rw\n"
                                                  "31 22 254:2 /sub/dir /inner rw - xfs /dev/vdb rw\n"
                                                  "32 22 254:1 /srv /bind rw - ext4 /dev/vda1 rw\n");
-  CHECK(points(plan.anchors) == Names{"/", "/proc", "/tmp", "/data"});
+  CHECK(points(plan.anchors) == Texts{"/", "/proc", "/tmp", "/data"});
   CHECK(canonical_spelling(plan, "/again") == "/data");
   CHECK(canonical_spelling(plan, "/again/f") == "/data/f");
   CHECK(canonical_spelling(plan, "/inner/f") == "/data/sub/dir/f");
@@ -81,7 +81,7 @@ TEST_CASE("the outermost root names a file system, wherever it stands in the lis
                             "2 1 254:1 /var/lib/volumes/x /volume rw - ext4 /dev/vda1 rw\n"
                             "3 1 254:1 /var/lib /state rw - ext4 /dev/vda1 rw\n"
                             "4 1 254:1 /var/lib/hosts /etc/hosts rw - ext4 /dev/vda1 rw\n");
-  CHECK(points(plan.anchors) == Names{"/", "/state"});
+  CHECK(points(plan.anchors) == Texts{"/", "/state"});
   CHECK(canonical_spelling(plan, "/volume/f") == "/state/volumes/x/f");
   CHECK(canonical_spelling(plan, "/etc/hosts") == "/state/hosts");
 }
@@ -92,32 +92,32 @@ TEST_CASE("a container: overlay root, bind-mounted volume and file") {
                             "702 700 254:1 /var/lib/volumes/x/_data /data rw - ext4 /dev/vda1 rw\n"
                             "703 700 254:1 /var/lib/containers/c/hosts /etc/hosts rw - ext4 /dev/vda1 rw\n");
   CHECK(plan.has_root);
-  CHECK(points(plan.anchors) == Names{"/", "/proc", "/data", "/etc/hosts"});
+  CHECK(points(plan.anchors) == Texts{"/", "/proc", "/data", "/etc/hosts"});
   CHECK(plan.aliases.empty());
 }
 
 TEST_CASE("covered mounts are no anchors") {
   SUBCASE("at the same place") {
     AnchorPlan plan = plan_of(std::string(kHost) + "30 25 0:60 / /data rw - tmpfs over rw\n31 24 0:61 / /tmp/x rw - tmpfs x rw\n");
-    CHECK(points(plan.anchors) == Names{"/", "/proc", "/tmp", "/data", "/tmp/x"});
+    CHECK(points(plan.anchors) == Texts{"/", "/proc", "/tmp", "/data", "/tmp/x"});
     CHECK(plan.anchors[3].device == 60);
   }
   SUBCASE("above") {
     AnchorPlan plan = plan_of(std::string(kHost) + "29 22 254:3 / /a/b rw - ext4 x rw\n30 22 0:60 / /a rw - tmpfs over rw\n");
-    CHECK(points(plan.anchors) == Names{"/", "/proc", "/tmp", "/data", "/a"});
+    CHECK(points(plan.anchors) == Texts{"/", "/proc", "/tmp", "/data", "/a"});
   }
   SUBCASE("with what was mounted inside before") {
     AnchorPlan plan = plan_of(std::string(kHost) + "29 25 254:3 / /data/in rw - ext4 x rw\n30 25 0:60 / /data rw - tmpfs over rw\n");
-    CHECK(points(plan.anchors) == Names{"/", "/proc", "/tmp", "/data"});
+    CHECK(points(plan.anchors) == Texts{"/", "/proc", "/tmp", "/data"});
   }
   SUBCASE("the root itself") {
     AnchorPlan plan = plan_of("1 0 0:1 / / rw - rootfs rootfs rw\n2 1 254:1 / / rw - ext4 x rw\n3 2 0:5 / /proc rw - proc proc rw\n4 1 0:6 / /old rw - tmpfs t rw\n");
-    CHECK(points(plan.anchors) == Names{"/", "/proc"});
+    CHECK(points(plan.anchors) == Texts{"/", "/proc"});
     CHECK(plan.anchors[0].fs_type == "ext4");
   }
   SUBCASE("a covered twin names nothing") {
     AnchorPlan plan = plan_of("1 0 254:1 / / rw - ext4 x rw\n2 1 254:2 / /a rw - xfs y rw\n3 2 0:9 / /a rw - tmpfs t rw\n4 1 254:2 / /b rw - xfs y rw\n");
-    CHECK(points(plan.anchors) == Names{"/", "/a", "/b"});
+    CHECK(points(plan.anchors) == Texts{"/", "/a", "/b"});
     CHECK(canonical_spelling(plan, "/b/f") == "/b/f");
   }
 }
@@ -140,7 +140,7 @@ TEST_CASE("a view without a root mount") {
 }
 
 TEST_CASE("mount points whose directory was removed") {
-  CHECK(points(plan_of(std::string(kHost) + "30 22 254:3 / /a//deleted rw - ext4 x rw\n").anchors) == Names{"/", "/proc", "/tmp", "/data"});
+  CHECK(points(plan_of(std::string(kHost) + "30 22 254:3 / /a//deleted rw - ext4 x rw\n").anchors) == Texts{"/", "/proc", "/tmp", "/data"});
 }
 
 TEST_CASE("our own view can be planned, and its root opened") {

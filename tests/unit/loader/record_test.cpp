@@ -172,6 +172,38 @@ TEST_CASE("a predicate that only the event could answer is found when the manife
   CHECK(code(manifest) == "K7307");
 }
 
+TEST_CASE("names of an address: hosts as parents, `endpoint.host` for one, and deadlines") {
+  Json manifest = sample_manifest();
+  Json& env = manifest["environments"][0];
+  manifest["host_type"] = "Host";
+  env["observed"].push_back({{"observable", "endpoint.host"}, {"attribute", "host"}, {"of", "resource"}});
+  const Json host = {{"Entity", {{"type", "Host"}, {"id", "a.example"}}}};
+  const Json in_host = {{"in", Json::array({var("resource"), host})}};
+  env["predicates"][0] = {{"expr", in_host}, {"stage", "learn"}, {"policy", 0}};
+  env["predicates"][1] = {{"expr", has(var("resource"), "host")}, {"stage", "learn"}, {"policy", 1}};
+  LoadedBundle bundle = sample_bundle(manifest);
+  auto record = [&](const Hosts& hosts) {
+    RecordInput input{{"Agent", "a1"}, {}, 7, 0, 1000, hosts, 5};
+    auto built = build_record(bundle, input);
+    REQUIRE(built.ok());
+    return decode(*built);
+  };
+  const Record none = record({}), one = record({{"a.example", kNoDeadline}}), other = record({{"b.example", kNoDeadline}});
+  CHECK(one.header.revision == 1000);
+  CHECK(one.header.names == 5);
+  CHECK(none.words != one.words);
+  CHECK(one.words != other.words);
+  const Record both = record({{"a.example", kNoDeadline}, {"b.example", kNoDeadline}});
+  CHECK(both.words != one.words);                   // `host` is absent
+  const Record timed = record({{"a.example", 5000}, {"b.example", kNoDeadline}, {"c.example", 500}});
+  CHECK(timed.header.segment_count == 2);
+  CHECK(timed.header.segment_until_ns[0] == 5000);
+  const std::size_t words = bundle.manifest.segment_words;
+  auto segment = [&](const Record& r, std::size_t i) { return std::vector(r.words.begin() + static_cast<std::ptrdiff_t>(i * words), r.words.begin() + static_cast<std::ptrdiff_t>((i + 1) * words)); };
+  CHECK(segment(timed, 0) == segment(both, 0));
+  CHECK(segment(timed, 1) == segment(other, 0));
+}
+
 TEST_CASE("two environments of one event: files and directories") {
   LoadedBundle bundle = sample_bundle(sample_file_manifest());
   Record r = make(bundle, "a1", {});

@@ -40,8 +40,8 @@ TEST_CASE("kernel: endpoints have one spelling") {
 
   out = check_kernel(R"(permit(principal, action, resource == NetworkDestination::"[2001:db8::1]:443");)");
   CHECK(out.diagnostics.all().empty());
-  // Other types spell their ids as they like, and so does the host.
-  out = check_kernel(R"(permit(principal == Agent::"10.0.0.01:443", action, resource in Host::"Example.com");)");
+  // Types that are not bound spell their ids as they like.
+  out = check_kernel(R"(permit(principal == Agent::"10.0.0.01:443", action, resource in Host::"example.com");)");
   CHECK(out.diagnostics.all().empty());
 }
 

@@ -1,0 +1,181 @@
+// A helper that answers, but with an object that is not what was asked for: emit_bpf looks before it believes.
+#include <doctest/doctest.h>
+#include <elf.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "backends/bpf/protocol.h"
+#include "rig.h"
+
+using namespace kerf;
+using namespace kerf::test;
+
+namespace {
+
+// A helper that gives this object, whatever it is asked.
+class FalseHelper {
+ public:
+  FalseHelper() : folder_((std::filesystem::temp_directory_path() / "kerf-helper-XXXXXX").string()) {
+    REQUIRE(::mkdtemp(folder_.data()) != nullptr);
+    std::ofstream(path()) << "#!/bin/sh\nexec cat '" << folder_ << "/answer'\n";
+    ::chmod(path().c_str(), 0700);
+  }
+  ~FalseHelper() { std::filesystem::remove_all(folder_); }
+
+  // Empty if it is taken.
+  std::string refusal(const Program& program, std::string_view elf) {
+    std::ofstream(folder_ + "/answer", std::ios::binary) << bpf::write_answer(elf);
+    auto object = emit_bpf(program.module, program.plan, digest(), {path()});
+    return object ? "" : object.error().message;
+  }
+
+ private:
+  std::string path() const { return folder_ + "/helper"; }
+  std::string folder_;
+};
+
+// The bytes of an object, to change in place.
+struct Elf {
+  std::string bytes;
+  Elf64_Ehdr& header() { return *reinterpret_cast<Elf64_Ehdr*>(bytes.data()); }
+  Elf64_Shdr& section(std::size_t i) { return reinterpret_cast<Elf64_Shdr*>(bytes.data() + header().e_shoff)[i]; }
+  char* text(std::size_t strings, std::size_t at) { return bytes.data() + section(strings).sh_offset + at; }
+  std::string name(std::size_t i) { return text(header().e_shstrndx, section(i).sh_name); }
+  std::size_t find(std::string_view wanted) {
+    for (std::size_t i = 0; i < header().e_shnum; ++i) {
+      if (name(i) == wanted) return i;
+    }
+    FAIL("no section " << wanted);
+    return 0;
+  }
+  Elf64_Shdr& symbols() { return section(find(".symtab")); }
+  // The symbol's name, to change in place.
+  char* symbol_name(std::string_view wanted) {
+    const Elf64_Shdr table = symbols();
+    for (std::size_t i = 0; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+      char* found = text(table.sh_link, symbol(i).st_name);
+      if (found == wanted) return found;
+    }
+    FAIL("no symbol " << wanted);
+    return nullptr;
+  }
+  Elf64_Sym& symbol(std::size_t i) { return reinterpret_cast<Elf64_Sym*>(bytes.data() + symbols().sh_offset)[i]; }
+};
+
+Program one_row() {
+  Program program = make_program();
+  add_row(program, Effect::permit);
+  return program;
+}
+
+struct Rig {
+  Program program = one_row();
+  FalseHelper helper;
+  Elf good{emit(program)->elf};
+
+  template <class Change>
+  std::string refusal(Change change) {
+    Elf changed = good;
+    change(changed);
+    return helper.refusal(program, changed.bytes);
+  }
+};
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("helper: the object that it made is taken, with its programs and maps") {
+  Rig rig;
+  CHECK(rig.helper.refusal(rig.program, rig.good.bytes) == "");
+  auto object = emit(rig.program);
+  REQUIRE(object);
+  const std::vector<std::string>& maps = object->layout.maps;
+  CHECK(std::set<std::string>(maps.begin(), maps.end()).contains("kerf_bindings"));
+  CHECK(std::is_sorted(maps.begin(), maps.end()));
+  CHECK_FALSE(object->layout.programs.empty());
+  for (const std::string& name : object->layout.programs) CHECK(std::find(maps.begin(), maps.end(), name) == maps.end());
+}
+
+TEST_CASE("helper: nothing stays open") {
+  Rig rig;
+  auto open_files = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator()); };
+  const auto before = open_files();
+  CHECK(rig.helper.refusal(rig.program, rig.good.bytes) == "");
+  CHECK(rig.helper.refusal(rig.program, "nothing") != "");
+  CHECK(open_files() == before);
+}
+
+TEST_CASE("helper: what is no BPF object is refused") {
+  Rig rig;
+  const char* refused = "made no BPF object";
+  CHECK(has(rig.refusal([](Elf& e) { e.bytes.clear(); }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.bytes[0] ^= 1; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.header().e_ident[EI_CLASS] = ELFCLASS32; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.header().e_ident[EI_DATA] = ELFDATA2MSB; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.header().e_type = ET_EXEC; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.header().e_machine = EM_X86_64; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { ++e.header().e_shentsize; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.header().e_shstrndx = e.header().e_shnum; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.header().e_shoff = ~std::uint64_t{0} - 8; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.bytes.pop_back(); }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.bytes.resize(sizeof(Elf64_Ehdr) - 1); }), refused));
+}
+
+TEST_CASE("helper: what points out of the object is refused") {
+  Rig rig;
+  const char* refused = "made no BPF object";
+  const std::uint64_t all = rig.good.bytes.size();
+  auto strings = [](Elf& e) -> Elf64_Shdr& { return e.section(e.header().e_shstrndx); };
+  CHECK(has(rig.refusal([&](Elf& e) { strings(e).sh_offset = all + 1; }), refused));
+  CHECK(has(rig.refusal([&](Elf& e) { strings(e).sh_size = all - strings(e).sh_offset + 1; }), refused));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(1).sh_name = static_cast<std::uint32_t>(strings(e).sh_size); }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.symbols().sh_link = e.header().e_shnum; }), refused));
+  CHECK(has(rig.refusal([&](Elf& e) { e.symbols().sh_offset = all - 8; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) {
+    const Elf64_Shdr& table = e.symbols();
+    for (std::size_t i = 1; i < table.sh_size / sizeof(Elf64_Sym); ++i) e.symbol(i).st_name = ~0u;
+  }), refused));
+  // A symbol of a section that is not there is nobody's: neither a program nor a map.
+  CHECK(has(rig.refusal([](Elf& e) {
+    const Elf64_Shdr table = e.symbols();
+    for (std::size_t i = 1; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+      if (ELF64_ST_TYPE(e.symbol(i).st_info) == STT_FUNC) e.symbol(i).st_shndx = e.header().e_shnum;
+    }
+  }), "without the program"));
+}
+
+TEST_CASE("helper: an object without what kerf needs, or with what it cannot carry, is refused") {
+  Rig rig;
+  for (const char* needed : {".text", ".maps", ".BTF", ".BTF.ext", "license"}) {
+    CAPTURE(needed);
+    CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(needed)).sh_size = 0; }), std::string("without `") + needed + "`"));
+  }
+  for (const char* forbidden : {".data", ".bss", ".ksyms", ".kconfig"}) {
+    CAPTURE(forbidden);
+    CHECK(has(rig.refusal([&](Elf& e) {
+      std::strcpy(e.text(e.header().e_shstrndx, e.section(e.find("cgroup/connect4")).sh_name), forbidden);
+    }), std::string("with `") + forbidden + "`"));
+  }
+}
+
+TEST_CASE("helper: an object has the programs of the governed events, and no other") {
+  Rig rig;
+  auto object = emit(rig.program);
+  REQUIRE(object);
+  for (const std::string& name : object->layout.programs) {
+    CAPTURE(name);
+    CHECK(has(rig.refusal([&](Elf& e) { e.symbol_name(name)[0] = 'K'; }), "without the program `" + name + "`"));
+  }
+  // Those of files are one too many for a program that governs connections only, and the other way round.
+  Program files = make_file_program();
+  add_row(files, Effect::permit);
+  auto other = emit(files);
+  REQUIRE(other);
+  CHECK(has(rig.helper.refusal(rig.program, other->elf), "kerf-codegen made an object with"));
+  CHECK(has(rig.helper.refusal(files, rig.good.bytes), "kerf-codegen made an object with"));
+}
