@@ -22,6 +22,7 @@ std::optional<std::uint32_t> offset_of(CodeObservable observable) {
     case CodeObservable::pid: return offsetof(kerf_seen, pid);
     case CodeObservable::protocol: return offsetof(kerf_seen, net.protocol);
     case CodeObservable::port:                                  // rows have a set of ports
+    case CodeObservable::clock:                                 // of eight bytes
     case CodeObservable::owner: case CodeObservable::mode: case CodeObservable::nlink:   // a name may have none
     case CodeObservable::ip: case CodeObservable::fs_type: case CodeObservable::setuid: return std::nullopt;
   }

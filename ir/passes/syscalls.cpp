@@ -40,6 +40,38 @@ bool is_connective(Op op) { return op == Op::and_ || op == Op::or_ || op == Op::
 
 using Bounds = std::array<std::set<std::uint64_t>, kSyscallArgs>;
 
+// Two numbers of an argument with the same low half: a policy refuses the first, and lets the second pass.
+struct Evasion {
+  std::size_t arg;
+  std::uint64_t refused, passes;
+  PolicyId policy;
+  Span span;
+  std::string attr;
+};
+
+// The ranges of an argument's numbers, by bounds.
+struct Range {
+  std::uint64_t first, last;
+};
+Range range_of(const std::vector<std::uint64_t>& bounds, std::size_t i) {
+  return {i == 0 ? 0 : bounds[i - 1], i == bounds.size() ? std::numeric_limits<std::uint64_t>::max() : bounds[i] - 1};
+}
+
+// A number of `low` below 2^32, and one of `high` above with the same low half.
+std::optional<std::pair<std::uint64_t, std::uint64_t>> same_low_half(Range low, Range high) {
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 32;
+  low.last = std::min(low.last, kHalf - 1);
+  high.first = std::max(high.first, kHalf);
+  if (low.first > low.last || high.first > high.last) return std::nullopt;
+  const std::uint64_t begin = high.first % kHalf;          // the first of `high` that falls into `low` is there or at its beginning
+  for (std::uint64_t half : {begin, low.first}) {
+    if (half < low.first || half > low.last) continue;
+    const std::uint64_t away = (half + kHalf - begin) % kHalf;
+    if (away <= high.last - high.first) return std::pair{half, high.first + away};
+  }
+  return std::nullopt;
+}
+
 // One comparison of an argument with something that is known.
 struct ArgTest {
   std::size_t arg;
@@ -92,20 +124,7 @@ class Environment {
   // Nothing if there are too many cells.
   std::optional<CallDecision> decide(const EntityUid& principal, const std::string& name) const {
     Request request{principal, env_.action, {env_.resource, name}, {}};
-    Bounds bounds;                           // of the open ones
-    std::vector<const Condition*> open;      // neither always nor never satisfied
-    bool permitted = false, forbidden = false;
-    for (const Condition& condition : conditions_) {
-      Bounds own;
-      const Mask mask = outcomes(condition, condition.body.root, request, own);
-      if (!(mask & kMayTrue)) continue;
-      if (mask == kMayTrue) {
-        (module_.policies[condition.policy.index].effect == Effect::permit ? permitted : forbidden) = true;
-        continue;
-      }
-      open.push_back(&condition);
-      for (std::size_t arg = 0; arg < kSyscallArgs; ++arg) bounds[arg].insert(own[arg].begin(), own[arg].end());
-    }
+    const auto [bounds, open, permitted, forbidden] = meet(request);
     CallDecision decision;
     std::size_t cells = 1;
     for (std::size_t arg = 0; arg < kSyscallArgs && !forbidden; ++arg) {
@@ -120,11 +139,89 @@ class Environment {
     return decision;
   }
 
+  // One for each argument by which a refusal of `decision` can be evaded.
+  std::vector<Evasion> evasions(const EntityUid& principal, const std::string& name, const CallDecision& decision) const {
+    std::vector<Evasion> found;
+    std::size_t step = decision.allow.size();                // from a cell to the next range of the argument
+    for (std::size_t arg = 0; arg < kSyscallArgs; ++arg) {
+      const std::size_t ranges = decision.bounds[arg].size() + 1;
+      const std::size_t whole = step;
+      step /= ranges;
+      for (std::size_t cell = 0; cell < decision.allow.size(); ++cell) {
+        if (decision.allow[cell]) continue;
+        const std::size_t range = cell % whole / step;
+        if (auto evasion = evade(principal, name, decision, arg, cell, range, step)) {
+          found.push_back(*evasion);
+          break;
+        }
+      }
+    }
+    return found;
+  }
+
   std::string refusal_errno() const { return action_.refusal_errno.value_or(std::string(kernel_event(KernelEventId::sys_call).default_errno)); }
   Span span() const { return action_.span; }
   const RequestEnv& request() const { return env_; }
 
  private:
+  struct Met {
+    Bounds bounds;                           // of the open ones
+    std::vector<const Condition*> open;      // neither always nor never satisfied
+    bool permitted = false, forbidden = false;
+  };
+
+  Met meet(const Request& request) const {
+    Met met;
+    for (const Condition& condition : conditions_) {
+      Bounds own;
+      const Mask mask = outcomes(condition, condition.body.root, request, own);
+      if (!(mask & kMayTrue)) continue;
+      if (mask == kMayTrue) {
+        (module_.policies[condition.policy.index].effect == Effect::permit ? met.permitted : met.forbidden) = true;
+        continue;
+      }
+      met.open.push_back(&condition);
+      for (std::size_t arg = 0; arg < kSyscallArgs; ++arg) met.bounds[arg].insert(own[arg].begin(), own[arg].end());
+    }
+    return met;
+  }
+
+  // ---- refusals that another high half evades ----
+
+  // From `cell`, refused, with `arg` in its range number `range`: to an allowed one with another high half of `arg`.
+  std::optional<Evasion> evade(const EntityUid& principal, const std::string& name, const CallDecision& decision, std::size_t arg, std::size_t cell,
+                               std::size_t range, std::size_t step) const {
+    const auto& bounds = decision.bounds[arg];
+    for (std::size_t other = range + 1; other <= bounds.size(); ++other) {
+      const std::size_t there = cell + (other - range) * step;
+      auto numbers = decision.allow[there] ? same_low_half(range_of(bounds, range), range_of(bounds, other)) : std::nullopt;
+      if (!numbers) continue;
+      const Request refused{principal, env_.action, {env_.resource, name}, context_of(decision, cell)};
+      const Request passes{principal, env_.action, {env_.resource, name}, context_of(decision, there)};
+      for (const Condition* condition : meet(refused).open) {
+        const Effect effect = module_.policies[condition->policy.index].effect;
+        if (satisfied(*condition, effect == Effect::forbid ? passes : refused) || !satisfied(*condition, effect == Effect::forbid ? refused : passes)) continue;
+        for (const auto& [node, test] : condition->tests) {
+          if (test.arg == arg) return Evasion{arg, numbers->first, numbers->second, condition->policy, span_at(*condition, node), "context." + attr_of(condition->body, test, node)};
+        }
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool satisfied(const Condition& condition, const Request& request) const {
+    return evaluate_outcome(condition.body, condition.body.root, {&request, &entities_}) == Outcome::true_;
+  }
+
+  std::string attr_of(const Body& body, const ArgTest& test, NodeId node) const {
+    return body.name(test.op == Op::has_attr ? node : body.arg(node, test.arg_first ? 0 : 1));
+  }
+
+  Span span_at(const Condition& condition, NodeId node) const {
+    const Span span = condition.body[node].span;
+    return span.valid() ? span : module_.policies[condition.policy.index].span;
+  }
+
   // ---- what an argument may meet ----
 
   std::optional<std::size_t> argument(const Body& body, NodeId id) const {
@@ -185,8 +282,7 @@ class Environment {
 
   void report(Code code, const Condition& condition, NodeId node, const std::string& text) {
     const Policy& policy = module_.policies[condition.policy.index];
-    Span span = condition.body[node].span.valid() ? condition.body[node].span : policy.span;
-    Diagnostic& made = diagnostics_.report(code, span, text);
+    Diagnostic& made = diagnostics_.report(code, span_at(condition, node), text);
     made.with_note(fmt::format("policy `{}`, for {}", policy.id, environment_text(env_)));
     made.policy = policy.id;
   }
@@ -267,7 +363,7 @@ class Environment {
 
   bool allows(const Request& request, const std::vector<const Condition*>& open, bool permitted) const {
     for (const Condition* condition : open) {
-      if (evaluate_outcome(condition->body, condition->body.root, {&request, &entities_}) != Outcome::true_) continue;
+      if (!satisfied(*condition, request)) continue;
       if (module_.policies[condition->policy.index].effect == Effect::forbid) return false;
       permitted = true;
     }
@@ -354,7 +450,9 @@ class Planner {
         diagnostics_.report(Code::K8060, env->span(), name, kMaxSyscallCells).with_note(fmt::format("by {}", to_text(principal)));
         return false;
       }
-      filter.calls.push_back(number(decision_numbers_, plan_.decisions, std::move(*decision)));
+      const std::size_t known = plan_.decisions.size();
+      filter.calls.push_back(number(decision_numbers_, plan_.decisions, *decision));
+      if (plan_.decisions.size() > known && env != environments_.end()) warn_of_evasions(*env, principal, name, *decision);
     }
     const std::size_t before = plan_.filters.size();
     plan_.principals.emplace_back(principal, number(filter_numbers_, plan_.filters, std::move(filter)));
@@ -373,9 +471,21 @@ class Planner {
     if (!missing.empty()) diagnostics_.report(Code::K5105, span, to_text(principal), missing);
   }
 
+  // Once for each policy and argument.
+  void warn_of_evasions(const Environment& env, const EntityUid& principal, const std::string& name, const CallDecision& decision) {
+    for (const Evasion& evasion : env.evasions(principal, name, decision)) {
+      if (!evaded_.emplace(evasion.policy, evasion.arg).second) continue;
+      const Policy& policy = module_.policies[evasion.policy.index];
+      Diagnostic& made = diagnostics_.report(Code::K5106, evasion.span, policy.id, name, evasion.refused, evasion.attr, evasion.passes);
+      made.with_note(fmt::format("by {}", to_text(principal)));
+      made.policy = policy.id;
+    }
+  }
+
   const Module& module_;
   Diagnostics& diagnostics_;
   std::vector<Environment> environments_;
+  std::set<std::pair<PolicyId, std::size_t>> evaded_;   // what was warned of
   std::map<CallDecision, std::uint32_t> decision_numbers_;
   std::map<CallFilter, std::uint32_t> filter_numbers_;
   SyscallPlan plan_;

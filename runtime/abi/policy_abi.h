@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 4
+#define KERF_ABI_VERSION 5
 
 #define KERF_EVENT_KINDS 16      /* slots for events in a binding */
 

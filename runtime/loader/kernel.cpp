@@ -117,7 +117,8 @@ LoaderResult<Unit> share_maps(bpf_object* object, const Maps& shared) {
 LoaderResult<Unit> write_kernel_state(const Maps& maps, const LoadInput& input) {
   kerf_state state{};
   state.generation = input.generation;
-  state.options = (input.log_allows ? KERF_OPTION_LOG_ALLOWS : 0u) | (input.count_hits ? 0u : KERF_OPTION_NO_HITS);
+  if (input.log_allows) state.options |= KERF_OPTION_LOG_ALLOWS;
+  if (!input.count_hits) state.options |= KERF_OPTION_NO_HITS;
   state.waived_guards = input.plan.waived_guards;
   state.tai_offset_ns = tai_offset_ns();
   std::uint32_t zero = 0;
