@@ -139,21 +139,15 @@ class Environment {
     return decision;
   }
 
-  // One for each argument by which a refusal of `decision` can be evaded.
+  // The ways by which refusals of `decision` are evaded.
   std::vector<Evasion> evasions(const EntityUid& principal, const std::string& name, const CallDecision& decision) const {
     std::vector<Evasion> found;
     std::size_t step = decision.allow.size();                // from a cell to the next range of the argument
     for (std::size_t arg = 0; arg < kSyscallArgs; ++arg) {
-      const std::size_t ranges = decision.bounds[arg].size() + 1;
       const std::size_t whole = step;
-      step /= ranges;
+      step /= decision.bounds[arg].size() + 1;
       for (std::size_t cell = 0; cell < decision.allow.size(); ++cell) {
-        if (decision.allow[cell]) continue;
-        const std::size_t range = cell % whole / step;
-        if (auto evasion = evade(principal, name, decision, arg, cell, range, step)) {
-          found.push_back(*evasion);
-          break;
-        }
+        if (!decision.allow[cell]) evade(principal, name, decision, {arg, cell, cell % whole / step, step}, found);
       }
     }
     return found;
@@ -188,25 +182,29 @@ class Environment {
 
   // ---- refusals that another high half evades ----
 
-  // From `cell`, refused, with `arg` in its range number `range`: to an allowed one with another high half of `arg`.
-  std::optional<Evasion> evade(const EntityUid& principal, const std::string& name, const CallDecision& decision, std::size_t arg, std::size_t cell,
-                               std::size_t range, std::size_t step) const {
-    const auto& bounds = decision.bounds[arg];
-    for (std::size_t other = range + 1; other <= bounds.size(); ++other) {
-      const std::size_t there = cell + (other - range) * step;
-      auto numbers = decision.allow[there] ? same_low_half(range_of(bounds, range), range_of(bounds, other)) : std::nullopt;
+  struct Place {
+    std::size_t arg, cell, range, step;      // the argument is in its range number `range`, and `step` cells lead to the next
+  };
+
+  // From a refused cell to the first allowed one with another high half of the argument: the policies that make the difference.
+  void evade(const EntityUid& principal, const std::string& name, const CallDecision& decision, const Place& at, std::vector<Evasion>& found) const {
+    const auto& bounds = decision.bounds[at.arg];
+    for (std::size_t other = at.range + 1; other <= bounds.size(); ++other) {
+      const std::size_t there = at.cell + (other - at.range) * at.step;
+      auto numbers = decision.allow[there] ? same_low_half(range_of(bounds, at.range), range_of(bounds, other)) : std::nullopt;
       if (!numbers) continue;
-      const Request refused{principal, env_.action, {env_.resource, name}, context_of(decision, cell)};
+      const Request refused{principal, env_.action, {env_.resource, name}, context_of(decision, at.cell)};
       const Request passes{principal, env_.action, {env_.resource, name}, context_of(decision, there)};
       for (const Condition* condition : meet(refused).open) {
-        const Effect effect = module_.policies[condition->policy.index].effect;
-        if (satisfied(*condition, effect == Effect::forbid ? passes : refused) || !satisfied(*condition, effect == Effect::forbid ? refused : passes)) continue;
-        for (const auto& [node, test] : condition->tests) {
-          if (test.arg == arg) return Evasion{arg, numbers->first, numbers->second, condition->policy, span_at(*condition, node), "context." + attr_of(condition->body, test, node)};
-        }
+        const bool forbids = module_.policies[condition->policy.index].effect == Effect::forbid;
+        if (satisfied(*condition, forbids ? passes : refused) || !satisfied(*condition, forbids ? refused : passes)) continue;
+        auto test = std::find_if(condition->tests.begin(), condition->tests.end(), [&](const auto& row) { return row.second.arg == at.arg; });
+        check(test != condition->tests.end(), "what differs by an argument tests it");
+        found.push_back({at.arg, numbers->first, numbers->second, condition->policy, span_at(*condition, test->first),
+                         "context." + attr_of(condition->body, test->second, test->first)});
       }
+      return;
     }
-    return std::nullopt;
   }
 
   bool satisfied(const Condition& condition, const Request& request) const {
@@ -450,9 +448,14 @@ class Planner {
         diagnostics_.report(Code::K8060, env->span(), name, kMaxSyscallCells).with_note(fmt::format("by {}", to_text(principal)));
         return false;
       }
-      const std::size_t known = plan_.decisions.size();
-      filter.calls.push_back(number(decision_numbers_, plan_.decisions, *decision));
-      if (plan_.decisions.size() > known && env != environments_.end()) warn_of_evasions(*env, principal, name, *decision);
+      const std::uint32_t at = number(decision_numbers_, plan_.decisions, *decision);
+      filter.calls.push_back(at);
+      const bool known = at < evadable_.size();
+      if (!known) evadable_.push_back(false);
+      if (env == environments_.end() || (known && !evadable_[at])) continue;
+      const std::vector<Evasion> evasions = env->evasions(principal, name, *decision);
+      evadable_[at] = !evasions.empty();
+      warn(evasions, principal, name);
     }
     const std::size_t before = plan_.filters.size();
     plan_.principals.emplace_back(principal, number(filter_numbers_, plan_.filters, std::move(filter)));
@@ -472,8 +475,8 @@ class Planner {
   }
 
   // Once for each policy and argument.
-  void warn_of_evasions(const Environment& env, const EntityUid& principal, const std::string& name, const CallDecision& decision) {
-    for (const Evasion& evasion : env.evasions(principal, name, decision)) {
+  void warn(const std::vector<Evasion>& evasions, const EntityUid& principal, const std::string& name) {
+    for (const Evasion& evasion : evasions) {
       if (!evaded_.emplace(evasion.policy, evasion.arg).second) continue;
       const Policy& policy = module_.policies[evasion.policy.index];
       Diagnostic& made = diagnostics_.report(Code::K5106, evasion.span, policy.id, name, evasion.refused, evasion.attr, evasion.passes);
@@ -485,6 +488,7 @@ class Planner {
   const Module& module_;
   Diagnostics& diagnostics_;
   std::vector<Environment> environments_;
+  std::vector<bool> evadable_;                          // by decision
   std::set<std::pair<PolicyId, std::size_t>> evaded_;   // what was warned of
   std::map<CallDecision, std::uint32_t> decision_numbers_;
   std::map<CallFilter, std::uint32_t> filter_numbers_;
