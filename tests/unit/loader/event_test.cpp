@@ -57,7 +57,7 @@ LoadedBundle bundle_with(const std::string& table) {
 
 Json to_json(const kerf_event_record& event, const std::string& table = "") {
   LoadedBundle bundle = bundle_with(table);
-  EventSource source{bundle, "r0123456789", {"Agent", "a1"}, {}, 7};
+  EventSource source{bundle, "r0123456789", {"Agent", "a1"}, {}, {}, 7};
   Completer completer(bundle);
   return event_to_json({event, ""}, source, completer, 1'700'000'000'000'000'000 - 5'000'000'000);
 }
