@@ -1,5 +1,5 @@
 # Thin words; the work is in CMake and scripts/.
-.PHONY: setup configure demo test conformance differential bench deb fuzz mutants
+.PHONY: setup configure demo test conformance differential bench deb fuzz mutants swaps
 
 setup:
 	scripts/setup.sh
@@ -66,3 +66,15 @@ mutants:
 	scripts/setup.sh mutants
 	cmake --preset release
 	/usr/bin/python3 tests/mutants/run.py . build/release --count $(MUTANTS) --seed $(SEED) --jobs $(JOBS) --files '$(FILES)' $(if $(MINUTES),--minutes $(MINUTES))
+
+# Replacements of a bundle while its tasks connect here, and open files in a guest, some loaders killed:
+#   make swaps SWAPS=100 CONNECTS=1000000 OPENS=1000000 KERNEL=linux-image-6.12-cloud-amd64
+SWAPS ?= 100
+CONNECTS ?= 1000000
+OPENS ?= 1000000
+KERNEL ?= linux-image-6.12-cloud-amd64
+swaps: configure
+	cmake --build --preset release
+	KERF_SWAPS=$(SWAPS) KERF_CONNECTS=$(CONNECTS) KERF_SEED=$(SEED) build/release/test_kernel -tc='over many*' -s
+	KERF_FILES_ARGS='-tc=opens?during* -s' KERF_SWAPS=$(SWAPS) KERF_OPENS=$(OPENS) KERF_SEED=$(SEED) KERF_FILES_SECONDS=100000 KERF_GUEST_SECONDS=100000 \
+	  tests/kernel/guest/run.sh $(KERNEL) $(CURDIR)/build/release $(CURDIR) files

@@ -33,7 +33,9 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 std::uint64_t governed_events(const Schema& schema) {
   std::uint64_t mask = 0;
   for (const auto& [uid, action] : schema.actions) {
-    for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+    for (KernelEventId event : action.events) {
+      if (!decided_by_filter(kernel_event(event))) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+    }
   }
   return mask;
 }
@@ -41,7 +43,7 @@ std::uint64_t governed_events(const Schema& schema) {
 std::vector<std::string> event_names(std::uint64_t governed) {
   std::vector<std::string> names;
   for (const KernelEvent& event : kernel_events()) {
-    if (governed & KERF_BIT(static_cast<std::uint32_t>(event.id))) names.emplace_back(event.text);
+    if (!decided_by_filter(event) && (governed & KERF_BIT(static_cast<std::uint32_t>(event.id)))) names.emplace_back(event.text);
   }
   return names;
 }

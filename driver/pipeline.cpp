@@ -8,6 +8,8 @@
 #include <set>
 
 #include "backends/features.h"
+#include "backends/seccomp/emit.h"
+#include "backends/seccomp/names.h"
 #include "backends/table/emit.h"
 #include "driver/read_forms.h"
 #include "driver/verify.h"
@@ -78,6 +80,7 @@ void check_policies(Program& program, const std::vector<ast::PolicyFile>& files,
   check_kernel_literals(program.module, program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   program.plan = plan_kernel(program.module, program.diagnostics, program.plan_options);
+  program.syscalls = plan_syscalls(program.module, seccomp::call_names(), program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   if (std::vector<Pattern> left = patterns_past_limits(program.plan); !left.empty()) report_patterns(program, left);
   if (!program.diagnostics.has_errors()) lint_split(program.module, program.plan, program.diagnostics);
@@ -109,8 +112,9 @@ Program check_program(const ProgramText& text, const ValidationOptions& options,
 
 std::optional<Artefacts> compile_program(Program& program, const ProgramText& text, const CompileOptions& options) {
   check(!program.diagnostics.has_errors(), "compile_program needs a program without errors");
+  const bool filters = !program.syscalls.environments.empty();
   if (program.plan.envs.empty()) {
-    program.diagnostics.report(Code::K7905, {program.schema_source, 0, 0});
+    program.diagnostics.report(filters ? Code::K7916 : Code::K7905, {program.schema_source, 0, 0});
     return std::nullopt;
   }
   std::vector<std::string> waived = options.waived;
@@ -127,6 +131,11 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
   std::vector<NamedBytes> outputs = gateway_files(program);
   outputs.insert(outputs.begin() + 1, {{"policy.bpf.o", "", object->elf},
                                        {"split.json", "", pretty_json(split_report(program, waived))}});
+  if (filters) {
+    auto file = seccomp::emit_filters(program.syscalls, program.diagnostics);
+    if (!file) return std::nullopt;
+    outputs.insert(outputs.begin() + 2, {"seccomp.json", "", std::move(*file)});
+  }
   Json manifest = make_manifest(program.module, program.sources, program.plan, object->layout, inputs, outputs, waived);
   outputs.push_back({"manifest.json", "", pretty_json(manifest)});
   prove(program, outputs);

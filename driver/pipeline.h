@@ -9,6 +9,7 @@
 #include "frontend/sema/policies.h"
 #include "ir/passes/plan.h"
 #include "ir/passes/split.h"
+#include "ir/passes/syscalls.h"
 
 namespace kerf {
 
@@ -26,6 +27,7 @@ struct Program {
   SourceId schema_source, entities_source;
   Module module;
   KernelPlan plan;
+  SyscallPlan syscalls;
   PlanOptions plan_options;
   Diagnostics diagnostics;              // sorted
 };

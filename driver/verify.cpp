@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -33,8 +34,15 @@ bool row_is(const Json& row, const std::string& name, const std::string& bytes) 
   return row.is_object() && row.value("name", "") == name && row.value("xxh3_128", "") == xxh3_128(bytes);
 }
 
+bool lists(const Json& manifest, const char* name) {
+  const Json& rows = manifest["outputs"];
+  return std::any_of(rows.begin(), rows.end(), [&](const Json& row) { return row.is_object() && row.value("name", "") == name; });
+}
+
 void check_outputs(const Json& manifest, const std::vector<NamedBytes>& files, Diagnostics& diagnostics) {
-  for (const char* name : {"entities.json", "policy.bpf.o", "split.json", "table.json"}) {
+  std::vector<const char*> names = {"entities.json", "policy.bpf.o", "split.json", "table.json"};
+  if (lists(manifest, "seccomp.json")) names.push_back("seccomp.json");
+  for (const char* name : names) {
     const NamedBytes* file = find(files, name);
     bool good = false;
     for (const Json& row : manifest["outputs"]) good = good || (file && row_is(row, name, file->bytes));
@@ -74,6 +82,11 @@ Verified prove(Program& program, const std::vector<NamedBytes>& files) {
   verified.table = proof::check_table(program.module, table->bytes, program.diagnostics);
   verified.kernel = proof::check_kernel(program.module, object->bytes, manifest->bytes, program.diagnostics,
                                         {.residual = program.plan_options.residual});
+  if (const NamedBytes* filters = find(files, "seccomp.json")) {
+    verified.seccomp = proof::check_seccomp(program.module, filters->bytes, program.diagnostics);
+  } else if (!program.syscalls.environments.empty()) {
+    program.diagnostics.report(Code::K7702, {}, "files", "seccomp.json is missing");
+  }
   return verified;
 }
 
@@ -94,16 +107,19 @@ void inspect_bundle(const std::vector<NamedBytes>& files, Diagnostics& diagnosti
   if (!manifest) return;
   check_outputs(*manifest, files, diagnostics);
   if (diagnostics.has_errors()) return;
-  for (const char* name : {"table.json", "policy.bpf.o", "manifest.json"}) {
+  std::vector<const char*> names = {"table.json", "policy.bpf.o", "manifest.json"};
+  if (find(files, "seccomp.json")) names.push_back("seccomp.json");
+  for (const char* name : names) {
     if (auto error = proof::decodes(name, find(files, name)->bytes)) diagnostics.report(Code::K7703, {}, name, error->message);
   }
 }
 
 Result<std::vector<NamedBytes>> read_bundle_files(const std::string& directory) {
   std::vector<NamedBytes> files;
-  for (const char* name : {"entities.json", "policy.bpf.o", "split.json", "table.json", "manifest.json"}) {
+  for (const char* name : {"entities.json", "policy.bpf.o", "seccomp.json", "split.json", "table.json", "manifest.json"}) {
     std::ifstream in(directory + "/" + name, std::ios::binary);
     std::stringstream bytes;
+    if (!in && std::string_view(name) == "seccomp.json") continue;   // where system calls are governed
     if (!in || !(bytes << in.rdbuf())) return Error{fmt::format("cannot read `{}/{}`: {}", directory, name, std::strerror(errno))};
     files.push_back({name, "", std::move(bytes).str()});
   }

@@ -6,7 +6,7 @@
 namespace kerf {
 
 struct Verified {
-  proof::Proved table, kernel;
+  proof::Proved table, kernel, seccomp;
 };
 
 // The bytes that decide say what the policies say. Differences are errors in program.diagnostics.

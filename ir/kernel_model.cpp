@@ -113,6 +113,7 @@ bool has_text_id(KernelKind kind) {
     case KernelKind::socket: return true;
     case KernelKind::process:
     case KernelKind::host:
+    case KernelKind::syscall:
     case KernelKind::endpoint: return false;
   }
   internal_error("kernel kind");

@@ -40,8 +40,9 @@ enum class ObservableId {
 #undef OBSERVABLE
 };
 
-// What of an event an observable is: what a hook looks up (address, port, path), a name it holds, a number it compares.
-enum class ObservedFrom { address, port, host, path, name, scalar };
+// What of an event an observable is: what a hook looks up (address, port, path), a name it holds, a number it compares; of a
+// system call, which one it is and what it is given.
+enum class ObservedFrom { address, port, host, path, name, scalar, call, argument };
 
 struct KernelEvent {
   KernelEventId id;
@@ -68,6 +69,8 @@ const std::vector<KernelEvent>& kernel_events();
 const std::vector<Observable>& observables();
 const KernelEvent& kernel_event(KernelEventId id);
 const KernelEvent* find_event(std::string_view text);
+// Events that a seccomp filter decides; hooks, the object and the ABI know nothing of them.
+inline bool decided_by_filter(const KernelEvent& event) { return event.resource == KernelKind::syscall; }
 // What a file event is about can be a directory.
 inline bool can_be_resource(const KernelEvent& event, KernelKind kind) {
   return kind == event.resource || (event.resource == KernelKind::file && kind == KernelKind::directory);
@@ -75,7 +78,7 @@ inline bool can_be_resource(const KernelEvent& event, KernelKind kind) {
 const Observable* find_observable(std::string_view text);
 bool is_observed_with(const Observable& observable, KernelEventId event);
 bool is_observed_with_all(const Observable& observable);
-// Is a resource of this kind known by its text, and not by an address?
+// Do hooks know a resource of this kind by its text, and not by an address?
 bool has_text_id(KernelKind kind);
 std::string_view to_text(KernelKind kind);
 std::string_view what_is(KernelKind kind);

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages=(
   cmake ninja-build g++ pkg-config ccache
   clang-19 llvm-19-dev libzstd-dev zlib1g-dev libelf-dev
-  antlr4 libantlr4-runtime-dev libbpf-dev linux-libc-dev
+  antlr4 libantlr4-runtime-dev libbpf-dev libseccomp-dev linux-libc-dev
   libfmt-dev doctest-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libbenchmark-dev libsimdjson-dev libboost-dev
   perl-base python3 tar gzip time hyperfine wrk
 )

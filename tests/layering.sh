@@ -23,8 +23,9 @@ declare -A may=(
   [backends/bpf]="ir/base ir/values ir ir/passes runtime/abi runtime/kernel"
   # reads the tables; what made them may not be seen here
   [backends/check]="ir/base ir/values ir runtime/abi runtime/kernel"
+  [backends/seccomp]="ir/base ir/values ir ir/passes"
   [backends]="ir/base ir/values ir ir/passes runtime/abi backends/bpf"
-  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema runtime/abi backends backends/table backends/bpf backends/check"
+  [driver]="ir/base ir/values ir ir/passes frontend/ast frontend/format frontend/json frontend/parse frontend/sema runtime/abi backends backends/table backends/bpf backends/seccomp backends/check"
   [driver/capi]="ir/base ir/values driver backends runtime/gateway"
   [driver/cli]="ir/base ir/values ir ir/passes frontend/sema backends backends/table driver runtime/gateway runtime/serve runtime/loader"
 )
@@ -32,6 +33,7 @@ declare -A heavy=(
   ['antlr4-runtime']="frontend/parse grammar"
   ['llvm/']="backends/bpf"
   ['bpf/(libbpf|bpf)\.h']="runtime/loader"
+  ['seccomp\.h']="backends/seccomp backends/check"
   ['boost/']="runtime/serve"
   ['simdjson']="runtime/gateway"
   ['CLI/']="driver/cli"

@@ -16,6 +16,7 @@ std::optional<CodeObservable> code_observable(ObservableId id) {
     case ObservableId::endpoint_ip: return CodeObservable::ip;
     case ObservableId::file_fs_type: return CodeObservable::name;
     case ObservableId::endpoint_host: return std::nullopt;
+    case ObservableId::syscall_name: case ObservableId::syscall_arg0: case ObservableId::syscall_arg1: case ObservableId::syscall_arg2: case ObservableId::syscall_arg3: case ObservableId::syscall_arg4: case ObservableId::syscall_arg5: return std::nullopt;   // filters ask
     case ObservableId::file_path: case ObservableId::directory_path: return std::nullopt;   // path tests ask
 #define KERF_SEEN(observable, field, bits, when) case ObservableId::observable: return CodeObservable::observable;
 #include "runtime/abi/seen.def"

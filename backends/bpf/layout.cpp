@@ -169,7 +169,7 @@ struct Dimensions {
 };
 
 bool is_files(const KernelEnv& env) {
-  check(env.resource != KernelKind::process && env.resource != KernelKind::host, "events are about this kind of resource");
+  check(env.resource != KernelKind::process && env.resource != KernelKind::host && env.resource != KernelKind::syscall, "events are about this kind of resource");
   return has_text_id(env.resource);
 }
 
@@ -353,6 +353,7 @@ void add_table(CodegenRequest& request, const std::string& name, const std::vect
 std::vector<std::uint32_t> event_errnos() {
   std::vector<std::uint32_t> numbers(KERF_EVENT_KINDS, EPERM);
   for (const KernelEvent& event : kernel_events()) {
+    if (decided_by_filter(event)) continue;
     numbers[static_cast<std::size_t>(event.id)] = static_cast<std::uint32_t>(errno_number(event.default_errno));
   }
   return numbers;
@@ -455,7 +456,9 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
 std::uint64_t governed_events(const Module& module) {
   std::uint64_t mask = 0;
   for (const auto& [uid, action] : module.schema.actions) {
-    for (KernelEventId event : action.events) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+    for (KernelEventId event : action.events) {
+      if (!decided_by_filter(kernel_event(event))) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+    }
   }
   return mask;
 }

@@ -33,7 +33,10 @@ Proved check_table(const Module& module, std::string_view bytes, Diagnostics& di
 Proved check_kernel(const Module& module, std::string_view object, std::string_view manifest, Diagnostics& diagnostics,
                     const CheckOptions& options = {});
 
-// Whether a file of a bundle can be decoded at all: table.json, policy.bpf.o, manifest.json.
+// seccomp.json: for each principal and call, on numbers of every range of arguments that filter or policies tell apart.
+Proved check_seccomp(const Module& module, std::string_view bytes, Diagnostics& diagnostics);
+
+// Whether a file of a bundle can be decoded at all: table.json, policy.bpf.o, seccomp.json, manifest.json.
 std::optional<Error> decodes(std::string_view name, std::string_view bytes);
 
 }  // namespace kerf::proof

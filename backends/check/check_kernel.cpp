@@ -9,6 +9,7 @@
 
 #include "backends/check/cases.h"
 #include "backends/check/check.h"
+#include "backends/check/filter.h"
 #include "backends/check/event_conditions.h"
 #include "backends/check/read_manifest.h"
 #include "backends/check/read_table.h"
@@ -122,7 +123,7 @@ class KernelCheck {
       std::sort(facts.begin(), facts.end());
       for (KernelEventId id : action.events) {
         const KernelEvent& event = kernel_event(id);
-        if (!can_be_resource(event, *resource.kernel)) continue;
+        if (decided_by_filter(event) || !can_be_resource(event, *resource.kernel)) continue;
         expected.emplace_back(env, kerf::to_text(*resource.kernel), event.text, action.refusal_errno.value_or(std::string(event.default_errno)), facts);
       }
     }
@@ -578,6 +579,7 @@ class KernelCheck {
 std::optional<Error> decodes(std::string_view name, std::string_view bytes) {
   auto error_of = [](const auto& read) { return read ? std::nullopt : std::optional(read.error()); };
   if (name == "table.json") return error_of(read_table(bytes));
+  if (name == "seccomp.json") return error_of(read_filters(bytes));
   if (name == "policy.bpf.o") return error_of(read_object(bytes));
   return error_of(read_manifest(bytes));
 }

@@ -110,6 +110,13 @@ class Walk {
   case ObservableId::id: return seen_number(*observable, *inputs_.seen(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field)), bits, 8 * sizeof(kerf_seen{}.field));
 #include "runtime/abi/seen.def"
       case ObservableId::endpoint_host:
+      case ObservableId::syscall_name:
+      case ObservableId::syscall_arg0:
+      case ObservableId::syscall_arg1:
+      case ObservableId::syscall_arg2:
+      case ObservableId::syscall_arg3:
+      case ObservableId::syscall_arg4:
+      case ObservableId::syscall_arg5:
       case ObservableId::file_path:
       case ObservableId::directory_path: break;
     }

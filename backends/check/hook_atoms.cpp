@@ -122,6 +122,8 @@ unsigned HookAtoms::attribute_origins(Term t) {
       case ObservedFrom::address: return kAddress;
       case ObservedFrom::port: return kPort;
       case ObservedFrom::host: return kUser;   // learned: userspace evaluates it
+      case ObservedFrom::call:
+      case ObservedFrom::argument: return kUnknown;   // a filter decides
       case ObservedFrom::path: return kPath;
       case ObservedFrom::name:
       case ObservedFrom::scalar: return kScalar;

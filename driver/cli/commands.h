@@ -86,7 +86,7 @@ void add_format(CLI::App& app, Globals& globals);     // format, evaluate, langu
 void add_run_tests(CLI::App& app, Globals& globals);
 void add_simulate(CLI::App& app, Globals& globals);
 void add_about(CLI::App& app, Globals& globals);      // version, completions, man
-void add_node(CLI::App& app, Globals& globals);       // run, load, bind, events, fact, status, gc
+void add_node(CLI::App& app, Globals& globals);       // run, load, bind, mode, events, fact, status, gc
 
 // What may have been meant by a word of the command line that is no command or option; empty if nothing comes near.
 std::string suggestion(const CLI::App& app, const std::string& word);

@@ -1,4 +1,4 @@
-// run, load, bind, unbind, unload, events, fact, status, gc: the node's commands, each one call of the loader.
+// run, load, bind, unbind, unload, mode, events, fact, status, gc: the node's commands, each one call of the loader.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -20,13 +20,14 @@ void fail(Globals& globals, const loader::Failure& failure, int exit) {
 
 Json status_json(const loader::BindingStatus& s) {
   Json hits = Json::array();
-  for (const auto& h : s.hits) hits.push_back({{"policy", h.id}, {"hits", h.hits}, {"last_ns", h.last_ns}});
+  for (const auto& h : s.hits) hits.push_back({{"policy", h.id}, {"hits", h.hits}, {"last_ns", h.last_ns}, {"last", h.last.empty() ? Json() : Json(h.last)}});
   return {{"name", s.name}, {"id", s.id}, {"run", s.run}, {"generation", s.generation}, {"bundle", s.bundle_dir},
           {"digest", s.bundle_digest}, {"principal", s.principal}, {"cgroup", s.cgroup}, {"mode", s.mode}, {"alive", s.alive},
           {"programs", s.programs}, {"enforced", s.enforced}, {"degraded", s.degraded}, {"waived", s.waived},
           {"anchors", s.anchors}, {"facts", s.facts}, {"names", s.names}, {"decisions", s.decisions}, {"denials", s.denials},
           {"events_lost", s.events_lost}, {"guards", s.guards}, {"no_slot", s.no_slot},
-          {"tags_lost", s.tags_lost}, {"policies", std::move(hits)}};
+          {"tags_lost", s.tags_lost}, {"map_bytes", s.map_bytes}, {"program_bytes", s.program_bytes}, {"count_hits", s.count_hits},
+          {"policies", std::move(hits)}};
 }
 
 const char* liveness(const loader::BindingStatus& s) {
@@ -48,8 +49,10 @@ void print_status(const loader::BindingStatus& s) {
   for (const std::string& name : s.degraded) fmt::print("  degraded   {}\n", name);
   for (const std::string& name : s.waived) fmt::print("  waived     {}\n", name);
   for (const std::string& path : s.anchors) fmt::print("  anchor     {}\n", path);
+  fmt::print("  kernel     {} programs in {} KiB, maps in {} KiB\n", s.programs.size(), s.program_bytes >> 10, s.map_bytes >> 10);
+  if (!s.count_hits) fmt::print("  policies   are not counted (--no-hits)\n");
   for (const auto& h : s.hits) {
-    if (h.hits != 0) fmt::print("  policy     {}: {}\n", h.id, h.hits);
+    if (h.hits != 0) fmt::print("  policy     {}: {}, last {}\n", h.id, h.hits, h.last);
   }
 }
 
@@ -81,6 +84,7 @@ void add_run(CLI::App& app, Globals& globals) {
   run->add_option("--fact", *facts, "publish a fact for this binding")->type_name("NAME=VALUE")->take_all();
   run->add_option("--events", options->events_file, "append events as JSON lines; - is stderr")->type_name("FILE");
   run->add_flag("--log-allows", options->log_allows, "write events for allowed calls too");
+  run->add_flag("!--no-hits", options->count_hits, "do not count how often each policy is satisfied");
   run->add_option("--allow-degraded", options->allow_degraded, "accept that these features are not enforced")
       ->delimiter(',')->type_name("NAME,…");
   run->add_option("--mode", options->mode, "what a refusal of the policies does")->type_name("enforce|audit|quarantine");
@@ -131,6 +135,7 @@ void add_load(CLI::App& app, Globals& globals) {
   load->add_flag("--replace", options->replace, "take the place of the bundle of that name; its bindings stay");
   load->add_flag("--allow-noncanonical", options->allow_noncanonical, "with --replace: accept path literals that match nothing here");
   load->add_flag("--log-allows", options->log_allows, "make events for allowed calls too");
+  load->add_flag("!--no-hits", options->count_hits, "do not count how often each policy is satisfied");
   load->add_option("--allow-degraded", options->allow_degraded, "accept that these features are not enforced")
       ->delimiter(',')->type_name("NAME,…");
   load->callback([&globals, options] {
@@ -189,6 +194,19 @@ void add_bind(CLI::App& app, Globals& globals) {
   unbind->callback([&globals, binding] {
     auto done = loader::unbind(*binding);
     if (!done) fail(globals, done.error(), kFailure);
+  });
+}
+
+void add_mode(CLI::App& app, Globals& globals) {
+  auto binding = std::make_shared<std::string>();
+  auto mode = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("mode", "change what refusals of a binding do, while it runs; prints the mode before");
+  command->add_option("binding", *binding, "NAME/ID, or NAME if it has one")->required()->type_name("BINDING");
+  command->add_option("mode", *mode, "what a refusal of the policies does")->required()->type_name("enforce|audit|quarantine");
+  command->callback([&globals, binding, mode] {
+    auto before = loader::set_mode(*binding, *mode);
+    if (!before) return fail(globals, before.error(), kFailure);
+    fmt::print("{}\n", *before);
   });
 }
 
@@ -258,6 +276,7 @@ void add_node(CLI::App& app, Globals& globals) {
   add_run(app, globals);
   add_load(app, globals);
   add_bind(app, globals);
+  add_mode(app, globals);
   add_events(app, globals);
   add_fact(app, globals);
   add_names(app, globals);

@@ -40,6 +40,10 @@ void verify(Globals& globals, const ProgramOptions& options, const std::string& 
   }
   print_proved("table.json", verified.table);
   print_proved("policy.bpf.o with manifest.json", verified.kernel);
+  if (verified.seccomp.environments != 0) {
+    fmt::print("proved      seccomp.json: {} pairs of principal and system call in {} filters\n", verified.seccomp.policies - verified.seccomp.not_proved.size(), verified.seccomp.environments);
+    for (const std::string& line : verified.seccomp.not_proved) fmt::print("not proved  {}\n", line);
+  }
   fmt::print("trusted     the hooks' own code, LLVM, the loader, and the kernel\n");
 }
 

@@ -182,9 +182,11 @@ class EntityReader {
       case ObservedFrom::port:
         if (auto parts = parse_endpoint_id(uid.id)) return Value(std::int64_t{parts->second});
         return std::nullopt;
-      case ObservedFrom::path: return Value(uid.id);
+      case ObservedFrom::path:
+      case ObservedFrom::call: return Value(uid.id);
       case ObservedFrom::host:
       case ObservedFrom::name:
+      case ObservedFrom::argument:
       case ObservedFrom::scalar: return std::nullopt;
     }
     internal_error("every observable is known here");
@@ -210,6 +212,7 @@ class EntityReader {
     if (!parent.kernel) return true;
     switch (*parent.kernel) {
       case KernelKind::process:
+      case KernelKind::syscall:
       case KernelKind::host:
       case KernelKind::endpoint:
       case KernelKind::socket: return true;

@@ -28,6 +28,7 @@ struct Spelling {
 Spelling spelling_of(KernelKind kind, const std::string& id) {
   switch (kind) {
     case KernelKind::process: return {};
+    case KernelKind::syscall: return {};   // names are checked with the plan
     case KernelKind::host:
       if (is_canonical_host(id)) return {};
       return {false, suggest_host(id), "`example.com`: lower case, no final dot, no wildcard"};

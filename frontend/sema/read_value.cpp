@@ -400,7 +400,8 @@ namespace {
 bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReader& reader) {
   std::optional<std::string> better;
   switch (kind) {
-    case KernelKind::process: return true;
+    case KernelKind::process:
+    case KernelKind::syscall: return true;   // names of calls are checked with the plan
     case KernelKind::host:
       if (is_canonical_host(uid.id)) return true;
       better = suggest_host(uid.id);

@@ -271,6 +271,8 @@ bool applies_at_gateway(const Module& module, const KernelPlan& plan, const Poli
   std::set<std::size_t> governed;
   for (const KernelEnv& env : plan.envs) governed.insert(env.environment);
   for (std::size_t e = 0; e < module.environments.size(); ++e) {
+    const EntityType* resource = module.schema.find_type(module.environments[e].resource);
+    if (resource && resource->kernel == KernelKind::syscall) continue;   // a filter decides it
     if (governed.contains(e) || !declares(module, module.environments[e].action, attribute)) continue;
     if (fold(module, policy.body, module.environments[e], FoldWith::request_types).outcome(policy.body.root) != Outcome::false_) return true;
   }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "ir/base/check.h"
 #include "ir/base/source.h"
@@ -176,6 +177,12 @@ Status complete_file(KernelEventData& event) {
   return Unit{};
 }
 
+Result<std::string> call_of(const KernelEventData& event) {
+  auto name = event.observed.find("syscall.name");
+  if (name == event.observed.end() || !name->second.as_string()) return Error{"the event has no `syscall.name`"};
+  return *name->second.as_string();
+}
+
 Result<std::string> socket_of(const KernelEventData& event) {
   std::uint32_t numbers[2] = {};
   for (int i = 0; i < 2; ++i) {
@@ -208,9 +215,9 @@ Status complete(KernelEventData& event) {
   if (!event.hosts.empty() && kernel_event(event.event).resource != KernelKind::endpoint) return Error{"`hosts` belongs to events about an endpoint"};
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
   if (event.directory) return Error{"`directory` belongs to file events"};
-  if (kernel_event(event.event).resource == KernelKind::socket) {
+  if (kernel_event(event.event).resource != KernelKind::endpoint) {
     if (Status range = check_ranges(event); !range) return range.error();
-    auto id = socket_of(event);
+    auto id = resource_text(event);
     return id ? Status(Unit{}) : Status(id.error());
   }
   auto endpoint = endpoint_of(event);
@@ -338,7 +345,16 @@ Result<Json> member(const Json& json, const char* key, bool object) {
 }  // namespace
 
 Result<std::string> resource_text(const KernelEventData& event) {
-  return kernel_event(event.event).resource == KernelKind::socket ? socket_of(event) : path_of(event);
+  switch (kernel_event(event.event).resource) {
+    case KernelKind::socket: return socket_of(event);
+    case KernelKind::syscall: return call_of(event);
+    case KernelKind::file:
+    case KernelKind::directory: return path_of(event);
+    case KernelKind::endpoint:
+    case KernelKind::process:
+    case KernelKind::host: break;
+  }
+  internal_error("an event about something without a text");
 }
 
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) {

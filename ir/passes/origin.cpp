@@ -170,7 +170,9 @@ class Analyser {
       case ObservedFrom::port: return kFromPort;
       case ObservedFrom::host: return kFromHost;
       case ObservedFrom::path: return kFromPath;
+      case ObservedFrom::call: return kFromEndpoint;   // which one it is
       case ObservedFrom::name:
+      case ObservedFrom::argument:
       case ObservedFrom::scalar: return kFromScalar;
     }
     internal_error("observable");

@@ -134,7 +134,7 @@ KernelPlan plan_kernel(const Module& module, Diagnostics& diagnostics, const Pla
     std::optional<std::size_t> planned;
     for (KernelEventId event : action->events) {
       const KernelEvent& row = kernel_event(event);
-      if (!can_be_resource(row, *resource)) continue;
+      if (decided_by_filter(row) || !can_be_resource(row, *resource)) continue;   // filters: syscalls.h
       if (planned) {
         plan.envs.push_back(plan.envs[*planned]);
       } else {

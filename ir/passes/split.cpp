@@ -2,6 +2,7 @@
 // it stays in one stage; inside of a hook comparison the values that userspace hands over are shown below it.
 #include "ir/passes/split.h"
 
+#include <algorithm>
 #include <set>
 
 #include "ir/base/check.h"
@@ -131,6 +132,12 @@ Split split(const Module& module, const KernelPlan& plan) {
     events[env.environment].push_back(env.event);
     planned[env.environment] = &env;
   }
+  for (std::size_t e = 0; e < module.environments.size(); ++e) {
+    const RequestEnv& env = module.environments[e];
+    const std::vector<KernelEventId>& bound = module.schema.find_action(env.action)->events;
+    const bool filtered = std::find(bound.begin(), bound.end(), KernelEventId::sys_call) != bound.end();
+    if (filtered && module.schema.find_type(env.resource)->kernel == KernelKind::syscall) events[e].push_back(KernelEventId::sys_call);
+  }
   std::vector<std::vector<bool>> applies;
   for (std::size_t e = 0; e < module.environments.size(); ++e) applies.push_back(applicable(module, e));
   Split result;
@@ -143,7 +150,7 @@ Split split(const Module& module, const KernelPlan& plan) {
         entry.layer = Layer::none;
       } else if (!events[e].empty()) {
         entry.exprs = StageReport(module, policy, env).run();
-        if (const ApproximatedPolicy* found = planned[e]->approximation(entry.policy)) entry.approximation = *found;
+        if (const ApproximatedPolicy* found = planned[e] ? planned[e]->approximation(entry.policy) : nullptr) entry.approximation = *found;
       }
       result.entries.push_back(std::move(entry));
     }

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 4
+#define KERF_ABI_VERSION 5
 
 #define KERF_EVENT_KINDS 64      /* slots for events in a binding; masks of events are __u64 */
 
@@ -226,13 +226,18 @@ enum kerf_guard {
 	KERF_GUARD_PTRACE = 6,
 	KERF_GUARD_SIGNAL = 7,
 	KERF_GUARD_PROTECTED_FILE = 8,        /* cgroupfs, bpffs, usermode helpers */
-	KERF_GUARD_SOURCE_ROUTING = 9,        /* a packet that names a way of its own; its record has no process */
+	KERF_GUARD_SOURCE_ROUTING = 9,        /* a packet that names a way of its own; its record has no process (pid 0) */
+};
+
+enum kerf_option {
+	KERF_OPTION_LOG_ALLOWS = 1,           /* events for allowed calls too */
+	KERF_OPTION_NO_HITS = 2,              /* kerf_hits stays as it is: no policy is counted */
 };
 
 /* The map kerf_state (ARRAY, one element). */
 struct kerf_state {
 	__u64 generation;                     /* 0: not set up, every governed event is refused (no-record) */
-	__u64 log_allows;                     /* 1: events for allowed calls too */
+	__u64 options;                        /* bits of enum kerf_option */
 	__u64 cgroup_levels;                  /* bit n: some bound cgroup is at depth n (root is 0) */
 	__u64 waived_guards;                  /* bits of enum kerf_guard */
 	__u64 tai_offset_ns;                  /* CLOCK_TAI less CLOCK_REALTIME, as the loader last found it */
@@ -282,7 +287,8 @@ struct kerf_counters {
 	__u64 tags_lost;                      /* tasks that entered a bound cgroup and found kerf_tasks full */
 };
 
-/* The map kerf_hits (PERCPU_ARRAY, one element for each policy): how often the policy was determining. */
+/* The map kerf_hits (PERCPU_ARRAY, one element for each policy): how often the policy was satisfied, a permit that a forbid
+ * overrides included. */
 struct kerf_hit {
 	__u64 hits;
 	__u64 last_ns;                        /* boot time */

@@ -9,7 +9,8 @@
 #include "bits.h"
 #include "glue.h"
 
-enum kerf_group { KERF_GROUP_FORBID, KERF_GROUP_PERMIT, KERF_GROUP_ERROR };
+/* Overridden: permits where a forbid holds; they are counted and decide nothing. */
+enum kerf_group { KERF_GROUP_FORBID, KERF_GROUP_PERMIT, KERF_GROUP_ERROR, KERF_GROUP_OVERRIDDEN };
 
 #define ENV(env, field) (kerf_envs[(env) * KERF_ENV_FIELDS + (field)])
 
@@ -185,11 +186,13 @@ static __always_inline void record_policy(struct kerf_walk *walk, __u32 policy)
 			decision->errors[n] = policy;
 		return;
 	}
+	count_hit(walk, policy);
+	if (FORGET(walk->group) == KERF_GROUP_OVERRIDDEN)
+		return;
 	__u64 n = FORGET(decision->determining_count);
 	FORGET(decision->determining_count) = n + 1;
 	if (WITHIN(n, KERF_EVENT_POLICIES))
 		decision->determining[n] = policy;
-	count_hit(walk, policy);
 }
 
 /* The rows of one word that hold but for their code conditions. Not 0: refuse. */
@@ -200,8 +203,11 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 		return 1;
 	__u32 group = word < walk->forbid_end ? KERF_GROUP_FORBID :
 		      word < walk->permit_end ? KERF_GROUP_PERMIT : KERF_GROUP_ERROR;
-	if (group == KERF_GROUP_PERMIT && walk->decision.reason == KERF_REASON_FORBID)
-		return 0;
+	if (group == KERF_GROUP_PERMIT && walk->decision.reason == KERF_REASON_FORBID) {
+		if (walk->trial)
+			return 0;
+		group = KERF_GROUP_OVERRIDDEN;
+	}
 	FORGET(walk->group) = group;
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < kerf_word_rows_max; turn++) {
@@ -221,7 +227,7 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 			if (holds != 1)
 				return 1;
 		}
-		if (FORGET(walk->group) != KERF_GROUP_ERROR)
+		if (FORGET(walk->group) <= KERF_GROUP_PERMIT)
 			walk->decision.reason =
 				FORGET(walk->group) == KERF_GROUP_FORBID ? KERF_REASON_FORBID : KERF_REASON_PERMIT;
 		record_policy(walk, policy);
@@ -448,6 +454,8 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	if (!generation || binding->generation != generation)
 		return refuse(walk, KERF_REASON_NO_RECORD);
 	walk->generation = generation;
+	if (FORGET(state->options) & KERF_OPTION_NO_HITS)
+		walk->trial = 1;
 	walk->mode = binding->mode;
 	int named = is_named(walk);
 	if (!named)

@@ -165,7 +165,7 @@ struct kerf_walk {
 	__u32 base[KERF_DIMENSIONS];
 	__u32 entry[KERF_DIMENSIONS];     /* of the block that is walked over, in kerf_blocks */
 	__u32 match[KERF_AUTOMATA];       /* what the path automata found: match classes */
-	__u32 trial;                      /* 1: a guard asks; nobody's hit */
+	__u32 trial;                      /* 1: nobody's hit: a guard asks, or hits are not counted */
 };
 
 _Static_assert(__builtin_offsetof(struct kerf_walk, seen) == 0, "generated code reads the event at the walk's address");

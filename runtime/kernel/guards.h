@@ -6,14 +6,6 @@
 
 #include "judge.h"
 
-static __always_inline int guard_waived(__u32 guard)
-{
-	const __u32 zero = 0;
-	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
-
-	return state && state->waived_guards >> guard & 1;
-}
-
 /* Counts and reports. */
 __attribute__((noinline)) int kerf_guard(__u32 binding, __u32 guard)
 {

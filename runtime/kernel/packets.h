@@ -98,10 +98,35 @@ static __always_inline int is_routed(struct __sk_buff *skb)
 	}
 }
 
-/* The current task may be anybody: the record names none. Not 0: the event is lost. */
-static __always_inline int report_packet(struct __sk_buff *skb, __u32 binding)
+/* Where the packet goes; what cannot be read stays 0. */
+static __always_inline void describe_packet(struct __sk_buff *skb, struct kerf_net_event *net)
 {
-	const struct kerf_binding *bound = bpf_map_lookup_elem(&kerf_bindings, &binding);
+	__u8 first = 0, next = 0;
+	__u32 words[4] = {}, at = IP6_HEADER;
+	__u16 port = 0;
+
+	bpf_skb_load_bytes(skb, 0, &first, 1);
+	net->v6 = first >> 4 == 6;
+	if (net->v6) {
+		bpf_skb_load_bytes(skb, 6, &next, 1);
+		bpf_skb_load_bytes(skb, 24, words, 16);
+		net->address_high = (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
+		net->address_low = (__u64)bpf_ntohl(words[2]) << 32 | bpf_ntohl(words[3]);
+	} else {
+		bpf_skb_load_bytes(skb, 9, &next, 1);
+		bpf_skb_load_bytes(skb, 16, words, 4);
+		net->address_low = bpf_ntohl(words[0]);
+		at = (first & 0xf) * 4;
+	}
+	net->protocol = next;
+	if (next == PROTO_TCP || is_datagram(next))
+		bpf_skb_load_bytes(skb, at + 2, &port, 2);
+	net->port = bpf_ntohs(port);
+}
+
+/* The current task may be anybody: the record names none. Not 0: the event is lost. */
+static __always_inline int report_packet(struct __sk_buff *skb, __u32 binding, const struct kerf_binding *bound, __u32 reason)
+{
 	struct kerf_event_record *record = bpf_ringbuf_reserve(&kerf_events, sizeof(*record), 0);
 
 	if (!record)
@@ -119,21 +144,29 @@ static __always_inline int report_packet(struct __sk_buff *skb, __u32 binding)
 		record->mode = bound->mode;
 	}
 	record->decision.verdict = KERF_VERDICT_DENY;
-	record->decision.reason = KERF_REASON_GUARD;
+	record->decision.reason = reason;
 	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
-	record->guard = KERF_GUARD_SOURCE_ROUTING;
+	if (reason == KERF_REASON_GUARD)
+		record->guard = KERF_GUARD_SOURCE_ROUTING;
+	else
+		describe_packet(skb, &record->seen.net);
 	bpf_ringbuf_submit(record, 0);
 	return 0;
 }
 
-/* 0: the packet is dropped, and the sender is told EPERM where it still waits. */
+/* 0: the packet is dropped, and the sender is told EPERM where it still waits. In quarantine that is every packet: what
+ * was connected before sends no more. */
 SEC("cgroup_skb/egress")
 int kerf_egress(struct __sk_buff *skb)
 {
-	if (!is_routed(skb))
+	__u32 binding = cgroup_binding();
+	const struct kerf_binding *bound = bpf_map_lookup_elem(&kerf_bindings, &binding);
+	int still = bound && bound->mode == KERF_MODE_QUARANTINE;
+
+	if (!still && (guard_waived(KERF_GUARD_SOURCE_ROUTING) || !is_routed(skb)))
 		return 1;
-	count_decision(1, 1);
-	count_lost(report_packet(skb, cgroup_binding()));
+	count_decision(1, !still);
+	count_lost(report_packet(skb, binding, bound, still ? KERF_REASON_QUARANTINE : KERF_REASON_GUARD));
 	return 0;
 }
 

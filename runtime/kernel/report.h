@@ -32,7 +32,15 @@ static __always_inline int logs_allows(void)
 	const __u32 zero = 0;
 	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
 
-	return state && state->log_allows;
+	return state && state->options & KERF_OPTION_LOG_ALLOWS;
+}
+
+static __always_inline int guard_waived(__u32 guard)
+{
+	const __u32 zero = 0;
+	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
+
+	return state && state->waived_guards >> guard & 1;
 }
 
 /* Everything of a record but the path. */

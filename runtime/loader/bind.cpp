@@ -191,6 +191,7 @@ LoaderResult<Bound> bind_cgroup(const Host& host, State& state, const LoadedBund
   binding.cgroup_id = cgroup_id(plan->cgroup.get());
   binding.own_cgroup = input.own_cgroup;
   binding.mode = mode_text(input.mode);
+  if (input.filtered) binding.filter_mode = binding.mode;
   binding.facts = input.facts;
   for (const Anchor& anchor : plan->anchors) binding.anchors.push_back(escape_bytes(anchor.path));
   state.bindings.push_back(binding);

@@ -28,6 +28,7 @@ constexpr const char* kObject = "policy.bpf.o";
 constexpr const char* kTable = "table.json";
 constexpr const char* kSplit = "split.json";
 constexpr const char* kEntities = "entities.json";
+constexpr const char* kSeccomp = "seccomp.json";
 
 constexpr std::uint64_t kMaxManifestBytes = 256u << 20;
 constexpr std::uint64_t kMaxObjectBytes = 64u << 20;
@@ -57,12 +58,14 @@ struct Member {
   const char* name;
   std::uint64_t most;
   std::string LoadedBundle::* bytes;
+  bool optional = false;
 };
 
 constexpr Member kMembers[] = {{kObject, kMaxObjectBytes, &LoadedBundle::object},
                                {kTable, kMaxDataBytes, &LoadedBundle::table},
                                {kSplit, kMaxDataBytes, &LoadedBundle::split},
-                               {kEntities, kMaxDataBytes, &LoadedBundle::entities_text}};
+                               {kEntities, kMaxDataBytes, &LoadedBundle::entities_text},
+                               {kSeccomp, kMaxDataBytes, &LoadedBundle::seccomp, true}};
 
 LoaderResult<Unit> read_members(int directory, LoadedBundle& bundle) {
   std::map<std::string, const FileRow*> rows;
@@ -73,10 +76,12 @@ LoaderResult<Unit> read_members(int directory, LoadedBundle& bundle) {
   }
   for (const Member& member : kMembers) {
     auto row = rows.find(member.name);
+    if (row == rows.end() && member.optional) continue;
     if (row == rows.end()) return fail(Code::K7108, fmt::format("no `{}`", member.name));
     auto bytes = read_member(directory, member.name, member.most);
     if (!bytes) return bytes.error();
     if (bytes->size() != row->second->size || xxh3_128(*bytes) != row->second->xxh3_128) return fail(Code::K7106, member.name);
+    if (bytes->empty()) return fail(Code::K7108, fmt::format("`{}` is empty", member.name));
     bundle.*member.bytes = std::move(*bytes);
   }
   return Unit{};
@@ -148,6 +153,11 @@ LoaderResult<LoadedBundle> read_bundle_data(const std::string& directory) {
   if (auto done = read_entities(bundle); !done) return done.error();
   if (auto done = check_features(bundle.manifest); !done) return done.error();
   if (auto done = check_principals(bundle); !done) return done.error();
+  if (!bundle.seccomp.empty()) {
+    auto filters = read_filters(bundle.seccomp, bundle.entities);
+    if (!filters) return filters.error();
+    bundle.filters = std::move(*filters);
+  }
   return bundle;
 }
 
@@ -160,6 +170,7 @@ LoaderResult<LoadedBundle> read_bundle(const std::string& directory) {
 
 LoaderResult<Unit> copy_bundle(const LoadedBundle& bundle, const std::string& directory) {
   for (const Member& member : kMembers) {
+    if (member.optional && (bundle.*member.bytes).empty()) continue;
     if (auto done = write_file(directory + "/" + member.name, bundle.*member.bytes); !done) return fail(Code::K7407, done.error().message);
   }
   auto done = write_file(directory + "/" + kManifest, bundle.manifest_text);

@@ -4,13 +4,15 @@
 
 #include "ir/values/entities.h"
 #include "runtime/loader/manifest.h"
+#include "runtime/loader/seccomp.h"
 
 namespace kerf::loader {
 
 struct LoadedBundle {
   Manifest manifest;
   Entities entities;
-  std::string manifest_text, object, table, split, entities_text;   // the bytes, as hashed
+  Filters filters;
+  std::string manifest_text, object, table, split, entities_text, seccomp;   // the bytes, as hashed; seccomp is empty where there is none
 };
 
 // Regular files of known names only, bounded in size, equal to their hashes; no symbolic link is followed inside the

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "ir/values/extension.h"
 #include "ir/values/host_name.h"
 #include "runtime/loader/cgroup.h"
+#include "runtime/loader/event_json.h"
 #include "runtime/loader/failure.h"
 #include "runtime/loader/files.h"
 #include "runtime/loader/identity.h"
@@ -22,7 +24,7 @@ void drop_expired(Facts& facts, std::uint64_t now_ns) {
   std::erase_if(facts, [&](const auto& entry) { return entry.second.until_ns <= now_ns; });
 }
 
-// One change of what is known of a binding, its facts or names: under the lock, from the bundle that is in force. The
+// One change of what is known of a binding, its facts, names or mode: under the lock, from the bundle that is in force. The
 // records for named addresses are made anew with the binding's own.
 template <class Change>
 LoaderResult<Unit> change_binding(const std::string& wanted, Change change) {
@@ -39,12 +41,12 @@ LoaderResult<Unit> change_binding(const std::string& wanted, Change change) {
   BoundState& row = **binding;
   auto principal = find_principal(held->bundle, row.principal);
   if (!principal) return principal.error();
-  auto mode = read_mode(row.mode);
-  if (!mode) return mode.error();
   const std::uint64_t now_ns = boot_time_ns();
   drop_expired(row.facts, now_ns);
   drop_expired(row.names, now_ns);
   if (auto done = change(held->bundle, held->state, row, now_ns); !done) return done;
+  auto mode = read_mode(row.mode);
+  if (!mode) return mode.error();
   const RecordInput input{*principal, row.facts, before.generation, *mode, now_ns};
   auto record = build_record(held->bundle, input);
   if (!record) return record.error();
@@ -127,11 +129,16 @@ void add_counters(const Host& host, BindingStatus& status) {
   status.guards = counters.guards;
   status.no_slot = counters.no_slot;
   status.tags_lost = counters.tags_lost;
+  Memory memory = memory_of(pin_directory(host, status.name, status.generation));
+  status.map_bytes = memory.maps;
+  status.program_bytes = memory.programs;
   auto bundle = read_bundle_data(bundle_copy(host, status.name, status.generation));
   if (!bundle) return;
   const auto& policies = bundle->manifest.policies;
   std::vector<kerf_hit> hits = read_hits(*maps, policies.size());
-  for (std::size_t i = 0; i < hits.size(); ++i) status.hits.push_back({policies[i].id, hits[i].hits, hits[i].last_ns});
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    status.hits.push_back({policies[i].id, hits[i].hits, hits[i].last_ns, hits[i].last_ns == 0 ? std::string() : wall_time_text(hits[i].last_ns)});
+  }
 }
 
 std::vector<BindingStatus> status_of(const Host& host, const std::string& name) {
@@ -152,6 +159,7 @@ std::vector<BindingStatus> status_of(const Host& host, const std::string& name) 
   common.enforced = state->enforced;
   common.degraded = state->degraded;
   common.waived = state->waived;
+  common.count_hits = state->count_hits;
   add_counters(host, common);
   std::vector<BindingStatus> rows;
   for (const BoundState& binding : state->bindings) {
@@ -291,6 +299,21 @@ LoaderResult<Unit> forget(const std::string& binding, const std::string& name, c
     drop_expired(row.names, now_ns);
     return Unit{};
   });
+}
+
+LoaderResult<std::string> set_mode(const std::string& binding, const std::string& mode) {
+  std::string before;
+  auto done = change_binding(binding, [&](const LoadedBundle&, State&, BoundState& bound, std::uint64_t) -> LoaderResult<Unit> {
+    if (auto known = read_mode(mode); !known) return known.error();
+    const std::string& made_for = bound.filter_mode;
+    if (!made_for.empty() && mode != made_for && mode != "quarantine") {
+      return fail(Code::K7417, bound.principal, fmt::format("its filter of system calls was made for `{}`", made_for));
+    }
+    before = std::exchange(bound.mode, mode);
+    return Unit{};
+  });
+  if (!done) return done.error();
+  return before;
 }
 
 LoaderResult<std::vector<std::string>> gc() {

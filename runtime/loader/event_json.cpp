@@ -85,12 +85,6 @@ bool is_file_event(const kerf_event_record& record) { return (KERF_FILE_EVENTS >
 bool is_endpoint_event(const kerf_event_record& record) { return (KERF_ENDPOINT_EVENTS >> record.kind & 1) != 0; }
 bool is_socket_event(const kerf_event_record& record) { return record.kind == KERF_EVENT_NET_SOCKET; }
 
-// A connection arrives while anybody runs.
-bool has_process(const kerf_event_record& record) {
-  if (record.decision.reason == KERF_REASON_GUARD && record.guard == KERF_GUARD_SOURCE_ROUTING) return false;
-  return record.kind != KERF_EVENT_NET_ACCEPT || record.pid != 0;
-}
-
 // The guards that stand at no event: what such a record says of one means nothing.
 bool is_plain_guard(const kerf_event_record& record) {
   bool guard = record.decision.reason == KERF_REASON_GUARD;
@@ -206,7 +200,7 @@ Json policy_ids(const LoadedBundle& bundle, const std::vector<std::uint32_t>& po
 
 // A packet may leave long after the call that it comes from, and arrives while anybody runs: nobody's process is known.
 Json process_json(const kerf_event_record& event) {
-  if (!has_process(event)) return nullptr;
+  if (event.pid == 0) return nullptr;
   std::string_view comm(event.comm, ::strnlen(event.comm, sizeof event.comm));
   return {{"pid", event.pid}, {"tid", event.tid}, {"uid", event.uid}, {"gid", event.gid}, {"comm", escape_bytes(comm)}};
 }
@@ -361,7 +355,8 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
       {"binding", source.binding}, {"binding_id", record.binding},
       {"generation", std::to_string(record.generation)},
       {"cgroup_id", std::to_string(record.cgroup_id)},
-      {"inputs_digest", hex(record.bundle_digest, sizeof record.bundle_digest)}};
+      {"inputs_digest", hex(record.bundle_digest, sizeof record.bundle_digest)}, {"bundle_digest", source.bundle.manifest.digest},
+      {"lost", std::to_string(source.lost)}};
   if (record.decision.reason == KERF_REASON_GUARD) {
     std::string_view guard = guard_name(record.guard);
     json["guard"] = guard.empty() ? Json() : Json(guard);
@@ -379,11 +374,20 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
   return json;
 }
 
-std::string event_line(const Event& event, const EventSource& source, Completer& completer) {
+namespace {
+
+std::int64_t wall_minus_boot_ns() {
   timespec wall{};
   ::clock_gettime(CLOCK_REALTIME, &wall);
-  std::int64_t wall_ns = static_cast<std::int64_t>(wall.tv_sec) * 1'000'000'000 + wall.tv_nsec;
-  Json json = event_to_json(event, source, completer, wall_ns - static_cast<std::int64_t>(boot_time_ns()));
+  return static_cast<std::int64_t>(wall.tv_sec) * 1'000'000'000 + wall.tv_nsec - static_cast<std::int64_t>(boot_time_ns());
+}
+
+}  // namespace
+
+std::string wall_time_text(std::uint64_t boot_ns) { return time_text(static_cast<std::int64_t>(boot_ns) + wall_minus_boot_ns()); }
+
+std::string event_line(const Event& event, const EventSource& source, Completer& completer) {
+  Json json = event_to_json(event, source, completer, wall_minus_boot_ns());
   return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 

@@ -41,6 +41,7 @@ struct EventSource {
   EntityUid principal;
   Facts facts;
   std::vector<std::string> hosts = {};   // those of the address when it happened
+  std::uint64_t lost = 0;     // events of the bundle so far
 };
 
 // Sizes and versions of a record as it came out of the ring; nothing if it is not one.
@@ -58,5 +59,8 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
 
 // The object as one line of ASCII: what a terminal shows cannot be more than it says.
 std::string event_line(const Event& event, const EventSource& source, Completer& completer);
+
+// Now, in wall time, is what this boot time was: "2026-01-02T03:04:05.000000006Z".
+std::string wall_time_text(std::uint64_t boot_ns);
 
 }  // namespace kerf::loader

@@ -79,7 +79,7 @@ std::optional<std::uint64_t> guard_bit(std::string_view feature) {
   return std::nullopt;
 }
 
-bool decides_events(std::string_view feature) { return feature == "guard-rename"; }
+bool decides_events(std::string_view feature) { return feature == "guard-rename" || feature == "guard-source-routing"; }
 
 std::string_view event_name(std::uint32_t kind) { return kind < std::size(kEventNames) ? kEventNames[kind] : std::string_view(); }
 

@@ -25,7 +25,8 @@ class Reader {
   LoaderResult<Unit> open(const Host& host) {
     auto maps = open_pinned(pin_directory(host, state_.name, state_.generation));
     if (!maps) return maps.error();
-    auto ring = EventRing::open(maps->events.get(), [this](const Event& event) { write(event); });
+    maps_ = std::move(*maps);
+    auto ring = EventRing::open(maps_.events.get(), [this](const Event& event) { write(event); });
     if (!ring) return ring.error();
     ring_ = std::make_unique<EventRing>(std::move(*ring));
     return Unit{};
@@ -33,6 +34,7 @@ class Reader {
   std::uint64_t generation() const { return state_.generation; }
   int fd() const { return ring_->fd(); }
   bool drain() { return ring_->drain(); }
+  std::uint64_t lost() const { return read_counters(maps_).events_lost + ring_->malformed() + sink_.dropped(); }
   void know(State state) { state_ = std::move(state); }
 
  private:
@@ -40,7 +42,7 @@ class Reader {
     const BoundState* binding = state_.find(event.record.binding);
     auto principal = binding != nullptr ? parse_uid(binding->principal) : std::nullopt;
     EventSource source{bundle_, state_.name, principal.value_or(EntityUid{}), binding != nullptr ? binding->facts : Facts{},
-                       binding != nullptr ? hosts_of(event, binding->names) : std::vector<std::string>{}};
+                       binding != nullptr ? hosts_of(event, binding->names) : std::vector<std::string>{}, lost()};
     sink_.line(event_line(event, source, completer_));
   }
 
@@ -48,6 +50,7 @@ class Reader {
   LoadedBundle bundle_;
   Completer completer_;
   EventSink& sink_;
+  Maps maps_;
   std::unique_ptr<EventRing> ring_;
 };
 

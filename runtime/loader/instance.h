@@ -16,7 +16,9 @@ struct Prepared {
   LoadedBundle bundle;
   Enforcement plan;
 };
-LoaderResult<Prepared> prepare_bundle(const std::string& directory, const std::vector<std::string>& accepted);
+// Filters of system calls are for a command that is to be started; cgroups that are bound have tasks without one.
+enum class ForWhom { command, cgroups };
+LoaderResult<Prepared> prepare_bundle(const std::string& directory, const std::vector<std::string>& accepted, ForWhom whom);
 
 // This process must belong to no binding: a task keeps its principal for life, and may not make others. What only ends
 // something is done also where bindings cannot be read.
@@ -25,7 +27,7 @@ LoaderResult<Unit> check_not_bound(const Host& host, Step step = Step::begins);
 
 struct InstallInput {
   std::string name, bundle_dir;
-  bool run = false, log_allows = false;
+  bool run = false, log_allows = false, count_hits = true;
 };
 // Copied, loaded, attached, pinned, probed and written down. `life`: held by the caller as long as it is at work. On
 // failure nothing is left.
@@ -39,7 +41,7 @@ LoaderResult<Installed> install(const Host& host, const Prepared& prepared, cons
 // force (with the new one beside it until gc) or the new one is.
 struct ReplaceInput {
   std::string bundle_dir;
-  bool log_allows = false, allow_noncanonical = false;
+  bool log_allows = false, count_hits = true, allow_noncanonical = false;
 };
 LoaderResult<Unit> replace(const Host& host, State& state, const Prepared& prepared, const ReplaceInput& input);
 
@@ -47,6 +49,7 @@ struct BindInput {
   EntityUid principal;
   Facts facts;
   std::uint32_t mode = 0;
+  bool filtered = false;            // its command gets a filter of system calls, made for this mode
   std::string cgroup;               // exists
   std::string view = "self";        // a task: whose mounts count
   bool own_cgroup = false;

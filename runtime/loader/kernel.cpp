@@ -14,9 +14,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string_view>
 
 #include "runtime/loader/failure.h"
@@ -114,7 +117,8 @@ LoaderResult<Unit> share_maps(bpf_object* object, const Maps& shared) {
 LoaderResult<Unit> write_kernel_state(const Maps& maps, const LoadInput& input) {
   kerf_state state{};
   state.generation = input.generation;
-  state.log_allows = input.log_allows ? 1 : 0;
+  if (input.log_allows) state.options |= KERF_OPTION_LOG_ALLOWS;
+  if (!input.count_hits) state.options |= KERF_OPTION_NO_HITS;
   state.waived_guards = input.plan.waived_guards;
   state.tai_offset_ns = tai_offset_ns();
   std::uint32_t zero = 0;
@@ -351,6 +355,42 @@ std::vector<kerf_hit> read_hits(const Maps& maps, std::size_t policies) {
     }));
   }
   return hits;
+}
+
+namespace {
+
+// A field of /proc/self/fdinfo/FD.
+std::optional<std::uint64_t> fd_field(int fd, std::string_view name) {
+  auto text = read_file(fmt::format("/proc/self/fdinfo/{}", fd), 64u << 10);
+  std::size_t at = text ? text->find(fmt::format("\n{}:", name)) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  return std::strtoull(text->c_str() + at + name.size() + 2, nullptr, 10);
+}
+
+}  // namespace
+
+Memory memory_of(const std::string& pins) {
+  Memory memory;
+  std::set<std::uint64_t> seen;
+  auto count_program = [&](int fd) {
+    auto id = fd_field(fd, "prog_id");
+    if (id && seen.insert(*id).second) memory.programs += fd_field(fd, "memlock").value_or(0);
+  };
+  std::error_code error;
+  for (std::filesystem::recursive_directory_iterator it(pins, error), end; !error && it != end; it.increment(error)) {
+    if (it->is_directory(error)) continue;
+    Fd fd(::bpf_obj_get(it->path().c_str()));
+    if (!fd.ok()) continue;
+    if (fd_field(fd.get(), "map_id")) {
+      memory.maps += fd_field(fd.get(), "memlock").value_or(0);
+    } else if (fd_field(fd.get(), "link_id")) {
+      Fd program(::bpf_prog_get_fd_by_id(static_cast<std::uint32_t>(fd_field(fd.get(), "prog_id").value_or(0))));
+      if (program.ok()) count_program(program.get());
+    } else {
+      count_program(fd.get());
+    }
+  }
+  return memory;
 }
 
 }  // namespace kerf::loader

@@ -27,7 +27,7 @@ struct LoadInput {
   const LoadedBundle& bundle;
   const Enforcement& plan;
   std::uint64_t generation = 1;
-  bool log_allows = false;
+  bool log_allows = false, count_hits = true;
   const Maps* shared = nullptr;     // of the generation that this one will replace: identity, cgroups and anchors go on
 };
 
@@ -62,5 +62,11 @@ LoaderResult<Unit> grace_period();
 kerf_counters read_counters(const Maps& maps);
 void clear_counters(const Maps& maps);
 std::vector<kerf_hit> read_hits(const Maps& maps, std::size_t policies);
+
+// What pinned maps and the programs of pinned links take of the kernel's memory, as /proc/self/fdinfo tells.
+struct Memory {
+  std::uint64_t maps = 0, programs = 0;
+};
+Memory memory_of(const std::string& pins);
 
 }  // namespace kerf::loader

@@ -59,7 +59,8 @@ LoaderResult<Unit> probe_generation(const Host& host, const State& state, const 
   if (auto done = make_directory(directory); !done) return done;
   std::string cgroup = probe_cgroup(host, state.name);
   if (auto done = remove_cgroup(cgroup); !done) return done;
-  std::uint64_t ours = cgroup_levels(host, {BoundState{.id = kProbeBinding, .principal = {}, .cgroup = cgroup, .mode = {}, .anchors = {}, .facts = {}, .names = {}}});
+  const BoundState here{.id = kProbeBinding, .principal = {}, .cgroup = cgroup, .mode = {}, .filter_mode = {}, .anchors = {}, .facts = {}, .names = {}};
+  std::uint64_t ours = cgroup_levels(host, {here});
   auto done = probe({maps, pins, state.programs, prepared.bundle.manifest.governed, cgroup, host.cgroups, directory,
                      prepared.plan.waived_guards, levels | ours});
   static_cast<void>(remove_tree(directory));
@@ -71,6 +72,7 @@ LoaderResult<State> load_first(const Host& host, const Prepared& prepared, const
   state.name = input.name;
   state.run = input.run;
   state.log_allows = input.log_allows;
+  state.count_hits = input.count_hits;
   state.boot = boot_id();
   describe(state, prepared, input.bundle_dir);
   std::string pins = pin_directory(host, input.name, state.generation), copy = bundle_copy(host, input.name, state.generation);
@@ -78,7 +80,7 @@ LoaderResult<State> load_first(const Host& host, const Prepared& prepared, const
     if (auto done = make_directory(path); !done) return done.error();
   }
   if (auto done = copy_bundle(prepared.bundle, copy); !done) return done.error();
-  auto loaded = load_object({prepared.bundle, prepared.plan, state.generation, input.log_allows, nullptr});
+  auto loaded = load_object({prepared.bundle, prepared.plan, state.generation, input.log_allows, input.count_hits, nullptr});
   if (!loaded) return loaded.error();
   auto programs = pin_object(*loaded, prepared.plan, pins);
   if (!programs) return programs.error();
@@ -162,6 +164,7 @@ LoaderResult<State> raise_generation(const Host& host, const State& old, const P
   State next = old;
   ++next.generation;
   next.log_allows = input.log_allows;
+  next.count_hits = input.count_hits;
   describe(next, prepared, input.bundle_dir);
   if (prepared.plan.files() && !input.allow_noncanonical) {
     if (auto done = check_named_paths(next, prepared.bundle.manifest); !done) return done.error();
@@ -175,7 +178,7 @@ LoaderResult<State> raise_generation(const Host& host, const State& old, const P
     if (auto done = make_directory(path); !done) return done.error();
   }
   if (auto done = copy_bundle(prepared.bundle, copy); !done) return done.error();
-  auto loaded = load_object({prepared.bundle, prepared.plan, next.generation, input.log_allows, &*before});
+  auto loaded = load_object({prepared.bundle, prepared.plan, next.generation, input.log_allows, input.count_hits, &*before});
   if (!loaded) return loaded.error();
   for (const NewRecord& record : *records) {
     if (auto done = set_record(loaded->maps, record.id, record.bytes, RecordChange::add); !done) return done.error();
@@ -196,12 +199,16 @@ LoaderResult<State> raise_generation(const Host& host, const State& old, const P
 
 }  // namespace
 
-LoaderResult<Prepared> prepare_bundle(const std::string& directory, const std::vector<std::string>& accepted) {
+LoaderResult<Prepared> prepare_bundle(const std::string& directory, const std::vector<std::string>& accepted, ForWhom whom) {
   auto bundle = read_bundle(directory);
   if (!bundle) return bundle.error();
   if (auto done = check_known_features(bundle->manifest, accepted); !done) return done.error();
   if (auto done = check_privileges(); !done) return done.error();
   Enforcement plan = plan_enforcement(bundle->manifest, find_abilities(bundle->manifest));
+  if (bundle->filters.governed) {
+    (whom == ForWhom::command ? plan.enforced : plan.degraded).push_back("syscalls");
+    if (whom != ForWhom::command) plan.reasons.push_back("system calls are filtered by `kerf run` only: a task that runs already gets no filter");
+  }
   if (auto done = check_accepted(bundle->manifest, plan, accepted); !done) return done.error();
   return Prepared{std::move(*bundle), std::move(plan)};
 }
@@ -231,21 +238,21 @@ LoaderResult<LoadReport> load(const LoadOptions& options) {
   std::string name = options.name.empty() ? new_name() : options.name;
   if (!valid_name(name)) return fail(Code::K7606, escape_bytes(name));
   if (options.replace && options.name.empty()) return fail(Code::K7606, std::string());
-  auto prepared = prepare_bundle(options.bundle_dir, options.allow_degraded);
+  auto prepared = prepare_bundle(options.bundle_dir, options.allow_degraded, ForWhom::cgroups);
   if (!prepared) return prepared.error();
   auto host = open_host();
   if (!host) return host.error();
   if (auto done = check_not_bound(*host); !done) return done.error();
   auto report = [](const State& s) { return LoadReport{s.name, s.generation, s.enforced, s.degraded, s.waived}; };
   if (!options.replace) {
-    auto installed = install(*host, *prepared, {name, options.bundle_dir, false, options.log_allows});
+    auto installed = install(*host, *prepared, {name, options.bundle_dir, false, options.log_allows, options.count_hits});
     if (!installed) return installed.error();
     return report(installed->state);
   }
   auto held = hold(*host, name);
   if (!held) return held.error();
   if (held->state.run) return fail(Code::K7607, name, "is held by kerf run");
-  if (auto done = replace(*host, held->state, *prepared, {options.bundle_dir, options.log_allows, options.allow_noncanonical}); !done) return done.error();
+  if (auto done = replace(*host, held->state, *prepared, {options.bundle_dir, options.log_allows, options.count_hits, options.allow_noncanonical}); !done) return done.error();
   return report(held->state);
 }
 

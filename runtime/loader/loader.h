@@ -20,6 +20,7 @@ struct RunOptions {
   std::string events_file = {};                       // JSON lines; "-" is stderr; empty: none
   std::string mode = "enforce";                       // or audit, quarantine
   bool log_allows = false;
+  bool count_hits = true;                             // of each policy; off, only for what it costs
   bool allow_noncanonical = false;
   bool keep_fds = false;                              // descriptors above 2 stay open in the command
   std::vector<std::string> allow_degraded = {};
@@ -48,7 +49,7 @@ struct LoadOptions {
   std::string name = {};            // empty: one is made up
   bool replace = false;             // the bundle takes the place of the one that is loaded under the name
   bool allow_noncanonical = false;  // for --replace: paths are looked at as the bound principals see them
-  bool log_allows = false;
+  bool log_allows = false, count_hits = true;
   std::vector<std::string> allow_degraded = {};
 };
 struct LoadReport {
@@ -80,6 +81,8 @@ LoaderResult<BindReport> bind(const BindOptions& options);
 // Learns the mounts of the first task of the binding's cgroup anew, so that files in file systems that were mounted
 // since have names. The paths of the policies are looked up again.
 LoaderResult<BindReport> refresh(const std::string& binding, bool allow_noncanonical);
+// What refusals do from now on: one change of the binding's record. `binding` as above; the mode before.
+LoaderResult<std::string> set_mode(const std::string& binding, const std::string& mode);
 // `binding`: NAME/ID, or NAME if it has exactly one.
 LoaderResult<Unit> unbind(const std::string& binding);
 
@@ -96,7 +99,13 @@ struct BindingStatus {
   std::map<std::string, std::string> names;   // by address
   // of the whole bundle
   std::uint64_t decisions = 0, denials = 0, events_lost = 0, guards = 0, no_slot = 0, tags_lost = 0;
-  struct PolicyHits { std::string id; std::uint64_t hits, last_ns; };
+  std::uint64_t map_bytes = 0, program_bytes = 0;   // of the kernel's memory, as the kernel counts it
+  bool count_hits = true;
+  struct PolicyHits {
+    std::string id;
+    std::uint64_t hits, last_ns;   // boot time
+    std::string last;              // the same as wall time; empty: never
+  };
   std::vector<PolicyHits> hits;
 };
 LoaderResult<std::vector<BindingStatus>> status();

@@ -186,9 +186,10 @@ int enter_surroundings(const Surroundings& surroundings) {
   if (surroundings.user) {
     if (int error = become(*surroundings.user)) return error;
   }
-  if (!trimmed) return 0;
-  if (int error = set_capabilities(surroundings.capabilities)) return error;
-  return failed(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  if (trimmed) {
+    if (int error = set_capabilities(surroundings.capabilities)) return error;
+  }
+  return trimmed || surroundings.no_new_privs ? failed(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) : 0;
 }
 
 }  // namespace kerf::loader

@@ -22,6 +22,7 @@ struct Surroundings {
   std::optional<User> user;               // nothing: as kerf itself
   std::uint64_t capabilities = 0;         // bit n: capability n is kept
   bool privileged = false;                // keeps every capability and the ways to gain more
+  bool no_new_privs = false;              // even if privileged: there is a filter of system calls
   std::vector<std::string> environment;   // NAME=VALUE, whole
 };
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,10 +30,25 @@ sigset_t handled_set() {
   return set;
 }
 
-// What the child tells when it could not become the command.
+// What the child tells when it could not become the command: in shared memory, since a filter may refuse it to write.
 struct Report {
   int error = 0;
-  bool entered = false;
+  bool entered = false, filtered = false;
+};
+
+class SharedReport {
+ public:
+  SharedReport() : at_(::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+  SharedReport(const SharedReport&) = delete;
+  SharedReport& operator=(const SharedReport&) = delete;
+  ~SharedReport() {
+    if (ok()) ::munmap(at_, sizeof(Report));
+  }
+  bool ok() const { return at_ != MAP_FAILED; }
+  volatile Report& operator*() const { return *static_cast<volatile Report*>(at_); }
+
+ private:
+  void* at_;
 };
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
@@ -106,33 +122,36 @@ LoaderResult<Child> clone_into(int cgroup, const std::function<int()>& body, int
 }
 
 LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds,
-                                     const Surroundings& surroundings) {
+                                     const Surroundings& surroundings, const FilterProgram* filter) {
   std::vector<char*> argv = pointers(command), environment = pointers(surroundings.environment);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::K7503, errno_text(errno));
   Fd read_end(ends[0]), write_end(ends[1]);
+  SharedReport shared;
+  if (!shared.ok()) return fail(Code::K7503, errno_text(errno));
+  volatile Report& report = *shared;
   auto child = clone_into(cgroup, [&] {
     signals.restore_in_child();
-    Report report;
-    report.error = enter_surroundings(surroundings);
-    if (report.error == 0 && !keep_fds && ::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) report.error = errno;
-    report.entered = report.error == 0;
-    if (report.entered) {
+    int error = enter_surroundings(surroundings);
+    if (error == 0 && !keep_fds && ::close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) error = errno;
+    report.entered = error == 0;
+    if (error == 0 && filter != nullptr) error = install_filter(*filter);
+    report.filtered = error == 0;
+    if (error == 0) {
       ::environ = environment.data();
       ::execvp(argv[0], argv.data());
-      report.error = errno;
+      error = errno;
     }
-    [[maybe_unused]] ssize_t n = ::write(write_end.get(), &report, sizeof report);
-    return !report.entered ? 125 : report.error == ENOENT ? 127 : 126;
+    report.error = error;
+    return !report.filtered ? 125 : error == ENOENT ? 127 : 126;
   });
   if (!child) return child.error();
   write_end.reset();
-  Started started{std::move(*child), 0, true};
-  Report report;
-  ssize_t n;
-  do n = ::read(read_end.get(), &report, sizeof report);
-  while (n < 0 && errno == EINTR);
-  if (n == sizeof report) started.exec_error = report.error, started.entered = report.entered;
+  char none;
+  while (::read(read_end.get(), &none, 1) < 0 && errno == EINTR) {   // ends when the command is executed, or the child is gone
+  }
+  Started started{std::move(*child), report.error, true, true};
+  if (started.exec_error != 0) started.entered = report.entered, started.filtered = report.filtered;
   return started;
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/loader/fd.h"
 #include "runtime/loader/loader.h"
 #include "runtime/loader/privileges.h"
+#include "runtime/loader/seccomp.h"
 
 namespace kerf::loader {
 
@@ -46,10 +47,12 @@ struct Started {
   Child child;
   int exec_error = 0;      // errno of what could not be done; the child is gone then
   bool entered = true;     // false: privileges or descriptors could not be given up, so nothing was executed
+  bool filtered = true;    // false: exec_error is of its filter of system calls, and nothing was executed
 };
+// `filter`: of system calls, installed last; everything after it is held to it, the execution of the command too.
 // Descriptors above 2 are closed in the command unless `keep_fds`: nothing judges what was opened before.
 LoaderResult<Started> start_command(int cgroup, const std::vector<std::string>& command, const Signals& signals, bool keep_fds,
-                                     const Surroundings& surroundings);
+                                     const Surroundings& surroundings, const FilterProgram* filter = nullptr);
 
 // Waits; 128+n if a signal ended it.
 int wait_status(const Child& child);

@@ -42,7 +42,17 @@ struct Request {
   Facts facts;
   std::uint32_t mode = 0;
   Surroundings surroundings;
+  std::optional<FilterProgram> filter;   // of system calls, where the bundle governs them
 };
+
+// The principal's filter for this machine, as the mode wants it.
+LoaderResult<std::optional<FilterProgram>> choose_filter(const LoadedBundle& bundle, const EntityUid& principal, std::uint32_t mode) {
+  const Filters& filters = bundle.filters;
+  if (!filters.governed) return std::optional<FilterProgram>();
+  auto found = filters.of.find(principal);
+  if (found == filters.of.end()) return fail(Code::K7508, fmt::format("the bundle has none for {} on this architecture", to_text(principal)));
+  return std::optional(filter_for(filters.programs.at(found->second), mode));
+}
 
 LoaderResult<Request> prepare(const RunOptions& options) {
   if (options.command.empty()) return fail(Code::K7501);
@@ -59,10 +69,13 @@ LoaderResult<Request> prepare(const RunOptions& options) {
   // what can be wrong with the record is found before anything is attached
   auto record = build_record(*bundle, {*principal, *facts, 1, *mode, boot_time_ns()});
   if (!record) return record.error();
-  auto prepared = prepare_bundle(options.bundle_dir, options.allow_degraded);
+  auto filter = choose_filter(*bundle, *principal, *mode);
+  if (!filter) return filter.error();
+  surroundings->no_new_privs = filter->has_value();
+  auto prepared = prepare_bundle(options.bundle_dir, options.allow_degraded, ForWhom::command);
   if (!prepared) return prepared.error();
   if (prepared->bundle.manifest.digest != bundle->manifest.digest) return fail(Code::K7106, "manifest.json");
-  return Request{std::move(*prepared), std::move(*principal), std::move(*facts), *mode, std::move(*surroundings)};
+  return Request{std::move(*prepared), std::move(*principal), std::move(*facts), *mode, std::move(*surroundings), std::move(*filter)};
 }
 
 // What was loaded for the command; removed again unless a task lives on.
@@ -104,6 +117,7 @@ LoaderResult<Fd> arm(const Host& host, Run& run, const Request& request, const R
   input.principal = request.principal;
   input.facts = request.facts;
   input.mode = request.mode;
+  input.filtered = request.filter.has_value();
   input.cgroup = run.cgroup();
   input.own_cgroup = true;
   input.allow_noncanonical = options.allow_noncanonical;
@@ -132,7 +146,7 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
                               const Signals& signals, EventSink& sink) {
   auto maps = open_pinned(pin_directory(host, run.state.name, run.state.generation));
   if (!maps) return maps.error();
-  EventSource source{request.prepared.bundle, run.state.name, request.principal, request.facts, {}};
+  EventSource source{request.prepared.bundle, run.state.name, request.principal, request.facts, {}, 0};
   Completer completer(request.prepared.bundle);
   bool started_yet = false;
   auto on_event = [&](const Event& event) {
@@ -148,6 +162,7 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
         source.hosts = hosts_of(event, state->bindings.front().names);
       }
     }
+    source.lost = read_counters(*maps).events_lost + sink.dropped();
     sink.line(event_line(event, source, completer));
   };
   auto ring = EventRing::open(maps->events.get(), on_event);
@@ -156,15 +171,21 @@ LoaderResult<int> run_command(const Host& host, const Request& request, const Ru
   }
   clear_counters(*maps);
   started_yet = true;
-  auto started = start_command(cgroup.get(), options.command, signals, options.keep_fds, request.surroundings);
+  auto started = start_command(cgroup.get(), options.command, signals, options.keep_fds, request.surroundings,
+                               request.filter ? &*request.filter : nullptr);
   if (!started) return started.error();
   if (!started->entered) {
     wait_status(started->child);
     return fail(Code::K7507, errno_text(started->exec_error));
   }
+  if (!started->filtered) {
+    wait_status(started->child);
+    return fail(Code::K7508, errno_text(started->exec_error));
+  }
   if (started->exec_error != 0) say("cannot run `{}`: {}", escape_bytes(options.command[0]), errno_text(started->exec_error));
   attend(started->child, signals, options.events_file.empty() ? nullptr : &*ring, sink);
   int status = wait_status(started->child);
+  if (started->exec_error != 0) status = started->exec_error == ENOENT ? 127 : 126;   // a filter may refuse it even to exit
   std::uint64_t until_ns = boot_time_ns() + kLastEventsNs;   // tasks that live on may make events without end
   while (!options.events_file.empty() && ring->drain() && boot_time_ns() < until_ns) {
   }
@@ -195,7 +216,7 @@ LoaderResult<int> run(const RunOptions& options) {
   if (!host) return host.error();
   if (host->mounted_bpffs) say("mounted a BPF file system at /sys/fs/bpf: there was none");
   if (auto done = check_not_bound(*host); !done) return done.error();
-  auto installed = install(*host, request->prepared, {new_name(), options.bundle_dir, true, options.log_allows});
+  auto installed = install(*host, request->prepared, {new_name(), options.bundle_dir, true, options.log_allows, options.count_hits});
   if (!installed) return installed.error();
   Run run(*host, std::move(*installed));
   auto cgroup = arm(*host, run, *request, options);

@@ -26,7 +26,7 @@ namespace {
 constexpr std::uint64_t kMaxStateBytes = 1u << 20;
 constexpr std::size_t kNameBytes = 5;
 constexpr std::size_t kMaxNameSize = 40;
-constexpr int kStateVersion = 3;
+constexpr int kStateVersion = 4;
 
 Json facts_to_json(const Facts& facts) {
   Json json = Json::object();
@@ -103,13 +103,14 @@ std::optional<std::vector<std::string>> names_from_json(const Json& json) {
 
 Json binding_to_json(const BoundState& b) {
   return {{"id", b.id}, {"principal", b.principal}, {"cgroup", escape_bytes(b.cgroup)}, {"cgroup_id", std::to_string(b.cgroup_id)},
-          {"own_cgroup", b.own_cgroup}, {"ready", b.ready}, {"mode", b.mode}, {"anchors", b.anchors}, {"facts", facts_to_json(b.facts)}, {"names", names_to_json(b.names)}};
+          {"own_cgroup", b.own_cgroup}, {"ready", b.ready}, {"mode", b.mode}, {"filter_mode", b.filter_mode}, {"anchors", b.anchors}, {"facts", facts_to_json(b.facts)},
+          {"names", names_to_json(b.names)}};
 }
 
 std::optional<BoundState> binding_from_json(const Json& json) {
   if (!json.is_object()) return std::nullopt;
   BoundState b;
-  for (auto [key, field] : {std::pair{"principal", &BoundState::principal}, {"cgroup", &BoundState::cgroup}, {"mode", &BoundState::mode}}) {
+  for (auto [key, field] : {std::pair{"principal", &BoundState::principal}, {"cgroup", &BoundState::cgroup}, {"mode", &BoundState::mode}, {"filter_mode", &BoundState::filter_mode}}) {
     Json value = json.value(key, Json());
     if (!value.is_string()) return std::nullopt;
     b.*field = value.get<std::string>();
@@ -226,7 +227,7 @@ Json state_to_json(const State& state) {
   Json bindings = Json::array();
   for (const BoundState& binding : state.bindings) bindings.push_back(binding_to_json(binding));
   return {{"format", "kerf-loaded"}, {"version", kStateVersion}, {"abi", KERF_ABI_VERSION}, {"name", state.name}, {"bundle_dir", escape_bytes(state.bundle_dir)},
-          {"bundle_digest", state.bundle_digest}, {"boot", state.boot}, {"run", state.run}, {"log_allows", state.log_allows},
+          {"bundle_digest", state.bundle_digest}, {"boot", state.boot}, {"run", state.run}, {"log_allows", state.log_allows}, {"count_hits", state.count_hits},
           {"generation", std::to_string(state.generation)}, {"next_binding", state.next_binding}, {"next_names", state.next_names}, {"programs", state.programs},
           {"enforced", state.enforced}, {"degraded", state.degraded}, {"waived", state.waived}, {"bindings", std::move(bindings)}};
 }
@@ -242,7 +243,7 @@ LoaderResult<State> state_from_json(const Json& json, const std::string& name) {
     state.*field = value.get<std::string>();
   }
   if (state.name != name) return damaged(name, "it belongs to another bundle");
-  for (auto [key, field] : {std::pair{"run", &State::run}, {"log_allows", &State::log_allows}}) {
+  for (auto [key, field] : {std::pair{"run", &State::run}, {"log_allows", &State::log_allows}, {"count_hits", &State::count_hits}}) {
     Json value = json.value(key, Json());
     if (!value.is_boolean()) return damaged(name, fmt::format("`{}` is neither true nor false", key));
     state.*field = value.get<bool>();

@@ -15,6 +15,7 @@ namespace kerf::loader {
 struct BoundState {
   std::uint32_t id = 0;
   std::string principal, cgroup, mode;
+  std::string filter_mode;          // of a command with a filter of system calls: the mode that this was made for; else empty
   std::uint64_t cgroup_id = 0;
   bool own_cgroup = false;          // made by kerf, removed with the binding
   bool ready = false;               // false: a bind (everything governed is refused) or an unbind was interrupted; gc ends it
@@ -26,7 +27,7 @@ struct BoundState {
 struct State {
   std::string name, bundle_dir, bundle_digest, boot;
   bool run = false;                 // `kerf run` holds it; else it stays until `kerf unload`
-  bool log_allows = false;
+  bool log_allows = false, count_hits = true;
   std::uint64_t generation = 1;
   std::uint32_t next_binding = 1;
   std::uint32_t next_names = 1;

@@ -4,14 +4,18 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -125,6 +129,72 @@ int accept_from(const Target& from, const Target& to, const Target& own) {
   return 0;
 }
 
+// One operation by io_uring, without its library: its result, as of a system call that tells -errno.
+int by_ring(const io_uring_sqe& wanted) {
+  io_uring_params params{};
+  const int ring = static_cast<int>(::syscall(SYS_io_uring_setup, 4, &params));
+  if (ring < 0) return -errno;
+  const std::size_t size = std::max<std::size_t>(params.sq_off.array + params.sq_entries * sizeof(unsigned), params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe));
+  const std::size_t entries = params.sq_entries * sizeof(io_uring_sqe);
+  void* queues = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_SQ_RING);
+  void* sent = ::mmap(nullptr, entries, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring, IORING_OFF_SQES);
+  int result = -ENOMEM;
+  if (queues != MAP_FAILED && sent != MAP_FAILED) {
+    char* at = static_cast<char*>(queues);
+    *static_cast<io_uring_sqe*>(sent) = wanted;
+    *reinterpret_cast<unsigned*>(at + params.sq_off.array) = 0;
+    __atomic_store_n(reinterpret_cast<unsigned*>(at + params.sq_off.tail), 1, __ATOMIC_RELEASE);
+    const long entered = ::syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
+    result = entered == 1 ? reinterpret_cast<io_uring_cqe*>(at + params.cq_off.cqes)->res : -errno;
+  }
+  if (queues != MAP_FAILED) ::munmap(queues, size);
+  if (sent != MAP_FAILED) ::munmap(sent, entries);
+  ::close(ring);
+  return result;
+}
+
+int uring_connect(const Target& to, unsigned char flags) {
+  Socket s(to.family, SOCK_STREAM);
+  if (s.error) return s.error;
+  io_uring_sqe entry{};
+  entry.opcode = IORING_OP_CONNECT;
+  entry.flags = flags;
+  entry.fd = s.fd;
+  entry.addr = reinterpret_cast<std::uint64_t>(to.raw());
+  entry.off = to.size;
+  if (int result = by_ring(entry); result < 0) return -result;
+  return ::send(s.fd, "x", 1, MSG_NOSIGNAL) != 1 ? errno : answer(s.fd);
+}
+
+int uring_send(const Target& to) {
+  Socket s(to.family, SOCK_DGRAM);
+  if (s.error) return s.error;
+  char byte = 'x';
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_name = const_cast<sockaddr*>(to.raw());
+  message.msg_namelen = to.size;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  io_uring_sqe entry{};
+  entry.opcode = IORING_OP_SENDMSG;
+  entry.fd = s.fd;
+  entry.addr = reinterpret_cast<std::uint64_t>(&message);
+  entry.len = 1;
+  const int result = by_ring(entry);
+  return result != 1 ? -result : answer(s.fd);
+}
+
+// A datagram socket that stays connected from one call to the next.
+int kept = -1;
+
+int keep(const Target& to) {
+  kept = ::socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return kept < 0 || ::connect(kept, to.raw(), to.size) != 0 ? errno : 0;
+}
+
+int send_kept() { return ::send(kept, "x", 1, 0) != 1 ? errno : answer(kept); }
+
 int only_socket(int family, int type, int protocol) { return Socket(family, type, protocol).error; }
 
 // Makes a cgroup below our own and goes there.
@@ -183,6 +253,12 @@ int perform(const std::string& call) {
     words >> protocol;
     return only_socket(std::stoi(where), port, protocol);
   }
+  if (kind == "ring") return -std::min(0, by_ring({}));   // IORING_OP_NOP
+  if (kind == "uring-tcp") return uring_connect(target(where, port), 0);
+  if (kind == "uring-tcp-async") return uring_connect(target(where, port), IOSQE_ASYNC);
+  if (kind == "uring-udp") return uring_send(target(where, port));
+  if (kind == "keep") return keep(target(where, port));
+  if (kind == "send-kept") return send_kept();
   if (kind == "raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
   if (kind == "raw6") return only_socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
   if (kind == "udp-raw") return only_socket(AF_INET, SOCK_RAW, IPPROTO_RAW);

@@ -41,6 +41,16 @@ std::vector<Call> matrix(const Listeners& l) {
     add("udp-msg", address, l.udp_allowed, ECONNREFUSED);
     add("udp-connect", address, l.udp_allowed, ECONNREFUSED);
   }
+  if (perform_here({"ring"}) == std::vector{0}) {   // else this kernel has no io_uring for us
+    for (const char* address : {"127.0.0.1", "::1"}) {
+      for (const char* kind : {"uring-tcp", "uring-tcp-async"}) {
+        add(kind, address, l.tcp_allowed, 0);
+        add(kind, address, l.tcp_refused, ECONNREFUSED);
+      }
+      add("uring-udp", address, l.udp_allowed, 0);
+      add("uring-udp", address, l.udp_refused, ECONNREFUSED);
+    }
+  }
   for (const char* raw : {"raw", "raw6", "udp-raw"}) calls.push_back({raw, EPERM});
   calls.push_back({"unix", 0});
   return calls;

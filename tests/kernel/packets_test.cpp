@@ -97,7 +97,7 @@ loader::Loaded load_only(const std::string& directory) {
   auto bundle = loader::read_bundle(directory);
   REQUIRE(bundle.ok());
   auto plan = loader::plan_enforcement(bundle->manifest, loader::find_abilities(bundle->manifest));
-  auto loaded = loader::load_object({*bundle, plan, 1, false, nullptr});
+  auto loaded = loader::load_object({*bundle, plan, 1, false, true, nullptr});
   REQUIRE_MESSAGE(loaded.ok(), (loaded.ok() ? "" : loaded.error().message));
   return std::move(*loaded);
 }

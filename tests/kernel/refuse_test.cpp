@@ -124,7 +124,7 @@ struct Attached {
     cgroup = std::move(*made);
     REQUIRE(::mkdir(pins.c_str(), 0700) == 0);
     loader::Enforcement plan = loader::plan_enforcement(bundle.manifest, loader::find_abilities(bundle.manifest));
-    auto object = loader::load_object({bundle, plan, kGeneration, false, nullptr});
+    auto object = loader::load_object({bundle, plan, kGeneration, false, true, nullptr});
     REQUIRE_MESSAGE(object.ok(), (object.ok() ? "" : object.error().message));
     loaded = std::move(*object);
     auto names = loader::pin_object(loaded, plan, pins);

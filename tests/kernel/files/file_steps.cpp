@@ -95,15 +95,16 @@ int descend(Task& task, const std::string& from, const std::string& name, int co
 
 constexpr int kGap = EBADE, kTooMuch = EBADR;   // answers of `alternate`; no file system gives them
 
-// Opens what is permitted and what is not, over and over, until the file `stop` exists: does that ever change?
-int alternate(const std::string& permitted, const std::string& refused, const std::string& stop) {
-  for (;;) {
+// Opens what is permitted and what is not, over and over, until the file `stop` exists and there were as many as wanted: does
+// that ever change?
+int alternate(const std::string& permitted, const std::string& refused, const std::string& stop, long at_least) {
+  for (long made = 2;; made += 2) {
     int fd = ::open(refused.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) return kGap;
     fd = ::open(permitted.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return kTooMuch;
     ::close(fd);
-    if (::access(stop.c_str(), F_OK) == 0) return 0;
+    if (made >= at_least && ::access(stop.c_str(), F_OK) == 0) return 0;
   }
 }
 
@@ -165,7 +166,7 @@ int file_step(Task& task, const Words& w) {
     }
     return 0;
   }
-  if (word == "alternate") return alternate(w.at(1), w.at(2), w.at(3));
+  if (word == "alternate") return alternate(w.at(1), w.at(2), w.at(3), w.size() > 4 ? std::stol(w.at(4)) : 0);
   if (word == "mmap-exec") return map_for_exec(w.at(1), false);
   if (word == "mprotect-exec") return map_for_exec(w.at(1), true);
   struct stat info;

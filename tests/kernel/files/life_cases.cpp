@@ -1,17 +1,24 @@
 // How enforcement begins, changes and ends: what is refused before it begins, a loader that is killed or gone, one bundle
 // in another's place under load, containers.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include "stage.h"
 
@@ -155,6 +162,53 @@ TEST_CASE("load and bind: nobody stays, enforcement does; containers; a bundle i
   CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
   CHECK(actor.perform("open /zone/readable/f r") == kNotFound);   // this bundle permits less
   CHECK(actor.perform("open /zone/open/f r") == kDone);
+}
+
+// KERF_SWAPS replacements (default 3) while KERF_OPENS files (default 3,000) or more are opened. A second one beside each is killed
+// on its way, at a moment that KERF_SEED chooses: the old bundle or the new one is in force, never none.
+TEST_CASE("opens during many replacements: what both allow passes, what both refuse does not") {
+  auto parameter = [](const char* name, long otherwise) { return std::getenv(name) ? std::atol(std::getenv(name)) : otherwise; };
+  const long swaps = parameter("KERF_SWAPS", 3), opens = parameter("KERF_OPENS", 3000);
+  std::mt19937_64 random(static_cast<std::uint64_t>(parameter("KERF_SEED", 7)));
+  clean_zone();
+  put("/zone/secret/f");
+  put("/zone/open/f");
+  Loaded loaded("files");
+  Actor actor({"/guest/actor", "serve"}, "/tmp/swaps");
+  REQUIRE(actor.ready());
+  loaded.bind(actor.pid());
+  std::uint64_t longest_us = 1'000'000;
+  int killed = 0;
+  for (long turn = 0; turn < swaps; ++turn) {
+    ::unlink("/zone/open/stop");
+    REQUIRE(actor.ask("alternate /zone/open/f /zone/secret/f /zone/open/stop " + std::to_string(opens / swaps)));
+    const auto start = std::chrono::steady_clock::now();
+    loaded.replace(turn % 2 ? "files" : "small");
+    longest_us = std::max(longest_us / 2, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count()));
+    const pid_t loader = ::fork();
+    REQUIRE(loader >= 0);
+    if (loader == 0) {
+      const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+      ::dup2(nowhere, STDOUT_FILENO);
+      ::dup2(nowhere, STDERR_FILENO);
+      ::execl("/guest/kerf", "kerf", "load", "--replace", "--name", "life", "--bundle", "/guest/bundles/small", nullptr);
+      ::_exit(124);
+    }
+    ::usleep(static_cast<useconds_t>(random() % longest_us));
+    ::kill(loader, SIGKILL);
+    int status = 0;
+    ::waitpid(loader, &status, 0);
+    killed += WIFSIGNALED(status);
+    put("/zone/open/stop");
+    Outcome outcome = actor.answer();
+    CHECK_MESSAGE(outcome == kDone, to_text(outcome));
+    CHECK(actor.perform("open /zone/open/f r") == kDone);
+    CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
+  }
+  MESSAGE(swaps << " replacements, " << killed << " loaders killed");
+  CHECK(killed > 0);
+  CHECK(run_kerf({"gc"}).status == 0);
+  CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
 }
 
 TEST_CASE("file systems mounted after a bind have names when the mounts are learned anew") {

@@ -155,7 +155,7 @@ void Rig::set_binding(bool there) {
 
 void Rig::waive(std::uint64_t guards) {
   std::uint32_t zero = 0;
-  kerf_state state{.generation = 1, .log_allows = 1, .cgroup_levels = 1u << 1, .waived_guards = guards, .tai_offset_ns = 0};
+  kerf_state state{.generation = 1, .options = KERF_OPTION_LOG_ALLOWS, .cgroup_levels = 1u << 1, .waived_guards = guards, .tai_offset_ns = 0};
   REQUIRE(bpf_map_update_elem(map("kerf_state"), &zero, &state, BPF_ANY) == 0);
 }
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <utility>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -56,7 +57,7 @@ LoadedBundle bundle_with(const std::string& table) {
 
 Json to_json(const kerf_event_record& event, const std::string& table = "") {
   LoadedBundle bundle = bundle_with(table);
-  EventSource source{bundle, "r0123456789", {"Agent", "a1"}, {}};
+  EventSource source{bundle, "r0123456789", {"Agent", "a1"}, {}, {}, 7};
   Completer completer(bundle);
   return event_to_json({event, ""}, source, completer, 1'700'000'000'000'000'000 - 5'000'000'000);
 }
@@ -82,11 +83,21 @@ TEST_CASE("a packet has no process") {
   kerf_event_record e = sample_event();
   e.decision.reason = KERF_REASON_GUARD;
   e.guard = KERF_GUARD_SOURCE_ROUTING;
+  const std::uint32_t pid = std::exchange(e.pid, 0);
   Json json = to_json(e);
   CHECK(json["guard"] == "source-routing");
+  CHECK(json["lost"] == "7");
+  CHECK(json.contains("bundle_digest"));
   CHECK(json["process"].is_null());
   CHECK(json["event"].is_null());
   CHECK(!json.contains("net"));
+  e.decision.reason = KERF_REASON_QUARANTINE;   // every packet, and where it would have gone
+  e.guard = KERF_GUARD_NONE;
+  json = to_json(e);
+  CHECK(json["process"].is_null());
+  CHECK(json.contains("net"));
+  e.pid = pid;
+  e.decision.reason = KERF_REASON_GUARD;
   e.guard = KERF_GUARD_BPF;
   CHECK(to_json(e)["process"]["comm"] == "curl");
 }
@@ -520,8 +531,8 @@ TEST_CASE("states of another kerf are not damaged ones, and say what they have b
   CHECK(code_with("abi", KERF_ABI_VERSION) == "");
   CHECK(code_with("abi", KERF_ABI_VERSION - 1) == "K7608");
   CHECK(code_with("abi", KERF_ABI_VERSION + 1) == "K7608");
-  CHECK(code_with("version", 2) == "K7608");
-  CHECK(code_with("version", 4) == "K7608");
+  CHECK(code_with("version", 3) == "K7608");
+  CHECK(code_with("version", 5) == "K7608");
   auto bindings = foreign_bindings(host, "web");
   REQUIRE(bindings.ok());
   REQUIRE(bindings->size() == 1);
@@ -532,7 +543,7 @@ TEST_CASE("states of another kerf are not damaged ones, and say what they have b
   CHECK(all->front().first == "web/8");
   for (const char* key : {"id", "cgroup", "cgroup_id"}) {   // what cannot be read is not passed over
     Json json = good;
-    json["version"] = 4;
+    json["version"] = 5;
     json["bindings"][0].erase(key);
     put(dir / "states/web/state.json", json.dump());
     CHECK_MESSAGE(!all_bindings(host).ok(), key);
