@@ -99,6 +99,7 @@ TEST_CASE("creating") {
     sockaddr_un to{AF_UNIX, "/tmp/w/deny/u"};
     return ::bind(::socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<sockaddr*>(&to), sizeof to);
   }) == "112\nunix-bind /tmp/w/deny/u new forbid 112\n");
+  rig.deny(bit(KERF_EVENT_FILE_CREATE));
   CHECK(rig.inside([] { return ::mkdir("/tmp/w/d", 0755); }) == "0\ncreate /tmp/w/d new dir permit\n");
   std::string temporary = rig.inside([] { return opened("/tmp/w/deny", O_TMPFILE | O_RDWR); });
   CHECK(temporary.find("103\ncreate /tmp/w/deny/#") == 0);
