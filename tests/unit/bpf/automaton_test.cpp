@@ -139,6 +139,38 @@ TEST_CASE("edges of literals, trees and prefixes") {
   CHECK(wrong_answers(tests, share(tests), texts) == 0);
 }
 
+TEST_CASE("a state that only its own byte keeps where it is") {
+  // From the start: b stays, anything else goes on; then b is a match, anything else stays.
+  DenseAutomaton dense;
+  dense.symbols = 2;
+  dense.symbol_of['b'] = 1;
+  dense.next = {1, 0, 1, 2, 1, 1};
+  dense.match = {0, 0, 1};
+  const std::vector<Automaton> automata{minimise(dense, {{}, {0}})};
+  REQUIRE(automata[0].states.size() == 3);
+  TableReader reader(automata);
+  for (const char* text : {"", "b", "bb", "bbbb", "a", "ab", "bbab", "bbabb", "aabab", "bbba"}) {
+    CAPTURE(text);
+    std::uint32_t state = 0;
+    for (char c : std::string_view(text)) state = dense.next[state * 2 + (c == 'b')];
+    CHECK(automata[0].match(text) == (state == 2 ? TestSet{0} : TestSet{}));
+    CHECK(reader.match(0, text) == (state == 2 ? TestSet{0} : TestSet{}));
+  }
+}
+
+TEST_CASE("rows of edges lie in one another's gaps") {
+  std::vector<PathTest> tests;
+  for (int i = 0; i < 512; ++i) {
+    std::string name = "/";
+    for (int bit = 0; bit < 9; ++bit) name += i >> bit & 1 ? 'z' : 'a';
+    tests.push_back(files({name}));
+  }
+  const Shares shares = share(tests);
+  const TableReader reader(shares.automata);
+  CHECK(shares.automata[0].edges.size() == 1023);
+  CHECK(reader.tables.path_edges.size() < 2000);
+}
+
 TEST_CASE("patterns: pieces that overlap themselves and each other") {
   std::vector<PathTest> tests{pattern({"", "aab", ""}), pattern({"", "aa", "ab"}), pattern({"a", "a"}), pattern({"", "abab", "ab", ""}),
                               pattern({"/", "/", "/", "x"}), pattern({"", ".pem"}), pattern({"/a", ".pem"}), pattern({"", "é", ""}),
