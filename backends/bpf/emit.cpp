@@ -44,21 +44,15 @@ class AnonymousFile {
   AnonymousFile& operator=(const AnonymousFile&) = delete;
   int fd() const { return fd_; }
 
+  // A signal that does not end the process does not cut reading and writing of memory short.
   bool write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return lseek(fd_, 0, SEEK_SET) == 0;
+    return ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && lseek(fd_, 0, SEEK_SET) == 0;
   }
   std::string read() const {
     std::string bytes;
     char buffer[1 << 16];
     for (off_t at = 0;; at = static_cast<off_t>(bytes.size())) {
       ssize_t n = pread(fd_, buffer, sizeof buffer, at);
-      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return bytes;
       bytes.append(buffer, static_cast<std::size_t>(n));
     }

@@ -382,9 +382,8 @@ class Analyser {
     }
   }
 
-  static void drop(std::set<Guard>& guards, std::vector<Guard>& added) {
+  static void drop(std::set<Guard>& guards, const std::vector<Guard>& added) {
     for (const Guard& guard : added) guards.erase(guard);
-    added.clear();
   }
 
   const Module& module_;

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "ir/passes/address_set.h"
+#include "ir/passes/origin.h"
 #include "ir/passes/plan.h"
 #include "tests/unit/passes/fixture.h"
 
@@ -198,6 +199,22 @@ TEST_CASE("an error for some endpoints stays, whatever holds for the others") {
   CHECK(never(owned) == std::vector<Outcome>{Outcome::error});
   CHECK(never([](Build& b) { return b.op(Op::eq, {attr(b, Var::resource, "env"), b.str("prod")}); }) == std::vector<Outcome>{Outcome::error});
   CHECK(never([](Build& b) { return has(b, Var::resource, "env"); }).empty());
+}
+
+TEST_CASE("what is asked holds where it was asked, and no longer") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("p", Effect::permit, [](Build& b) {   // no validator lets this pass
+    auto depth = [&] { return b.op(Op::eq, {attr(b, Var::context, "depth"), b.num(1)}); };
+    NodeId chosen = b.op(Op::if_, {has(b, Var::context, "depth"), depth(), depth()});
+    return b.op(Op::or_, {b.op(Op::and_, {has(b, Var::context, "depth"), depth()}), b.op(Op::or_, {depth(), chosen})});
+  }));
+  const Body& body = module.policies[0].body;
+  const Analysis analysis = analyse(module, body, module.environments.at(1));
+  std::vector<bool> can_error;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    if (body[NodeId(i)].op == Op::get_attr) can_error.push_back(analysis.can_error[i]);
+  }
+  CHECK(can_error == std::vector<bool>{false, true, false, true});   // `then`, `else`, behind `&&`, alone
 }
 
 TEST_CASE("sixteen expressions of a condition are split, and not one more") {
