@@ -1,12 +1,22 @@
 #!/usr/bin/env bash
-# The benchmarks, each against the official engine in the same run: `scripts/bench.sh [frontend] [gateway] [proof]`, default all.
+# The benchmarks, each against the official engine in the same run: `scripts/bench.sh [frontend] [gateway] [proof] [kernel]`,
+# default all. The kernel's need neither engine nor workloads.
 # The workloads' generator and data are looked for in KERF_WORKLOADS (default ../shared/bench). SIZES (in policies),
 # OOPSLA_SIZES and REQUESTS make them smaller or larger; ANSWERS is how many requests of a large workload the official
 # engine is asked. What is made is kept in build/bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-what=" ${*:-frontend gateway proof} "
+what=" ${*:-frontend gateway proof kernel} "
+
+# Decisions in this kernel, and compiles to an object.
+kernel() {
+  build/release/bench_kernel
+  echo
+  build/release/bench_compile
+}
+if [[ $what == *" kernel "* ]]; then kernel; fi
+if [[ $what == " kernel " ]]; then exit; fi
 source=$(cd "${KERF_WORKLOADS:-../shared/bench}" 2>/dev/null && pwd) || { echo "no workloads: set KERF_WORKLOADS" >&2; exit 1; }
 kerf=$root/build/release/kerf
 work=$root/build/bench

@@ -132,7 +132,8 @@ Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint3
   }
   SearchTable table;
   table.base = classes.add_base(base);
-  while ((std::size_t{1} << table.depth) - 1 < keys.size()) ++table.depth;
+  static_assert(KERF_ADDRESS_DEPTH % KERF_SEARCH_STEP == 0);
+  while ((std::size_t{1} << table.depth) - 1 < keys.size()) table.depth += KERF_SEARCH_STEP;
   store_tree(tables, table, width, keys, last);
 
   Sweep sweep(classes, table.base, std::move(words), blocks);

@@ -48,6 +48,7 @@ EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, boo
     values_[port] = count(classes_.ports);
     values_[endpoint] = count(classes_.endpoints) + 1;
   }
+  values_[number] = count(classes_.numbers);
   for (std::uint32_t values : values_) diagrams.add_variable(values);
 }
 
@@ -68,6 +69,10 @@ Diagram EventConditions::atom(Term t) {
       }
       case AtomKind::endpoint: return endpoint_atom(t);
       case AtomKind::path: return path_atom(t, hook_.path(t));
+      case AtomKind::number: {
+        const Steps<std::uint32_t>& steps = hook_.number(t);
+        return by_value(number, [&](std::uint32_t value) { return at(steps, classes_.numbers[value]); });
+      }
       case AtomKind::code: return code_atom(t);
       case AtomKind::unknown:
         if (hook_.is_unobserved(t)) return add_atom(t);   // no row can ask it, so it is a variable like any other
@@ -316,6 +321,8 @@ std::vector<std::string> EventConditions::text(const std::vector<Choice>& choice
     if (questions_.contains(choice.variable)) continue;
     if (choice.variable >= std::size(values_)) {
       atoms.push_back(choice);
+    } else if (choice.variable == number) {
+      lines.push_back(fmt::format("{} is {}", hook_.number_name(), classes_.numbers[value]));
     } else if (files_ && choice.variable == literals) {
       lines.push_back("the path " + (value ? paths_.text(classes_.points[value - 1]) : std::string("is none of those that the policy names")));
     } else if (files_) {

@@ -40,10 +40,12 @@ class TableReader {
 
  private:
   static std::uint32_t kind(std::uint32_t cell) { return cell >> KERF_CELL_SHIFT; }
-  static bool is_single(std::uint32_t cell) { return kind(cell) != KERF_CELL_NODE && kind(cell) != KERF_CELL_FINAL; }
+  static bool is_single(std::uint32_t cell) { return KERF_CELL_IS_SINGLE(kind(cell)); }
   std::uint32_t next(std::uint32_t state, std::uint8_t byte) const {
     std::uint32_t cell = tables.path_cells.at(state), rest = cell & KERF_CELL_REST;
+    REQUIRE(tables.path_bytes.at(state) == (is_single(cell) ? kind(cell) : KERF_CELL_FINAL));   // eight of these are compared at once
     if (kind(cell) == KERF_CELL_FINAL) return state;
+    if (kind(cell) == KERF_CELL_SCAN) return tables.path_cells.at(state + KERF_SCAN_BYTE) == byte ? rest : state;
     if (is_single(cell)) return kind(cell) == byte ? state + 1 : rest;
     std::uint64_t entry = tables.path_edges.at(rest + byte);
     return entry >> 32 == state ? static_cast<std::uint32_t>(entry) : tables.path_cells.at(state + KERF_NODE_FALLBACK);

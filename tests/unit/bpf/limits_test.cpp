@@ -22,11 +22,12 @@ std::string refusal(const Program& program) {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-// A row that asks for `context.uid < bound`, as code of its own.
+// A row that asks for `context.uid + context.gid < bound`, which no table answers.
 void add_condition(Program& program, std::int64_t bound) {
   PolicyId policy = add_policy(program, Effect::permit);
   Body& body = program.module.policies[policy.index].body;
-  NodeId node = body.add(Op::less, {context_attr(body, "uid"), number(body, bound)}, {});
+  NodeId sum = body.add(Op::add, {context_attr(body, "uid"), context_attr(body, "gid")}, {});
+  NodeId node = body.add(Op::less, {sum, number(body, bound)}, {});
   KernelEnv& env = env_of(program);
   env.code.push_back({policy, node, {}, {}});
   add_row(program, Effect::permit).code = {{static_cast<std::uint32_t>(env.code.size() - 1), Outcome::true_}};
