@@ -109,13 +109,13 @@ std::optional<Error> drop_programs(llvm::Module& module, std::uint32_t governed)
 }
 
 // The loader reads hits, also where no policy can be determining.
-bool is_promised(const llvm::GlobalVariable& variable) { return is_map(variable) && variable.getName() == "kerf_hits"; }
+bool is_promised(const llvm::GlobalVariable& variable) { return variable.getName() == "kerf_hits"; }
 
 // Maps and constants that nothing names any more.
 void drop_variables(llvm::Module& module) {
   llvm::removeFromUsedLists(module, [](llvm::Constant* constant) {
     auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(constant->stripPointerCasts());
-    return variable && is_map(*variable) && !is_promised(*variable);
+    return variable && !is_promised(*variable);
   });
   for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
     variable.removeDeadConstantUsers();
@@ -164,9 +164,7 @@ std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& 
   // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone. The
   // kernel's own (.ksyms) are found by their BTF.
   for (llvm::GlobalVariable& variable : module.globals()) {
-    if (variable.isDeclaration()) continue;
-    if (variable.isConstant()) variable.eraseMetadata(llvm::LLVMContext::MD_dbg);
-    if (variable.isConstant() && !variable.hasSection()) variable.setSection(".rodata");
+    if (!variable.isDeclaration() && variable.isConstant()) variable.eraseMetadata(llvm::LLVMContext::MD_dbg);
   }
   llvm::internalizeModule(module, is_kept);
   std::string complaint;
