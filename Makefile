@@ -75,6 +75,6 @@ OPENS ?= 1000000
 KERNEL ?= linux-image-6.12-cloud-amd64
 swaps: configure
 	cmake --build --preset release
-	KERF_SWAPS=$(SWAPS) KERF_CONNECTS=$(CONNECTS) KERF_SEED=$(SEED) build/release/test_kernel -tc='over many*' -s
-	KERF_FILES_ARGS='-tc=opens?during* -s' KERF_SWAPS=$(SWAPS) KERF_OPENS=$(OPENS) KERF_SEED=$(SEED) KERF_FILES_SECONDS=100000 KERF_GUEST_SECONDS=100000 \
-	  tests/kernel/guest/run.sh $(KERNEL) $(CURDIR)/build/release $(CURDIR) files
+	KERF_SWAPS=$(SWAPS) KERF_CONNECTS=$(CONNECTS) KERF_SEED=$(SEED) build/release/test_kernel -tc='over many*'
+	KERF_SWAPS=$(SWAPS) KERF_OPENS=$(OPENS) KERF_SEED=$(SEED) KERF_SWAPS_SECONDS=100000 KERF_GUEST_SECONDS=100000 \
+	  tests/kernel/guest/run.sh $(KERNEL) $(CURDIR)/build/release $(CURDIR) swaps

@@ -198,10 +198,8 @@ class Environment {
       for (const Condition* condition : meet(refused).open) {
         const bool forbids = module_.policies[condition->policy.index].effect == Effect::forbid;
         if (satisfied(*condition, forbids ? passes : refused) || !satisfied(*condition, forbids ? refused : passes)) continue;
-        auto test = std::find_if(condition->tests.begin(), condition->tests.end(), [&](const auto& row) { return row.second.arg == at.arg; });
-        check(test != condition->tests.end(), "what differs by an argument tests it");
-        found.push_back({at.arg, numbers->first, numbers->second, condition->policy, span_at(*condition, test->first),
-                         "context." + attr_of(condition->body, test->second, test->first)});
+        const auto& [node, test] = test_to_show(*condition, at.arg);
+        found.push_back({at.arg, numbers->first, numbers->second, condition->policy, span_at(*condition, node), "context." + attr_of(condition->body, test, node)});
       }
       return;
     }
@@ -209,6 +207,16 @@ class Environment {
 
   bool satisfied(const Condition& condition, const Request& request) const {
     return evaluate_outcome(condition.body, condition.body.root, {&request, &entities_}) == Outcome::true_;
+  }
+
+  // A comparison rather than a question whether the argument is there.
+  static const std::pair<const NodeId, ArgTest>& test_to_show(const Condition& condition, std::size_t arg) {
+    const std::pair<const NodeId, ArgTest>* best = nullptr;
+    for (const auto& row : condition.tests) {
+      if (row.second.arg == arg && (!best || (best->second.op == Op::has_attr && row.second.op != Op::has_attr))) best = &row;
+    }
+    check(best != nullptr, "what differs by an argument tests it");
+    return *best;
   }
 
   std::string attr_of(const Body& body, const ArgTest& test, NodeId node) const {

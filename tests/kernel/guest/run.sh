@@ -50,7 +50,8 @@ if [ $# -eq 0 ] || [[ " $* " == *" files "* ]]; then "$build/operations" "$work/
 # kernel stays out.
 tests_main() {
   cat <<T
-files ${KERF_FILES_SECONDS:-540} KERF_SWAPS=${KERF_SWAPS:-3} KERF_OPENS=${KERF_OPENS:-3000} KERF_SEED=${KERF_SEED:-7} /guest/test_files -nc -d -sfe=*guard_cases.cpp,*socket_cases.cpp ${KERF_FILES_ARGS:-}
+files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp,*socket_cases.cpp -tce=opens?during* ${KERF_FILES_ARGS:-}
+swaps ${KERF_SWAPS_SECONDS:-150} KERF_SWAPS=${KERF_SWAPS:-1} KERF_OPENS=${KERF_OPENS:-2000} KERF_SEED=${KERF_SEED:-7} /guest/test_files -nc -d -tc=opens?during*
 guards 400 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
 sockets 300 /guest/test_files -nc -d -sf=*socket_cases.cpp ${KERF_SOCKETS_ARGS:-}
 example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
