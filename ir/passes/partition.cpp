@@ -60,9 +60,8 @@ class Grouper {
     return &*parts_[it->second].second;
   }
 
-  Parts<Set> take(const Residuals& residuals) {
+  Parts<Set> take() {
     if (parts_.size() == 1) parts_.front().second.reset();   // holds always
-    std::erase_if(parts_, [&](const auto& part) { return residuals.outcome(part.first) == Outcome::false_; });
     return std::move(parts_);
   }
 
@@ -73,10 +72,8 @@ class Grouper {
 };
 
 template <class Set>
-Parts<Set> undivided(const Residuals& residuals, Rest root) {
-  std::vector<std::pair<Rest, std::optional<Set>>> parts;
-  if (residuals.outcome(root) != Outcome::false_) parts.emplace_back(root, std::nullopt);
-  return parts;
+Parts<Set> undivided(Rest root) {
+  return std::vector<std::pair<Rest, std::optional<Set>>>{{root, std::nullopt}};
 }
 
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
@@ -129,7 +126,7 @@ std::vector<std::uint32_t> atoms_used(const Residuals& residuals, Rest root, std
 Parts<AddressSet> partition_addresses(Residuals& residuals, Rest root, std::uint32_t first_atom,
                                       const std::vector<AddressOutcomes>& atoms, const Limits& limits) {
   const auto used = atoms_used(residuals, root, first_atom, atoms.size());
-  if (used.empty()) return undivided<AddressSet>(residuals, root);
+  if (used.empty()) return undivided<AddressSet>(root);
   Grouper<AddressSet> groups(limits);
   auto add = [&](Rest rest, const AddressKey& first, const std::optional<AddressKey>& end) {
     AddressSet* set = groups.of(rest);
@@ -137,13 +134,13 @@ Parts<AddressSet> partition_addresses(Residuals& residuals, Rest root, std::uint
     return set != nullptr;
   };
   if (!sweep(residuals, root, first_atom, atoms, used, limits, add)) return std::nullopt;
-  return groups.take(residuals);
+  return groups.take();
 }
 
 Parts<PortSet> partition_ports(Residuals& residuals, Rest root, std::uint32_t first_atom,
                                const std::vector<PortOutcomes>& atoms, const Limits& limits) {
   const auto used = atoms_used(residuals, root, first_atom, atoms.size());
-  if (used.empty()) return undivided<PortSet>(residuals, root);
+  if (used.empty()) return undivided<PortSet>(root);
   Grouper<PortSet> groups(limits);
   auto add = [&](Rest rest, std::uint32_t first, const std::optional<std::uint32_t>& end) {
     PortSet* set = groups.of(rest);
@@ -152,13 +149,13 @@ Parts<PortSet> partition_ports(Residuals& residuals, Rest root, std::uint32_t fi
     return set != nullptr;
   };
   if (!sweep(residuals, root, first_atom, atoms, used, limits, add)) return std::nullopt;
-  return groups.take(residuals);
+  return groups.take();
 }
 
 Parts<EndpointSet> partition_endpoints(Residuals& residuals, Rest root, std::uint32_t first_atom,
                                        const std::vector<EndpointOutcomes>& atoms, const Limits& limits) {
   const auto used = atoms_used(residuals, root, first_atom, atoms.size());
-  if (used.empty()) return undivided<EndpointSet>(residuals, root);
+  if (used.empty()) return undivided<EndpointSet>(root);
   Rests rests(residuals, root, first_atom, atoms.size());
   std::vector<Change<EndpointKey>> changes;
   for (std::uint32_t atom : used) {
@@ -184,7 +181,7 @@ Parts<EndpointSet> partition_endpoints(Residuals& residuals, Rest root, std::uin
     common.listed.push_back(key);
   }
   *groups.of(others) = std::move(common);
-  return groups.take(residuals);
+  return groups.take();
 }
 
 bool can_fail(const AddressOutcomes& map) { return has_error(map.at); }

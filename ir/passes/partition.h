@@ -15,7 +15,7 @@ struct Limits {
   std::uint64_t work;   // of Residuals::work
 };
 
-// A set that holds always is nothing. Parts whose rest is false are left out. Nothing at all: a limit was hit.
+// A set that holds always is nothing. Nothing at all: a limit was hit.
 template <class Set>
 using Parts = std::optional<std::vector<std::pair<Residuals::Id, std::optional<Set>>>>;
 

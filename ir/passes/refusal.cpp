@@ -136,7 +136,6 @@ void Refusals::not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, N
     NodeId node = narrowest(policy, leaf, bit);
     const Body& body = *policy.body;
     if (bit == kFromGateway) {
-      if (body[node].op == Op::variable) continue;
       Diagnostic* made = add(Code::K5001, policy, env, node, "context." + body.name(node));
       if (!made) return;
       made->with_label("only the gateway sees this");

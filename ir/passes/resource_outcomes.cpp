@@ -3,6 +3,9 @@
 // that has a name somewhere.
 #include "ir/passes/resource_outcomes.h"
 
+#include <algorithm>
+
+#include "ir/base/check.h"
 #include "ir/canonical.h"
 
 namespace kerf {
@@ -23,6 +26,8 @@ std::optional<std::string> key_of(const EntityUid& uid, const std::string*) {
   if (!is_canonical_text(uid.id)) return std::nullopt;
   return uid.id;
 }
+
+bool can_list(Op op) { return op == Op::eq || op == Op::in || op == Op::contains; }
 
 }  // namespace
 
@@ -78,25 +83,22 @@ template <class Key>
 std::optional<Exceptions<Key>> ResourceOutcomes<Key>::listed(const PolicyInEnv& policy, NodeId node) const {
   const Body& body = *policy.body;
   const Op op = body[node].op;
-  if (op != Op::eq && op != Op::in && op != Op::contains) return std::nullopt;
+  if (!can_list(op)) return std::nullopt;
   NodeId subject = body.arg(node, op == Op::contains ? 1 : 0), other = body.arg(node, op == Op::contains ? 0 : 1);
   if (op == Op::eq && !is_resource(body, subject)) std::swap(subject, other);
   const Value* value = policy.analysis->folded.value(other);
   if (!is_resource(body, subject) || !value) return std::nullopt;
-  ValueSet elements{*value};
-  if (const ValueSet* set = value->as_set()) elements = op == Op::eq ? ValueSet{} : *set;
-  if (op == Op::contains && !value->as_set()) return std::nullopt;
   std::vector<Key> keys;
-  for (const Value& element : elements) {
-    const EntityUid* uid = element.as_entity();
-    if (!uid && op == Op::in) return std::nullopt;   // a type error: ask the evaluator
-    if (!uid) continue;
+  auto add = [&](const Value& element) {
+    check(element.as_entity(), "a resource is compared with entities");
     if (op == Op::in) {
-      resources_.add_members(*uid, keys);
-    } else if (auto own = resources_.key(*uid)) {
+      resources_.add_members(*element.as_entity(), keys);
+    } else if (auto own = resources_.key(*element.as_entity())) {
       keys.push_back(*own);
     }
-  }
+  };
+  if (const ValueSet* set = value->as_set()) std::for_each(set->begin(), set->end(), add);
+  else add(*value);
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   Map result;

@@ -268,6 +268,21 @@ TEST_CASE("1,000 patterns that do not multiply fit") {
   CHECK(wrong_answers(tests, shares, interesting_paths(tests, 300, random)) == 0);
 }
 
+TEST_CASE("patterns that would fit into one automaton take two where that is less") {
+  for (int count : {50, 100, 200}) {
+    CAPTURE(count);
+    std::vector<PathTest> tests;
+    for (int i = 0; i < count; ++i) tests.push_back(i % 2 ? pattern({fmt::format("/home/user{}/", i), fmt::format(".key{}", i)}) : pattern({"", fmt::format("/conf{}.d/x", i)}));
+    std::vector<NumberedTest> numbered;
+    for (std::uint32_t i = 0; i < tests.size(); ++i) numbered.push_back({i, &tests[i]});
+    const std::optional<Automaton> one = build_patterns(numbered);
+    const Shares shares = share(tests);
+    if (!one || one->states.size() <= 4096) continue;   // few enough: nothing is sought
+    CHECK(shares.automata.size() == 3);
+    CHECK(shares.automata[1].states.size() + shares.automata[2].states.size() < one->states.size());
+  }
+}
+
 TEST_CASE("patterns that multiply are spread over two automata; past both they are named") {
   std::vector<PathTest> tests;
   auto middle = [](int i) { return pattern({"", fmt::format("{:02}", i), ""}); };

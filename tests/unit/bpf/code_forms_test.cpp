@@ -91,6 +91,8 @@ TEST_CASE("code: an observable is one of this event") {
   CHECK(net.refused(is_zero(net.body(), resource_attr(net.body(), "ip")), "operands of types"));
   CHECK(file.lower(is_zero(file.body(), resource_attr(file.body(), "owner"))).ok());
   CHECK(file.refused(equal(file.body(), resource_attr(file.body(), "path"), text(file.body(), "/a")), "hook code does not read"));
+  net.program.module.schema.entity_types.at("Destination").bindings["owner"] = {AttrBinding::Kind::observable, "file.owner", {}};
+  CHECK(net.refused(is_zero(net.body(), resource_attr(net.body(), "owner")), "with this event"));
   // What only files have is observed of directories, by the directory's bindings.
   EntityType& directory = file.program.module.schema.entity_types.at("Directory");
   CHECK(file.refused(is_zero(file.body(), resource_attr(file.body(), "owner")), "no hook observes", 1));

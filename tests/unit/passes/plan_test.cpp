@@ -191,7 +191,10 @@ TEST_CASE("an error for some endpoints stays, whatever holds for the others") {
   auto never = [](auto condition) {
     Module module = small_module();
     Diagnostics diagnostics;
-    KernelPlan plan = plan_one(module, diagnostics, [&](Build& b) { return b.op(Op::and_, {condition(b), b.no()}); });
+    KernelPlan plan = plan_one(module, diagnostics, [&](Build& b) {
+      NodeId no = b.op(Op::and_, {b.op(Op::less, {attr(b, Var::context, "uid"), b.num(0)}), b.no()});   // not of the endpoint
+      return b.op(Op::and_, {condition(b), no});
+    });
     std::vector<Outcome> results;
     for (const KernelRow& row : plan.envs.at(0).rows) results.push_back(row.result);
     return results;
@@ -272,6 +275,21 @@ TEST_CASE("limits name the policy") {
     return any;
   };
   CHECK(refused(many_rows) == Codes{"K8050"});
+  for (const char* part : {"ip", "port", "endpoint"}) {   // each value with a predicate of its own
+    CAPTURE(part);
+    CHECK(refused([&](Build& b) {
+            NodeId any = b.no();
+            for (int i = 0; i < 4200; ++i) {
+              const std::string address = "10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250);
+              NodeId same;
+              if (std::string_view(part) == "ip") same = b.op(Op::eq, {attr(b, Var::resource, "ip"), b.lit(ip(address.c_str()))});
+              else if (std::string_view(part) == "port") same = b.op(Op::eq, {attr(b, Var::resource, "port"), b.num(1000 + i)});
+              else same = b.op(Op::eq, {b.var(Var::resource), b.uid(("Dest::\"" + address + ":443\"").c_str())});
+              any = b.op(Op::or_, {b.op(Op::and_, {same, b.op(Op::eq, {attr(b, Var::principal, "level"), b.num(i)})}), any});
+            }
+            return any;
+          }) == Codes{"K8050"});
+  }
   auto many_slots = [](Build& b) {
     NodeId all = b.yes();
     for (int i = 0; i < 17; ++i) {
