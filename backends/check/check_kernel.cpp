@@ -444,11 +444,24 @@ class KernelCheck {
     return made;
   }
 
+  // Instructions, cases or the conditions within an expression take it apart.
+  bool by_numbers(Env& env, PolicyId policy, Term condition) {
+    if (condition != conditions_[policy.index]) return true;
+    bool apart = std::any_of(env.rows[policy.index].begin(), env.rows[policy.index].end(), [](const Row& row) { return row.condition != 0; });
+    each_atom(env, condition, [&](Term atom) { apart = apart || env.atoms->kind(atom) == AtomKind::code || chooses(atom); });
+    return apart;
+  }
+  bool chooses(Term t) const {
+    const Op op = terms_.op(t);
+    if (op == Op::if_ || op == Op::and_ || op == Op::or_) return true;
+    return std::any_of(terms_.args(t).begin(), terms_.args(t).end(), [&](Term arg) { return chooses(arg); });
+  }
+
   void compare(Env& env, PolicyId policy) {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
-    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), env.slots, options_.max_nodes);
+    EventConditions conditions(*env.atoms, paths_, env.files, by_numbers(env, policy, condition), std::move(classes), env.slots, options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
     const std::optional<Approximation> kind = approximation(env, policy);
