@@ -243,8 +243,8 @@ Number Branching::part(const Number& n, unsigned bits, Wide from) {
   const Wide first = floor_div(range.least - from, span), last = floor_div(range.most - from, span);
   if (range.empty()) return possible_ = false, n;
   if (last - first > kMaxWraps) {
-    if (from == 0 && range.least >= 0) return numbers.made(Made::bits_and, n, {{}, span - 1}, {0, span - 1});
-    return give_up(), n;
+    const Number low = numbers.made(Made::bits_and, n, {{}, span - 1}, {0, span - 1});
+    return from == 0 || at_most(low, span / 2 - 1) ? low : numbers.add(low, {{}, span}, -1);
   }
   Wide wraps = first;
   while (wraps < last && !at_most(n, from + (wraps + 1) * span - 1)) ++wraps;

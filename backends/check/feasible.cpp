@@ -76,6 +76,10 @@ class System {
     } else if (a.least >= 0 && (source.how == Made::remainder || source.how == Made::bits_and)) {
       within(own_.add(source.a, n, -1), {0, kHuge});
     }
+    if (source.how == Made::bits_and && (b & (b + 1)) == 0 && a.least > -kHuge && a.most < kHuge && floor_div(a.least, b + 1) == floor_div(a.most, b + 1)) {
+      const Wide turns = floor_div(a.least, b + 1) * (b + 1);
+      within(own_.add(source.a, n, -1), {turns, turns});
+    }
     if (source.how == Made::bits_and && a.least >= 0 && a.most < kWord) {   // a - (a & mask) = a & ~mask
       Wide reach = 1;
       while (reach <= a.most) reach *= 2;
@@ -135,6 +139,10 @@ std::optional<Question> split_of(const Numbers& numbers, const Facts& facts) {
       const Numbers::Source& source = numbers.source(product.front());
       if (product.size() != 1 || source.how != Made::bits_and || !source.b.is_constant() || source.a.is_constant()) continue;
       const Bounds a = facts.of(source.a);
+      const Wide span = source.b.constant + 1;
+      if ((span & (span - 1)) == 0 && a.least > -kHuge && a.most < kHuge && floor_div(a.least, span) < floor_div(a.most, span)) {
+        return normal(source.a, floor_div(a.most, span) * span - 1).first;
+      }
       if (a.least < 0 || a.most >= kWord || a.least >= a.most) continue;
       Wide unit = 1;
       while (a.least / (2 * unit) != a.most / (2 * unit)) unit *= 2;   // of the highest bit that is not known

@@ -205,6 +205,7 @@ Number bits_xor(Branching& b, const Number& x, const Number& y) {
   if (a.is_constant()) return constant(a.constant ^ c.constant);
   if (c.is_constant()) {
     if (c.constant == kWord / 2) return b.unsigned_part(b.numbers.add(a, c), 64);
+    if (is_mask(c.constant) && b.bounds(a).most <= c.constant) return b.numbers.add(c, a, -1);   // all bits turn
     if (auto value = b.one_of_few(a, 2)) return constant(*value ^ c.constant);
   } else {
     if (auto value = b.one_of_few(a, 2)) return bits_xor(b, c, constant(*value));

@@ -34,7 +34,8 @@ Bounds product(const Bounds& a, const Bounds& b);
 Wide floor_div(Wide a, Wide b);   // b > 0
 Bounds divided(const Bounds& b, Wide by);   // the whole numbers whose multiples lie in there
 
-enum class Made : std::uint8_t { read, quotient, remainder, shifted, bits_and, bits_or, bits_xor };   // quotient, remainder: of numbers >= 0, rounded down
+enum class Made : std::uint8_t { read, quotient, remainder, shifted, bits_and, bits_or, bits_xor };
+// quotient, remainder: of numbers >= 0, rounded down. bits_and with the lowest bits: of any number, modulo a power of two.
 
 class Numbers {
  public:

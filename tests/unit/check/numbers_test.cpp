@@ -145,6 +145,8 @@ TEST_CASE("parts of words are numbers of that width") {
   CHECK(values([&] { return b.unsigned_part(w.small, 8); }) == w.small);
   CHECK(values([&] { return bits_and(b, constant(6), constant(3)); }) == constant(2));
   CHECK(values([&] { return bits_and(b, w.small, constant(127)); }) == w.small);
+  CHECK(values([&] { return bits_xor(b, w.small, constant(127)); }) == w.numbers.add(constant(127), w.small, -1));
+  CHECK(values([&] { return bits_xor(b, w.small, constant(63)); }) != w.numbers.add(constant(63), w.small, -1));
   CHECK(values([&] { return shift_right(b, w.small, constant(7)); }) == constant(0));
   CHECK(values([&] { return remainder(b, constant(17), constant(5)); }) == constant(2));
   CHECK(values([&] { return quotient(b, constant(17), constant(5)); }) == constant(3));
