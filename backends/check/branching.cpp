@@ -236,6 +236,20 @@ bool Branching::equal(const Number& a, const Number& b) {
   return at_most(difference, 0) && !at_most(difference, -1);
 }
 
+namespace {
+
+// With factors that are least, and the same modulo 2^64.
+Number modulo_word(const Number& n) {
+  auto least = [](Wide w) { return w - floor_div(w + kWord / 2, kWord) * kWord; };
+  Number made{{}, least(n.constant)};
+  for (const auto& [inputs, factor] : n.terms) {
+    if (least(factor) != 0) made.terms.emplace_back(inputs, least(factor));
+  }
+  return made;
+}
+
+}  // namespace
+
 Number Branching::part(const Number& n, unsigned bits, Wide from) {
   const Wide span = Wide{1} << bits;
   if (n.is_constant()) return {{}, n.constant - floor_div(n.constant - from, span) * span};
@@ -243,6 +257,7 @@ Number Branching::part(const Number& n, unsigned bits, Wide from) {
   const Wide first = floor_div(range.least - from, span), last = floor_div(range.most - from, span);
   if (range.empty()) return possible_ = false, n;
   if (last - first > kMaxWraps) {
+    if (const Number less = modulo_word(n); less != n) return part(less, bits, from);
     const Number low = numbers.made(Made::bits_and, n, {{}, span - 1}, {0, span - 1});
     return from == 0 || at_most(low, span / 2 - 1) ? low : numbers.add(low, {{}, span}, -1);
   }
