@@ -67,6 +67,12 @@ class System {
     within(n, facts_.of(n));
     if (product.size() != 1) return;
     const Numbers::Source& source = numbers_.source(product.front());
+    if (source.how == Made::bits_xor) {   // of equal words 0, and 0 of them alone
+      const Number difference = own_.add(source.a, source.b, -1);
+      if (facts_.of(difference) == Bounds{0, 0}) within(n, {0, 0});
+      if (facts_.of(n).most == 0) within(difference, {0, 0});
+    }
+    if (source.how == Made::shifted && facts_.of(source.a).least >= 0) within(own_.add(source.a, n, -1), {0, kHuge});
     if (source.how == Made::read || !source.b.is_constant()) return;
     const Wide b = source.b.constant;
     const Bounds a = facts_.of(source.a);

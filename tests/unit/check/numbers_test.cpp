@@ -199,6 +199,13 @@ TEST_CASE("inequalities that no numbers have are found, and only those") {
   CHECK(feasible(n, bits));
   CHECK((!w.learn(bits, w.small, 4, true) || !feasible(n, bits)));
 
+  Facts words(n);                                           // other words, and no bit that differs
+  const Number a = n.read("a", {0, 255}), c = n.read("c", {0, 255}), turned = n.made(Made::bits_xor, a, c, {0, 255});
+  REQUIRE(w.learn(words, w.minus(a, c), 0, true));
+  REQUIRE(w.learn(words, n.made(Made::shifted, turned, w.small, {0, 255}), 0, false));
+  CHECK(feasible(n, words));
+  CHECK((!w.learn(words, w.minus(a, c), -1, false) || !feasible(n, words)));
+
   Facts product(n);                                         // x - x * small > 5, x * small >= -2^63
   const Number both = n.times(w.x, w.small);
   REQUIRE(w.learn(product, w.minus(w.x, both), 5, false));
