@@ -1,6 +1,7 @@
 #include "backends/check/branching.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace kerf::proof {
 
@@ -9,20 +10,70 @@ namespace {
 constexpr std::size_t kMaxLeaves = 1u << 14, kMaxChoices = 4096;
 constexpr Wide kMaxWraps = 8;
 
+// No square is negative.
+Bounds power(const Bounds& b, std::ptrdiff_t exponent) {
+  if (exponent == 1) return b;
+  Bounds square = product(b, b);
+  if (b.least < 0 && b.most >= 0) square.least = 0;
+  Bounds all = exponent % 2 == 0 ? Bounds{1, 1} : b;
+  for (; exponent > 1; exponent -= 2) all = product(all, square);
+  return all;
+}
+
 }  // namespace
 
 // ---- facts ----
+namespace {
+
+// By which a term of n is one of the form's.
+std::vector<Wide> multiples(const Number& n, const Number& form) {
+  std::vector<Wide> found;
+  for (auto own = n.terms.begin(), other = form.terms.begin(); own != n.terms.end() && other != form.terms.end();) {
+    if (own->first == other->first && own->second % other->second == 0) found.push_back(own->second / other->second);
+    if (own->first < other->first) ++own;
+    else ++other;
+  }
+  return found;
+}
+
+}  // namespace
+
 Bounds Facts::own(const Number& form) const {
   auto known = known_.find(form);
   return known == known_.end() ? Bounds{} : known->second;
 }
 
+// By its parts, which were made before it, and by its own form.
+Bounds Facts::by_parts(const Number& n) const {
+  if (n.is_constant()) return {n.constant, n.constant};
+  const auto [form, times] = form_of(n);
+  return common(alone(n, false), sum(product(own(form), {times, times}), {n.constant, n.constant}));
+}
+
+// A quotient is as large as its dividend lets it be, and bits that the least and the largest number share are known.
+Bounds Facts::input_bounds(Input input) const {
+  const Numbers::Source& source = numbers_->source(input);
+  const Bounds all = common(source.bounds, own({{{{input}, 1}}, 0}));
+  if ((source.how != Made::quotient && source.how != Made::bits_and) || !source.b.is_constant()) return all;
+  const Bounds a = by_parts(source.a);
+  const Wide b = source.b.constant;
+  if (source.how == Made::quotient) return common(all, {a.least <= -kHuge ? -kHuge : floor_div(a.least, b), a.most >= kHuge ? kHuge : floor_div(a.most, b)});
+  if (a.least < 0 || a.most >= kWord || a.empty()) return all;
+  Wide unit = 1;
+  while (a.least / unit != a.most / unit) unit *= 2;
+  const Wide shared = a.least / unit * unit & b;
+  return common(all, {shared, shared | ((unit - 1) & b)});
+}
+
 // `deep`: what is known of a product's parts may follow from other forms.
 Bounds Facts::product_bounds(const Product& inputs, bool deep) const {
   Bounds all{1, 1};
-  for (Input input : inputs) {
-    const Number part{{{{input}, 1}}, 0};
-    all = product(all, deep && inputs.size() > 1 ? of(part, false) : common(numbers_->source(input).bounds, own(part)));
+  for (auto input = inputs.begin(); input != inputs.end();) {
+    const Number part{{{{*input}, 1}}, 0};
+    const Bounds once = deep && inputs.size() > 1 ? of(part, false) : input_bounds(*input);
+    const auto end = std::find_if(input, inputs.end(), [&](Input other) { return other != *input; });
+    all = product(all, power(once, end - input));
+    input = end;
   }
   return inputs.size() == 1 ? all : common(all, own({{{inputs, 1}}, 0}));
 }
@@ -30,26 +81,55 @@ Bounds Facts::product_bounds(const Product& inputs, bool deep) const {
 Bounds Facts::alone(const Number& n, bool deep) const {
   Bounds all{n.constant, n.constant};
   for (const auto& [inputs, factor] : n.terms) all = sum(all, product({factor, factor}, product_bounds(inputs, deep)));
+  return deep && n.terms.size() == 2 ? common(all, parabola(n)) : all;
+}
+
+// Of a * x + b * x * x + c: at the ends of what x can be, and around its vertex.
+Bounds Facts::parabola(const Number& n) const {
+  const auto& [line, a] = n.terms[0];
+  const auto& [square, b] = n.terms[1];
+  if (line.size() != 1 || square != Product{line[0], line[0]}) return {};
+  const Bounds x = product_bounds(line, false);
+  if (x.empty() || x.least <= -kHuge || x.most >= kHuge) return {};
+  const Wide vertex = floor_div(b < 0 ? a : -a, 2 * (b < 0 ? -b : b));
+  Bounds all{kHuge, -kHuge};
+  for (Wide at : {x.least, x.most, vertex, vertex + 1}) {
+    at = std::clamp(at, x.least, x.most);
+    const Bounds inner = sum(product({b, b}, {at, at}), {a, a}), value = sum(product(inner, {at, at}), {n.constant, n.constant});
+    all = {std::min(all.least, value.least), std::max(all.most, value.most)};
+  }
   return all;
 }
 
-// n is another form and a rest: n = form + rest, n = rest - form.
+// What a product is follows from its factors.
+Bounds Facts::by_factors(const Number& form, std::span<const Numbers::Factors> factors) const {
+  Bounds all = own(form);
+  for (const Numbers::Factors& made : factors) {
+    Bounds both = product(of(made.a, false), of(made.b, false));   // form * made.times + made.rest
+    if (made.a == made.b) both.least = std::max<Wide>(both.least, 0);
+    if (Numbers free; free.add(made.a, made.b) == Number{}) both.most = std::min<Wide>(both.most, 0);
+    const Wide least = both.least <= -kHuge ? -kHuge : both.least - made.rest, most = both.most >= kHuge ? kHuge : both.most - made.rest;
+    all = common(all, divided({least, most}, made.times));
+  }
+  return all;
+}
+
+// n is a multiple of another form and a rest.
 Bounds Facts::of(const Number& n, bool deep) const {
   Bounds all = alone(n, deep);
   if (n.terms.empty()) return all;
-  const Number bare{n.terms, 0};
-  auto shift = [&](const Bounds& b) { return sum(b, {n.constant, n.constant}); };
-  for (const auto& [form, bounds] : known_) {
-    const bool related = std::any_of(form.terms.begin(), form.terms.end(), [&](const auto& term) {
-      return std::any_of(n.terms.begin(), n.terms.end(), [&](const auto& own) { return own.first == term.first; });
-    });
-    if (!related) continue;
-    Numbers free;
-    const Number less = free.add(bare, form, -1), more = free.add(bare, form, 1);
-    if (free.lost()) continue;
-    if (less.terms.size() <= 2) all = common(all, shift(sum(bounds, alone(less, false))));
-    if (more.terms.size() <= 2) all = common(all, shift(sum({-bounds.most, -bounds.least}, alone(more, false))));
-  }
+  auto take = [&](const Number& form, const auto& bounds) {
+    std::optional<Wide> last;
+    for (const Wide times : multiples(n, form)) {
+      if (std::exchange(last, times) == times) continue;
+      Numbers free;
+      const Number rest = free.add(n, form, -times);
+      if (!free.lost() && rest.terms.size() <= 2) all = common(all, sum(product(bounds(), {times, times}), alone(rest, false)));
+    }
+  };
+  for (const auto& [form, bounds] : known_) take(form, [&] { return bounds; });
+  if (!deep) return all;
+  for (const auto& [form, factors] : numbers_->products()) take(form, [&] { return by_factors(form, factors); });
   return all;
 }
 
@@ -71,6 +151,7 @@ std::optional<Branching::Leaves> Branching::explore(const std::function<std::uin
   Leaves leaves;
   choices_.clear();
   lost_ = false;
+  numbers.begin();
   do {
     facts_ = Facts(numbers);
     at_ = 0;
@@ -133,14 +214,20 @@ bool Branching::choose(const Question& question) {
 bool Branching::at_most(const Number& n, Wide bound) {
   if (n.terms.empty()) return n.constant <= bound;
   if (lost()) return false;
-  for (const auto& [inputs, factor] : n.terms) {
-    const Numbers::Source source = numbers.source(inputs.front());   // a copy: numbers are added
-    if (inputs.size() != 1 || source.how != Made::quotient || (factor != 1 && factor != -1)) continue;
-    const Number rest = numbers.add({{}, bound}, numbers.add(n, {{{inputs, factor}}, 0}, -1), -1);   // bound - the others
-    if (factor == 1) return at_most(numbers.add(source.a, numbers.times(numbers.add(rest, {{}, 1}), source.b), -1), -1);
-    return at_most(numbers.add(numbers.times(numbers.add({{}, 0}, rest, -1), source.b), source.a, -1), 0);   // m * d <= N
+  for (bool by_constant : {false, true}) {   // what was divided by no constant was made to be compared like this
+    for (const auto& [inputs, factor] : n.terms) {
+      const Numbers::Source source = numbers.source(inputs.front());   // a copy: numbers are added
+      if (inputs.size() != 1 || source.how != Made::quotient || (factor != 1 && factor != -1) || source.b.is_constant() != by_constant) continue;
+      const Number rest = numbers.add({{}, bound}, numbers.add(n, {{{inputs, factor}}, 0}, -1), -1);   // bound - the others
+      if (factor == 1) return at_most(numbers.add(source.a, numbers.times(numbers.add(rest, {{}, 1}), source.b), -1), -1);
+      return at_most(numbers.add(numbers.times(numbers.add({{}, 0}, rest, -1), source.b), source.a, -1), 0);   // m * d <= N
+    }
   }
   const auto [question, opposite] = normal(n, bound);
+  if (question.bound == kWord / 2 - 1 && question.form.terms.size() == 1 && question.form.terms[0].first.size() == 1) {
+    const Numbers::Source source = numbers.source(question.form.terms[0].first[0]);   // of words with the same sign
+    if (source.how == Made::bits_xor) return (at_most(source.a, question.bound) == at_most(source.b, question.bound)) != opposite;
+  }
   return choose(question) != opposite;
 }
 
@@ -149,6 +236,20 @@ bool Branching::equal(const Number& a, const Number& b) {
   return at_most(difference, 0) && !at_most(difference, -1);
 }
 
+namespace {
+
+// With factors that are least, and the same modulo 2^64.
+Number modulo_word(const Number& n) {
+  auto least = [](Wide w) { return w - floor_div(w + kWord / 2, kWord) * kWord; };
+  Number made{{}, least(n.constant)};
+  for (const auto& [inputs, factor] : n.terms) {
+    if (least(factor) != 0) made.terms.emplace_back(inputs, least(factor));
+  }
+  return made;
+}
+
+}  // namespace
+
 Number Branching::part(const Number& n, unsigned bits, Wide from) {
   const Wide span = Wide{1} << bits;
   if (n.is_constant()) return {{}, n.constant - floor_div(n.constant - from, span) * span};
@@ -156,8 +257,9 @@ Number Branching::part(const Number& n, unsigned bits, Wide from) {
   const Wide first = floor_div(range.least - from, span), last = floor_div(range.most - from, span);
   if (range.empty()) return possible_ = false, n;
   if (last - first > kMaxWraps) {
-    if (from == 0 && range.least >= 0) return numbers.made(Made::bits_and, n, {{}, span - 1}, {0, span - 1});
-    return give_up(), n;
+    if (const Number less = modulo_word(n); less != n) return part(less, bits, from);
+    const Number low = numbers.made(Made::bits_and, n, {{}, span - 1}, {0, span - 1});
+    return from == 0 || at_most(low, span / 2 - 1) ? low : numbers.add(low, {{}, span}, -1);
   }
   Wide wraps = first;
   while (wraps < last && !at_most(n, from + (wraps + 1) * span - 1)) ++wraps;

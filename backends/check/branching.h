@@ -19,10 +19,15 @@ class Facts {
   // The answer, if it follows.
   std::optional<bool> answer(const Question& question) const;
   bool learn(const Question& question, bool answer);   // false: that cannot be
+  const std::map<Number, Bounds>& known() const { return known_; }
 
  private:
   Bounds own(const Number& form) const;
   Bounds of(const Number& n, bool deep) const;
+  Bounds parabola(const Number& n) const;
+  Bounds by_parts(const Number& n) const;
+  Bounds input_bounds(Input input) const;
+  Bounds by_factors(const Number& form, std::span<const Numbers::Factors> factors) const;
   Bounds alone(const Number& n, bool deep) const;
   Bounds product_bounds(const Product& inputs, bool deep) const;
 

@@ -177,15 +177,19 @@ class KernelCheck {
 
   // A predicate over facts has to be evaluated anew when a fact is set.
   void check_stage(Env& env, const ManifestExpr& predicate, Term t) {
-    const bool reads_facts = mentions(t, Var::context), learned = predicate.stage == "learn";
+    const bool reads_facts = mentions(env, t, Var::context), learned = predicate.stage == "learn";
     const bool known = learned || predicate.stage == "publish" || predicate.stage == "bind";
-    if (!known || (mentions(t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
+    if (!known || (mentions(env, t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
       report_.whole("predicates", fmt::format("`{}` cannot be evaluated at stage {}; for {}", terms_.text(t), predicate.stage, to_text(env.manifest->request)));
     }
   }
-  bool mentions(Term t, Var var) const {
+  // What is a value or an error whatever the request reads nothing.
+  bool mentions(Env& env, Term t, Var var) {
     if (terms_.is_variable(t, var)) return true;
-    return std::any_of(terms_.args(t).begin(), terms_.args(t).end(), [&](Term arg) { return mentions(arg, var); });
+    const Knowledge::Known::Kind known = env.knowledge->value(t).kind;
+    if (known == Knowledge::Known::Kind::value || known == Knowledge::Known::Kind::error) return false;
+    const std::vector<Term> args(terms_.args(t).begin(), terms_.args(t).end());   // terms are added
+    return std::any_of(args.begin(), args.end(), [&](Term arg) { return mentions(env, arg, var); });
   }
 
   bool read_rows(Env& env) {
@@ -522,12 +526,25 @@ class KernelCheck {
     return made;
   }
 
+  // Instructions, cases or the conditions within an expression take it apart.
+  bool by_numbers(Env& env, PolicyId policy, Term condition) {
+    if (condition != conditions_[policy.index]) return true;
+    bool apart = std::any_of(env.rows[policy.index].begin(), env.rows[policy.index].end(), [](const Row& row) { return row.condition != 0; });
+    each_atom(env, condition, [&](Term atom) { apart = apart || env.atoms->kind(atom) == AtomKind::code || chooses(atom); });
+    return apart;
+  }
+  bool chooses(Term t) const {
+    const Op op = terms_.op(t);
+    if (op == Op::if_ || op == Op::and_ || op == Op::or_) return true;
+    return std::any_of(terms_.args(t).begin(), terms_.args(t).end(), [&](Term arg) { return chooses(arg); });
+  }
+
   void compare(Env& env, PolicyId policy) {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
     add_numbers(env, rows, condition, classes);
-    EventConditions conditions(*env.atoms, paths_, env.files, std::move(classes), env.slots, options_.max_nodes);
+    EventConditions conditions(*env.atoms, paths_, env.files, by_numbers(env, policy, condition), std::move(classes), env.slots, options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);
     const std::optional<Approximation> kind = approximation(env, policy);

@@ -17,11 +17,9 @@ namespace kerf::proof {
 
 namespace {
 
-struct Failed {};
-struct Name {};   // of the type of the file's file system
-using Operand = std::variant<Failed, bool, Number, AddressNumber, Name, const Value*>;   // a Value: a text or a set
-
 constexpr int kDay = 86'400'000;   // in milliseconds
+constexpr std::pair<std::string_view, int> kUnits[] = {
+    {"toMilliseconds", 1}, {"toSeconds", 1000}, {"toMinutes", 60'000}, {"toHours", 3'600'000}, {"toDays", kDay}};
 constexpr Wide kLeast = std::numeric_limits<std::int64_t>::min(), kMost = std::numeric_limits<std::int64_t>::max();
 
 class Walk {
@@ -33,7 +31,10 @@ class Walk {
     if (b_.lost()) return Failed{};
     const Op op = terms_.op(t);
     if (op == Op::literal) return literal(terms_.literal(t));
-    if (hook_.kind(t) == AtomKind::userspace) return of_userspace(t);
+    if (hook_.kind(t) == AtomKind::userspace) {
+      if (op == Op::eq && terms_.arg(t, 0) == terms_.arg(t, 1)) return same(terms_.arg(t, 0));
+      if (!inputs_.is_composed(t)) return of_userspace(t);
+    }
     if (op == Op::get_attr || op == Op::has_attr) return observed(t);
     if (op == Op::and_ || op == Op::or_) {
       const auto first = truth(terms_.arg(t, 0));
@@ -77,9 +78,14 @@ class Walk {
     return AddressNumber{key.v6, {{}, value.as_ip()->prefix}, {{}, key.key.high}, {{}, key.key.low}};
   }
 
+  // What is compared with itself is equal, or an error.
+  Operand same(Term part) {
+    if (inputs_.is_composed(part)) return std::holds_alternative<Failed>(of(part)) ? Operand(Failed{}) : Operand(true);
+    return inputs_.errs(part) ? Operand(Failed{}) : Operand(true);
+  }
+
   Operand of_userspace(Term t) {
-    auto kind = knowledge_.kind_of(t);
-    if (const CodeSlot* slot = inputs_.slot(t)) kind = slot->type == "Bool" ? TypeKind::boolean : slot->type == "ipaddr" ? TypeKind::ip : TypeKind::long_;
+    const auto kind = inputs_.kind_of(t);
     if (!kind) return give_up();
     if (inputs_.errs(t)) return Failed{};
     switch (*kind) {
@@ -163,7 +169,7 @@ class Walk {
     if (c) return give_up();
     if (name == "toTime") return time_of_day(*a);
     if (name == "toDate") return in_64_bits(b_.numbers.add(*a, time_of_day(*a), -1));
-    for (const auto& [function, unit] : {std::pair("toMilliseconds", 1), std::pair("toSeconds", 1000), std::pair("toMinutes", 60'000), std::pair("toHours", 3'600'000), std::pair("toDays", kDay)}) {
+    for (const auto& [function, unit] : kUnits) {
       if (name == function) return towards_zero(*a, {{}, unit});
     }
     return give_up();
@@ -278,6 +284,13 @@ class Walk {
 Outcome walk_atom(Branching& branching, HookInputs& inputs, HookAtoms& hook, Term atom) {
   const auto truth = Walk(branching, inputs, hook).truth(atom);
   return !truth ? Outcome::error : *truth ? Outcome::true_ : Outcome::false_;
+}
+
+Operand walk_operand(Branching& branching, HookInputs& inputs, HookAtoms& hook, Term operand) { return Walk(branching, inputs, hook).of(operand); }
+
+bool is_time_call(std::string_view name) {
+  const bool unit = std::any_of(std::begin(kUnits), std::end(kUnits), [&](const auto& known) { return known.first == name; });
+  return unit || name == "offset" || name == "durationSince" || name == "toTime" || name == "toDate";
 }
 
 }  // namespace kerf::proof

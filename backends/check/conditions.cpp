@@ -37,24 +37,12 @@ Diagram Conditions::find(Term t) {
   }
 }
 
-namespace {
-
-bool is_bool(Knowledge& knowledge, Term t) {
-  const Terms& terms = knowledge.terms();
-  if (terms.op(t) == Op::literal) return terms.literal(t).as_bool() != nullptr;
-  if (op_row(terms.op(t)).result == OpResult::boolean) return true;
-  if (terms.op(t) == Op::if_) return is_bool(knowledge, terms.arg(t, 1)) && is_bool(knowledge, terms.arg(t, 2));
-  auto type = knowledge.type_of(t);
-  return type && knowledge.module().schema.types[*type].kind == TypeKind::boolean;
-}
-
-}  // namespace
-
 bool is_structure(Knowledge& knowledge, Term t) {
   const Terms& terms = knowledge.terms();
   const Op op = terms.op(t);
   if (op == Op::and_ || op == Op::or_ || op == Op::not_ || op == Op::if_) return true;
-  return op == Op::eq && knowledge.setting() == Setting::hook && is_bool(knowledge, terms.arg(t, 0)) && is_bool(knowledge, terms.arg(t, 1));
+  return op == Op::eq && knowledge.setting() == Setting::hook && knowledge.kind_of(terms.arg(t, 0)) == TypeKind::boolean &&
+         knowledge.kind_of(terms.arg(t, 1)) == TypeKind::boolean;
 }
 
 // The operands first, from the left, as far as they can be reached.

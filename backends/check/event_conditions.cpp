@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "backends/check/code_atoms.h"
+#include "backends/check/feasible.h"
 #include "ir/base/check.h"
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
@@ -35,9 +36,9 @@ bool contains(const std::vector<std::uint32_t>& sorted, std::uint32_t number) {
 
 }  // namespace
 
-EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, EventClasses classes, const std::vector<CodeSlot>& slots,
-                                 std::size_t max_nodes)
-    : Conditions(atoms.knowledge(), max_nodes), hook_(atoms), paths_(paths), files_(files), classes_(std::move(classes)), branching_(numbers_),
+EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, bool by_numbers, EventClasses classes,
+                                 const std::vector<CodeSlot>& slots, std::size_t max_nodes)
+    : Conditions(atoms.knowledge(), max_nodes), hook_(atoms), paths_(paths), files_(files), by_numbers_(by_numbers), classes_(std::move(classes)), branching_(numbers_),
       inputs_(atoms, branching_, slots) {
   auto count = [](const auto& list) { return static_cast<std::uint32_t>(list.size()); };
   if (files) {
@@ -57,7 +58,7 @@ Diagram EventConditions::atom(Term t) {
   if (auto known = made_.find(t); known != made_.end()) return known->second;
   auto make = [&]() -> Diagram {
     switch (hook_.kind(t)) {
-      case AtomKind::userspace: return add_atom(t);
+      case AtomKind::userspace: return by_numbers_ ? code_atom(t) : add_atom(t);
       case AtomKind::named: return diagrams.either(endpoint_atom(t), by_hosts(t));
       case AtomKind::address: {
         const Steps<AddressKey>& steps = hook_.address(t);
@@ -165,9 +166,9 @@ Diagram EventConditions::possible() {
     if (terms_.op(t) == Op::eq && terms_.arg(t, 0) == terms_.arg(t, 1)) all.push_back(diagrams.select(of(t), Diagrams::kFalse, Diagrams::kTrue, Diagrams::kTrue));
   }
   for (const auto& [variable, t] : atoms) add(t, diagrams.select(of(t), Diagrams::kFalse, Diagrams::kFalse, Diagrams::kTrue));
-  for (const CodeSlot& slot : inputs_.slots()) {
-    if (!knowledge_.can_fail(slot.expression)) continue;
-    if (auto asked = asked_.find(inputs_.error_question(slot.expression)); asked != asked_.end()) add(slot.expression, asked->second);
+  const auto failing = inputs_.failing();
+  for (const auto& [t, fails] : failing) {
+    if (auto asked = asked_.find(fails); asked != asked_.end()) add(t, asked->second);
   }
   return diagrams.fold(all, true);
 }
@@ -191,7 +192,8 @@ Diagram EventConditions::code_atom(Term t) {
   }
   if (!made) {
     made = add_atom(t);
-    not_understood_.insert(diagrams.variable_of(*made));
+    if (hook_.kind(t) == AtomKind::code) not_understood_.insert(diagrams.variable_of(*made));
+    return *made;
   }
   code_atoms_.emplace_back(t, *made);
   return *made;
@@ -235,8 +237,7 @@ std::optional<std::vector<Choice>> EventConditions::possible_example(Diagram d) 
   return std::nullopt;
 }
 
-// Code reads the same port, address and number, and what atoms say of the binding as values. False: nothing is both so
-// and as known.
+// Code reads the same port, address and number as numbers. False: nothing is both so and as known.
 bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value) {
   auto within = [&](const Number& n, Wide least, Wide most) {
     const auto [below, at_least] = normal(n, least - 1);
@@ -249,13 +250,6 @@ bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uin
     if (!v6) return within(inputs_.ipv4_address(), first.low, last.low);
     return within(inputs_.ipv6_half(true), first.high, last.high) && (first.high != last.high || within(inputs_.ipv6_half(false), first.low, last.low));
   };
-  if (auto atom = atoms_.find(variable); atom != atoms_.end()) {
-    const CodeSlot* slot = inputs_.slot(atom->second);
-    if (!slot) return true;
-    const bool fails = value == static_cast<std::uint32_t>(Outcome::error), truth = value == static_cast<std::uint32_t>(Outcome::true_);
-    if (!facts.learn(inputs_.error_question(atom->second), fails)) return false;
-    return fails || slot->type != "Bool" || within(inputs_.number(atom->second), truth, truth);
-  }
   if (variable >= std::size(values_)) return true;
   if (variable == number) {
     const std::uint32_t last = value + 1 < classes_.numbers.size() ? classes_.numbers[value + 1] - 1 : 0xffffffff;
@@ -282,7 +276,7 @@ bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uin
 // Answers about numbers have to go together.
 bool EventConditions::search(Diagram d, const Facts& facts, std::vector<Choice>& choices) {
   if (d == Diagrams::kFalse) return false;
-  if (Diagrams::is_constant(d)) return true;
+  if (Diagrams::is_constant(d)) return feasible(numbers_, facts);
   if (++searched_ > kMaxSearched) return too_many_ = true, false;
   const std::uint32_t variable = diagrams.variable_of(d);
   auto asked = questions_.find(variable);

@@ -21,7 +21,9 @@ class EventConditions : public Conditions {
  public:
   enum Dimension : std::uint32_t { address = 0, port = 1, endpoint = 2, literals = 0, patterns = 1, number = 3 };   // patterns, patterns + 1
 
-  EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, EventClasses classes, const std::vector<CodeSlot>& slots, std::size_t max_nodes);
+  // `by_numbers`: instructions or cases take expressions apart, so what userspace evaluates is functions of the values in it.
+  EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, bool by_numbers, EventClasses classes, const std::vector<CodeSlot>& slots,
+                  std::size_t max_nodes);
 
   const EventClasses& classes() const { return classes_; }
   std::uint32_t values(std::uint32_t dimension) const { return values_[dimension]; }
@@ -65,7 +67,7 @@ class EventConditions : public Conditions {
 
   HookAtoms& hook_;
   const PathClasses& paths_;
-  bool files_;
+  bool files_, by_numbers_;
   EventClasses classes_;
   std::uint32_t values_[4] = {1, 1, 1, 1};
   std::unordered_map<Term, Diagram> made_;  // by residual term
@@ -76,7 +78,6 @@ class EventConditions : public Conditions {
   std::map<std::uint32_t, Question> questions_;            // by variable
   std::vector<std::pair<Term, Diagram>> code_atoms_;
   std::map<CodePoint, Diagram> code_points_;
-  std::vector<Term> failing_;                              // expressions of userspace that code reads, and that can fail
   std::set<std::uint32_t> not_understood_;                 // variables
   std::size_t searched_ = 0;
   bool too_many_ = false;

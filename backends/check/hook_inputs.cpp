@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <limits>
 
+#include "backends/check/code_atoms.h"
 #include "runtime/abi/policy_abi.h"
 
 namespace kerf::proof {
@@ -78,6 +79,7 @@ Number HookInputs::ipv4_address() { return b_.numbers.read("the IPv4 address", k
 Number HookInputs::ipv6_half(bool high) { return b_.numbers.read(high ? "the first half of the address" : "the second half of the address", kUnsigned64); }
 
 Number HookInputs::read(std::string_view what, Term expression, Bounds bounds) {
+  read_.insert(expression);
   return b_.numbers.read(fmt::format("{} `{}` ({})", what, hook_.knowledge().terms().text(expression), expression), bounds);
 }
 
@@ -86,15 +88,50 @@ const CodeSlot* HookInputs::slot(Term expression) const {
   return found == slots_.end() ? nullptr : &*found;
 }
 
-Question HookInputs::error_question(Term expression) { return {read("no error of", expression, kBit), 0}; }
+std::optional<TypeKind> HookInputs::kind_of(Term expression) const {
+  if (const CodeSlot* known = slot(expression)) {
+    return known->type == "Bool" ? TypeKind::boolean : known->type == "ipaddr" ? TypeKind::ip : TypeKind::long_;
+  }
+  return hook_.knowledge().kind_of(expression);
+}
+
+bool HookInputs::is_composed(Term expression) {
+  auto known = composed_.find(expression);
+  if (known == composed_.end()) known = composed_.emplace(expression, composes(expression)).first;
+  return known->second;
+}
+
+bool HookInputs::composes(Term t) {
+  const Terms& terms = hook_.knowledge().terms();
+  switch (terms.op(t)) {
+    case Op::not_: case Op::and_: case Op::or_: case Op::if_: case Op::eq: case Op::less: case Op::less_eq:
+    case Op::add: case Op::sub: case Op::mul: case Op::neg: break;
+    case Op::contains:
+      if (terms.op(terms.arg(t, 0)) != Op::literal) return false;
+      break;
+    case Op::call:
+      if (!is_time_call(terms.name(t)) && terms.name(t) != "isInRange") return false;
+      break;
+    default: return false;
+  }
+  for (Term part : terms.args(t)) {
+    if (terms.op(part) == Op::literal) continue;
+    const auto kind = kind_of(part);
+    const bool number = kind == TypeKind::long_ || kind == TypeKind::datetime || kind == TypeKind::duration;
+    if (!number && kind != TypeKind::boolean && kind != TypeKind::ip) return false;
+  }
+  return true;
+}
 
 bool HookInputs::errs(Term expression) {
-  return hook_.knowledge().can_fail(expression) && b_.at_most(error_question(expression).form, 0);
+  if (!hook_.knowledge().can_fail(expression)) return false;
+  const Question fails{read("no error of", expression, kBit), 0};
+  failing_.emplace(expression, fails);
+  return b_.at_most(fails.form, 0);
 }
 
 Number HookInputs::number(Term expression) {
-  const CodeSlot* known = slot(expression);
-  return read("the value of", expression, known && known->type == "Bool" ? kBit : kLong);
+  return read("the value of", expression, kind_of(expression) == TypeKind::boolean ? kBit : kLong);
 }
 
 AddressNumber HookInputs::address(Term expression) {
@@ -103,20 +140,22 @@ AddressNumber HookInputs::address(Term expression) {
   return {true, read("the IPv6 prefix of", expression, {0, 128}), read("the first half of", expression, kUnsigned64), read("the second half of", expression, kUnsigned64)};
 }
 
-// Of a value that is an error nothing but the kind is read.
+// Of a value that is an error nothing but the kind matters.
 std::optional<Number> HookInputs::value(std::uint64_t offset, std::size_t bytes) {
   const std::uint64_t index = offset / sizeof(kerf_value), field = offset % sizeof(kerf_value);
   if (index >= slots_.size()) return std::nullopt;
   const CodeSlot& slot = slots_[index];
-  const bool is_address = slot.type == "ipaddr";
-  if (field == offsetof(kerf_value, kind) && bytes == 4) {
-    if (errs(slot.expression)) return constant(KERF_VALUE_ERROR);
-    if (!is_address) return constant(slot.type == "Bool" ? KERF_VALUE_BOOL : KERF_VALUE_LONG);
-    return constant(address(slot.expression).v6 ? KERF_VALUE_IP6 : KERF_VALUE_IP4);
+  const bool is_address = slot.type == "ipaddr", is_bool = slot.type == "Bool";
+  const bool kind = field == offsetof(kerf_value, kind) && bytes == 4, low = field == offsetof(kerf_value, low) && bytes == 8;
+  const bool high = is_address && field == offsetof(kerf_value, high) && bytes == 8, prefix = is_address && field == offsetof(kerf_value, prefix) && bytes == 4;
+  if (!kind && !low && !high && !prefix) return std::nullopt;
+  const Operand held = walk_operand(b_, *this, hook_, slot.expression);
+  if (std::holds_alternative<Failed>(held)) return kind ? constant(KERF_VALUE_ERROR) : read("what is left of", slot.expression, kLong);
+  if (const AddressNumber* address = std::get_if<AddressNumber>(&held); address && is_address) {
+    return kind ? constant(address->v6 ? Wide{KERF_VALUE_IP6} : Wide{KERF_VALUE_IP4}) : low ? address->low : high ? address->high : address->prefix;
   }
-  if (field == offsetof(kerf_value, low) && bytes == 8) return is_address ? address(slot.expression).low : number(slot.expression);
-  if (field == offsetof(kerf_value, high) && bytes == 8 && is_address) return address(slot.expression).high;
-  if (field == offsetof(kerf_value, prefix) && bytes == 4 && is_address) return address(slot.expression).prefix;
+  if (const bool* truth = std::get_if<bool>(&held); truth && is_bool) return constant(kind ? Wide{KERF_VALUE_BOOL} : Wide{*truth});
+  if (const Number* number = std::get_if<Number>(&held); number && !is_bool && !is_address) return kind ? constant(KERF_VALUE_LONG) : *number;
   return std::nullopt;
 }
 
@@ -171,6 +210,7 @@ Number bits_xor(Branching& b, const Number& x, const Number& y) {
   if (a.is_constant()) return constant(a.constant ^ c.constant);
   if (c.is_constant()) {
     if (c.constant == kWord / 2) return b.unsigned_part(b.numbers.add(a, c), 64);
+    if (is_mask(c.constant) && b.bounds(a).most <= c.constant) return b.numbers.add(c, a, -1);   // all bits turn
     if (auto value = b.one_of_few(a, 2)) return constant(*value ^ c.constant);
   } else {
     if (auto value = b.one_of_few(a, 2)) return bits_xor(b, c, constant(*value));

@@ -239,6 +239,22 @@ bool Knowledge::can_fail(Term t) {
   return can_fail_[t] == 2;
 }
 
+namespace {
+
+TypeKind kind_of_value(const Value& value) {
+  if (value.as_bool()) return TypeKind::boolean;
+  if (value.as_long()) return TypeKind::long_;
+  if (value.as_string()) return TypeKind::string;
+  if (value.as_entity()) return TypeKind::entity;
+  if (value.as_set()) return TypeKind::set;
+  if (value.as_record()) return TypeKind::record;
+  if (value.as_ip()) return TypeKind::ip;
+  if (value.as_datetime()) return TypeKind::datetime;
+  return value.as_duration() ? TypeKind::duration : TypeKind::decimal;
+}
+
+}  // namespace
+
 // Extension methods that give a Bool take values that are there already, and never err.
 std::optional<TypeKind> Knowledge::kind_of(Term t) const {
   const Op op = terms_.op(t);
@@ -247,6 +263,7 @@ std::optional<TypeKind> Knowledge::kind_of(Term t) const {
   if (op == Op::set) return TypeKind::set;
   if (op == Op::record) return TypeKind::record;
   if (op == Op::if_) return kind_of(terms_.arg(t, 1));
+  if (op == Op::literal) return kind_of_value(terms_.literal(t));
   if (op == Op::variable) return TypeKind::entity;
   if (op == Op::call) {
     const std::string& name = terms_.name(t);

@@ -37,6 +37,11 @@ Bounds product(const Bounds& a, const Bounds& b) {
 
 Wide floor_div(Wide a, Wide b) { return a / b - (a % b != 0 && a < 0); }
 
+Bounds divided(const Bounds& b, Wide by) {
+  if (by < 0) return divided({b.most >= kHuge ? -kHuge : -b.most, b.least <= -kHuge ? kHuge : -b.least}, -by);
+  return {b.least <= -kHuge ? -kHuge : -floor_div(-b.least, by), b.most >= kHuge ? kHuge : floor_div(b.most, by)};
+}
+
 Number Numbers::input(Source source) {
   sources_.push_back(std::move(source));
   return {{{{static_cast<Input>(sources_.size() - 1)}, 1}}, 0};
@@ -92,19 +97,34 @@ Number Numbers::times(const Number& a, const Number& b) {
     }
     made = add(made, all);
   }
+  if (!a.is_constant() && !b.is_constant() && !made.is_constant() && !lost_) {
+    const auto [form, by] = form_of(made);
+    std::vector<Factors>& known = products_[form];
+    const Factors one{a, b, by, made.constant};
+    if (std::find(known.begin(), known.end(), one) == known.end()) known.push_back(one);
+  }
   return made;
 }
 
-std::pair<Question, bool> normal(const Number& n, Wide bound) {
+std::span<const Numbers::Factors> Numbers::factors(const Number& form) const {
+  auto known = products_.find(form);
+  return known == products_.end() ? std::span<const Factors>{} : known->second;
+}
+
+std::pair<Number, Wide> form_of(const Number& n) {
   Wide divisor = 0;
   for (const auto& [inputs, factor] : n.terms) divisor = gcd(divisor, factor);
-  const bool opposite = n.terms.front().second < 0;
-  Question question{{n.terms, 0}, 0};
-  for (auto& [inputs, factor] : question.form.terms) factor /= opposite ? -divisor : divisor;
+  if (n.terms.front().second < 0) divisor = -divisor;
+  Number form{n.terms, 0};
+  for (auto& [inputs, factor] : form.terms) factor /= divisor;
+  return {std::move(form), divisor};
+}
+
+std::pair<Question, bool> normal(const Number& n, Wide bound) {
+  auto [form, times] = form_of(n);
   const Wide rest = bound - n.constant;
   // -divisor * form <= rest  is  form >= ceil(-rest / divisor)
-  question.bound = opposite ? -floor_div(rest, divisor) - 1 : floor_div(rest, divisor);
-  return {std::move(question), opposite};
+  return {{std::move(form), times < 0 ? -floor_div(rest, -times) - 1 : floor_div(rest, times)}, times < 0};
 }
 
 }  // namespace kerf::proof

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,8 +32,10 @@ Bounds common(const Bounds& a, const Bounds& b);
 Bounds sum(const Bounds& a, const Bounds& b);
 Bounds product(const Bounds& a, const Bounds& b);
 Wide floor_div(Wide a, Wide b);   // b > 0
+Bounds divided(const Bounds& b, Wide by);   // the whole numbers whose multiples lie in there
 
-enum class Made : std::uint8_t { read, quotient, remainder, shifted, bits_and, bits_or, bits_xor };   // quotient, remainder: of numbers >= 0, rounded down
+enum class Made : std::uint8_t { read, quotient, remainder, shifted, bits_and, bits_or, bits_xor };
+// quotient, remainder: of numbers >= 0, rounded down. bits_and with the lowest bits: of any number, modulo a power of two.
 
 class Numbers {
  public:
@@ -48,8 +51,17 @@ class Numbers {
     std::string name;
   };
   const Source& source(Input input) const { return sources_[input]; }
-  // A factor left 128 bits: all numbers since are meaningless.
+  // What a form was multiplied from: form * times + rest = a * b.
+  struct Factors {
+    Number a, b;
+    Wide times, rest;
+    friend bool operator==(const Factors&, const Factors&) = default;
+  };
+  std::span<const Factors> factors(const Number& form) const;
+  const std::map<Number, std::vector<Factors>>& products() const { return products_; }
+  // A factor left 128 bits: all numbers since begin() are meaningless.
   bool lost() const { return lost_; }
+  void begin() { lost_ = false; }
 
  private:
   Number input(Source source);
@@ -58,6 +70,7 @@ class Numbers {
   std::vector<Source> sources_;
   std::map<std::string, Input> by_name_;
   std::map<std::tuple<Made, Number, Number>, Input> by_operands_;
+  std::map<Number, std::vector<Factors>> products_;     // by form
   bool lost_ = false;
 };
 
@@ -67,6 +80,8 @@ struct Question {
   Wide bound = 0;
   friend auto operator<=>(const Question&, const Question&) = default;
 };
+// n = form * times + n's constant, with a form as in a question. n is no constant.
+std::pair<Number, Wide> form_of(const Number& n);
 // n <= bound as a question or, with true, as the opposite of one. n is no constant.
 std::pair<Question, bool> normal(const Number& n, Wide bound);
 

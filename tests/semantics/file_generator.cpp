@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tests/semantics/number_expressions.h"
+
 namespace kerf::test {
 namespace {
 
@@ -102,7 +104,11 @@ std::string FileGenerator::stored_atom() {
 }
 
 std::string FileGenerator::code_atom() {
-  switch (pick(13)) {
+  switch (pick(20)) {
+    case 13: return fmt::format("resource has fs && (if resource.fs == \"{}\" then context.uid else {}) < principal.level", one_of(kTypes), pick(3));
+    case 14: return "(if resource has owner then resource.owner else context.uid) == 0";
+    case 15: return fmt::format("resource has setuid && (if resource.setuid then 1 else principal.level) < {}", pick(4));
+    case 16: case 17: case 18: case 19: return number_atom();
     case 10: return fmt::format("resource has fs && resource.fs like \"{}*\"", one_of(kTypes).substr(0, 1 + pick(5)));
     case 11: return fmt::format("resource has fs && (resource.fs like \"{}\" || resource.fs like \"{:x>40}*\")", one_of(kTypes), "");
     case 12: return fmt::format("context.now.toTime().toHours() < {}", pick(24));
@@ -117,6 +123,19 @@ std::string FileGenerator::code_atom() {
     case 8: return "context.uid < principal.level";
     default: return "resource has owner && resource.owner - context.uid <= 0";
   }
+}
+
+std::string FileGenerator::number_atom() {
+  static const std::vector<std::string> numbers = {
+      "context.uid", "context.uid", "principal.level", "(if resource has owner then resource.owner else 1)",
+      "(if resource has links then resource.links else principal.level)", "(if resource has mode then resource.mode else 0)",
+      "(if principal has quota then principal.quota else 3)", "(if resource has weight then resource.weight else 2)",
+      "(if resource has setuid && resource.setuid then 1 else principal.level)", "context.now.toTime().toHours()"};
+  static const std::vector<std::string> conditions = {
+      "principal.admin", "resource has setuid && resource.setuid", "resource has owner && resource.owner == 0", "context.uid == 0", "principal.level < 2",
+      "principal has quota && principal.quota < 2", "resource has fs && resource.fs == \"ext4\"", "resource has fs && resource.fs like \"ov*\"", "resource has owner"};
+  NumberExpressions expressions(random_, numbers, conditions);
+  return chance(70) ? expressions.comparison(2 + static_cast<int>(pick(2))) : expressions.condition(3);
 }
 
 // Observed, stored and bound values that meet in one operator.

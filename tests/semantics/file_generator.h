@@ -25,6 +25,7 @@ class FileGenerator {
   std::string stored_atom();
   std::string mixed_atom(bool file_only);
   std::string code_atom();
+  std::string number_atom();
   std::string bind_atom();
   std::string unknown_atom(bool file_only);
   std::string error_prone(bool file_only);

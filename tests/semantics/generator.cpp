@@ -6,6 +6,7 @@
 
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
+#include "tests/semantics/number_expressions.h"
 
 namespace kerf::test {
 namespace {
@@ -177,6 +178,7 @@ std::string Generator::host_atom(bool forbid) {
 
 std::string Generator::code_atom() {
   if (chance(30)) return clock_atom();
+  if (chance(30)) return number_atom();
   switch (pick(13)) {
     case 11:
       return fmt::format("(if context.uid < {} && !(resource.port == {} || context.uid == 0) then resource.port else context.uid + {}) < {}",
@@ -196,6 +198,20 @@ std::string Generator::code_atom() {
     case 7: return fmt::format("resource.port * principal.level < {}", small_long());
     default: return fmt::format("[0, 1000, {}].contains(context.uid)", small_long());
   }
+}
+
+std::string Generator::number_atom() {
+  static const std::vector<std::string> numbers = {
+      "context.uid", "context.uid", "resource.port", "resource.port", "context.protocol", "principal.level", "principal.limits.max_port",
+      "(if context has depth then context.depth else 1)", "(if principal has quota then principal.quota else 3)",
+      "(if resource has weight then resource.weight else context.uid)", "(if principal has boss then principal.boss.level else 0)",
+      "context.now.toTime().toHours()"};
+  static const std::vector<std::string> conditions = {
+      "principal.admin", "context has trusted && context.trusted", "context has depth", "resource.port == 80", "context.uid == 0", "context.protocol == 6",
+      "principal.level < 2", "principal has quota && principal.quota < 2", "principal in Class::\"all\"", "context has depth && context.depth < principal.level",
+      "context.now < principal.limits.since"};
+  NumberExpressions expressions(random_, numbers, conditions);
+  return chance(70) ? expressions.comparison(2 + static_cast<int>(pick(2))) : expressions.condition(3);
 }
 
 // Few different ones, so that a policy asks the same again; many that overflow for some values.

@@ -46,6 +46,7 @@ class Generator {
   std::string mixed_atom();
   std::string code_atom();
   std::string clock_atom();
+  std::string number_atom();
   std::string host_atom(bool forbid);
   Datetime any_time();
   std::string gateway_atom();
