@@ -19,6 +19,7 @@ ObjectTables tables() {
   made.path_edges.assign(256, ~std::uint64_t{0});
   made.path_edges['/'] = std::uint64_t{0} << 32 | 5;
   made.path_starts = {0, 0, 0};
+  made.path_bytes.assign(16, KERF_CELL_FINAL);
   return made;
 }
 
@@ -36,23 +37,23 @@ TEST_CASE("an automaton is walked within its tables") {
 
   ObjectTables edges = tables();                             // no byte that is followed needs the last entry
   edges.path_edges.resize(255);
-  CHECK(error_of(edges) == "a path automaton leaves its tables");
+  CHECK(error_of(edges) == "a path automaton leaves its tables, or they disagree");
   edges.path_edges.clear();
-  CHECK(error_of(edges) == "a path automaton leaves its tables");
+  CHECK(error_of(edges) == "a path automaton leaves its tables, or they disagree");
 
   ObjectTables moved = tables();                             // the same table, begun further on
   moved.path_cells[0] = cell(KERF_CELL_NODE, 1);
-  CHECK(error_of(moved) == "a path automaton leaves its tables");
+  CHECK(error_of(moved) == "a path automaton leaves its tables, or they disagree");
 
   ObjectTables edge = tables();
   edge.path_edges['/'] = std::uint64_t{0} << 32 | 4000;
-  CHECK(error_of(edge) == "a path automaton leaves its tables");
+  CHECK(error_of(edge) == "a path automaton leaves its tables, or they disagree");
 
   ObjectTables fallback = tables();
   fallback.path_cells[KERF_NODE_FALLBACK] = 4000;
-  CHECK(error_of(fallback) == "a path automaton leaves its tables");
+  CHECK(error_of(fallback) == "a path automaton leaves its tables, or they disagree");
 
   ObjectTables byte = tables();
   byte.path_cells[5] = cell('a', 4000);                      // below the root: `a`, or out of the table
-  CHECK(error_of(byte) == "a path automaton leaves its tables");
+  CHECK(error_of(byte) == "a path automaton leaves its tables, or they disagree");
 }
