@@ -135,7 +135,7 @@ class ElfReader {
       std::optional<std::string> name = text(sections_[header->e_shstrndx], section.sh_name);
       if (!name) return std::nullopt;
       names_.push_back(*name);
-      contents_.sections[*name] = section.sh_size;
+      if (!contents_.sections.emplace(*name, section.sh_size).second) return std::nullopt;   // loaders take one of each
     }
     for (const Elf64_Shdr& section : sections_) {
       if (section.sh_type == SHT_SYMTAB && !read_symbols(section)) return std::nullopt;

@@ -243,7 +243,7 @@ Fit longest_fit(std::span<const NumberedTest> tests) {
 // One automaton after the other takes as many as it can.
 PatternShares fill_up(std::span<const NumberedTest> left) {
   PatternShares shares;
-  while (!left.empty() && shares.automata.size() + 1 < KERF_AUTOMATA) {
+  while (shares.automata.size() + 1 < KERF_AUTOMATA) {
     Fit fit = longest_fit(left);
     if (fit.count == 0) break;
     shares.automata.push_back(std::move(*fit.automaton));

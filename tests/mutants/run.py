@@ -132,11 +132,11 @@ class Check:
         table, left = collections.defaultdict(collections.Counter), []
         for n in numbers:
             what, by = self.verdicts[n]
-            if entry := self.equivalent(n, equivalents):
+            if self.key(n) in equivalents:
                 if what in ("SURVIVES", "unreached"):
                     what = "equivalent"
-                elif entry[2] != "*":
-                    problems.append(f"said to be equivalent, but found by {by}: {' | '.join(entry)}")
+                else:
+                    problems.append(f"said to be equivalent, but found by {by}: {' | '.join(self.key(n))}")
             table[self.mutants[n]["operator"]][what] += 1
             table["in all"][what] += 1
             if what in ("SURVIVES", "unreached"):
@@ -162,11 +162,6 @@ class Check:
         m = self.mutants[n]
         return (m["file"], m["function"], m["operator"], m["text"])
 
-    def equivalent(self, n, equivalents):
-        """The entry that names it, or all of its function."""
-        file, function, operator, text = self.key(n)
-        return next((k for k in ((file, function, operator, text), (file, function, "*", "*")) if k in equivalents), None)
-
 
 def read_places(path):
     """Lines as the report has them; a place is known by its text, for lines move."""
@@ -183,7 +178,6 @@ def hash_of_tests(source):
 def read_equivalents(path, mutants):
     """Lines `FILE | FUNCTION | OPERATOR | TEXT`, each followed by an indented line that says why nothing changes."""
     known = {(m["file"], m["function"], m["operator"], m["text"]) for m in mutants}
-    known |= {(file, function, "*", "*") for file, function, _, _ in known}
     found, problems, lines = {}, [], []
     if os.path.exists(path):
         lines = [line.rstrip("\n") for line in open(path) if line.strip() and not line.startswith("#")]

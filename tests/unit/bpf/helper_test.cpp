@@ -154,6 +154,7 @@ TEST_CASE("helper: what is no BPF object is refused") {
   CHECK(has(rig.refusal([](Elf& e) { ++e.header().e_shentsize; }), refused));
   CHECK(has(rig.refusal([](Elf& e) { e.header().e_shstrndx = e.header().e_shnum; }), refused));
   CHECK(has(rig.refusal([](Elf& e) { e.header().e_shoff = ~std::uint64_t{0} - 8; }), refused));
+  CHECK(has(rig.refusal([](Elf& e) { e.section(e.find(".BTF")).sh_name = e.section(e.find(".rodata")).sh_name; }), refused));
   CHECK(has(rig.refusal([](Elf& e) { e.bytes.pop_back(); }), refused));
   CHECK(has(rig.refusal([](Elf& e) { e.bytes.resize(sizeof(Elf64_Ehdr) - 1); }), refused));
 }
