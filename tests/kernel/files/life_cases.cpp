@@ -11,13 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <random>
 
 #include "stage.h"
@@ -177,31 +177,36 @@ TEST_CASE("opens during many replacements: what both allow passes, what both ref
   Actor actor({"/guest/actor", "serve"}, "/tmp/swaps");
   REQUIRE(actor.ready());
   loaded.bind(actor.pid());
-  std::uint64_t longest_us = 1'000'000;
+  std::uint64_t longest_us = 1;
   int killed = 0;
-  for (long turn = 0; turn < swaps; ++turn) {
+  auto while_opening = [&](const std::function<void()>& change) {
     ::unlink("/zone/open/stop");
-    REQUIRE(actor.ask("alternate /zone/open/f /zone/secret/f /zone/open/stop " + std::to_string(opens / swaps)));
-    const auto start = std::chrono::steady_clock::now();
-    loaded.replace(turn % 2 ? "files" : "small");
-    longest_us = std::max(longest_us / 2, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count()));
-    const pid_t loader = ::fork();
-    REQUIRE(loader >= 0);
-    if (loader == 0) {
-      const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-      ::dup2(nowhere, STDOUT_FILENO);
-      ::dup2(nowhere, STDERR_FILENO);
-      ::execl("/guest/kerf", "kerf", "load", "--replace", "--name", "life", "--bundle", "/guest/bundles/small", nullptr);
-      ::_exit(124);
-    }
-    ::usleep(static_cast<useconds_t>(random() % longest_us));
-    ::kill(loader, SIGKILL);
-    int status = 0;
-    ::waitpid(loader, &status, 0);
-    killed += WIFSIGNALED(status);
+    REQUIRE(actor.ask("alternate /zone/open/f /zone/secret/f /zone/open/stop " + std::to_string(opens / swaps / 2)));
+    change();
     put("/zone/open/stop");
     Outcome outcome = actor.answer();
     CHECK_MESSAGE(outcome == kDone, to_text(outcome));
+  };
+  for (long turn = 0; turn < swaps; ++turn) {
+    const auto start = std::chrono::steady_clock::now();
+    while_opening([&] { loaded.replace(turn % 2 ? "files" : "small"); });
+    longest_us = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count());
+    while_opening([&] {
+      const pid_t loader = ::fork();
+      REQUIRE(loader >= 0);
+      if (loader == 0) {
+        const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+        ::dup2(nowhere, STDOUT_FILENO);
+        ::dup2(nowhere, STDERR_FILENO);
+        ::execl("/guest/kerf", "kerf", "load", "--replace", "--name", "life", "--bundle", "/guest/bundles/small", nullptr);
+        ::_exit(124);
+      }
+      ::usleep(static_cast<useconds_t>(random() % longest_us));
+      ::kill(loader, SIGKILL);
+      int status = 0;
+      ::waitpid(loader, &status, 0);
+      killed += WIFSIGNALED(status);
+    });
     CHECK(actor.perform("open /zone/open/f r") == kDone);
     CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
   }
