@@ -38,7 +38,7 @@ else
 endif
 
 bench: configure
-	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine bench_verify
+	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine bench_verify bench_kernel bench_compile
 	scripts/bench.sh
 	scripts/bench_serve.sh
 

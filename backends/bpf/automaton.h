@@ -31,6 +31,8 @@ struct Automaton {
     return {edges.data() + states[state].first_edge, states[state].edge_count};
   }
   bool is_final(std::uint32_t state) const { return states[state].edge_count == 0 && states[state].fallback == state; }
+  // Waits for one byte, which can be stored beside it.
+  bool is_scan(std::uint32_t state) const { return states[state].edge_count == 1 && states[state].fallback == state; }
   std::uint32_t next(std::uint32_t state, std::uint8_t byte) const;
   const TestSet& match(std::string_view text) const;
 };

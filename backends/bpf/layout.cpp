@@ -1,6 +1,7 @@
 // KernelPlan -> layout, tables and conditions. Rows are numbered in groups of whole words: forbids that are satisfied,
 // permits that are satisfied, policies that err. The one decision: everything but code conditions is data, so the
-// object's instructions do not grow with the policies.
+// object's instructions do not grow with the policies; and in a group rows that ask for the same dimensions lie together,
+// so that the intersection of an event's classes is empty in nearly all words.
 #include "backends/bpf/layout.h"
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "backends/bpf/numbers.h"
 #include "backends/bpf/path_tables.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
@@ -17,7 +19,7 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint32_t kNoPolicy = 0xffffffffu;
-constexpr std::size_t kMinElements = 4;
+constexpr std::size_t kMinElements = 8;
 constexpr std::uint32_t kValueWords = sizeof(kerf_value) / 8;
 constexpr std::uint32_t kSlackWords = 64;
 
@@ -39,23 +41,82 @@ Group group_of(const Module& module, const KernelRow& row) {
   return module.policies.at(row.policy.index).effect == Effect::forbid ? forbids : permits;
 }
 
+// What a row asks for, and its first address, port and endpoint.
+struct RowPlace {
+  std::uint32_t dimensions = 0;
+  bool v6 = false;
+  Key address, port, number;
+  EndpointKey endpoint;
+  friend auto operator<=>(const RowPlace&, const RowPlace&) = default;
+};
+
 // Numbers the rows and fills in everything of `layout` but the offsets in a segment.
-void number_rows(const Module& module, const KernelEnv& env, EnvLayout& layout) {
-  std::uint32_t count[group_count] = {}, words[group_count], next[group_count];
-  for (const KernelRow& row : env.rows) ++count[group_of(module, row)];
+void number_rows(const Module& module, const KernelEnv& env, const std::vector<RowPlace>& places, EnvLayout& layout) {
+  std::vector<std::uint32_t> order(env.rows.size());
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    const Group x = group_of(module, env.rows[a]), y = group_of(module, env.rows[b]);
+    return x != y ? x < y : places[a] < places[b];
+  });
+  std::uint32_t words[group_count] = {};
   std::uint32_t word = 0;
+  std::size_t at = 0;
+  layout.row_of.resize(env.rows.size());
   for (int group = 0; group < group_count; ++group) {
-    words[group] = (count[group] + 63) / 64;
-    next[group] = word * 64;
+    std::uint32_t count = 0;
+    for (; at < order.size() && group_of(module, env.rows[order[at]]) == group; ++at) layout.row_of[order[at]] = word * 64 + count++;
+    words[group] = (count + 63) / 64;
     word += words[group];
   }
-  for (const KernelRow& row : env.rows) layout.row_of.push_back(next[group_of(module, row)]++);
   layout.forbid_words = words[forbids];
   layout.permit_words = words[permits];
   layout.row_words = word;
   layout.rows = word * 64;
   layout.summary_words = (word + 63) / 64;
   layout.refusal_errno = errno_number(env.refusal_errno);
+}
+
+// An environment on its way into the tables.
+struct EnvParts {
+  std::vector<CodeExpr> exprs;             // by code predicate
+  NumberPlan numbers;
+  std::vector<RowPlace> places;            // by row
+  std::uint32_t dimensions = 0;            // that some row asks for
+};
+
+constexpr std::uint32_t dimension_bit(std::uint32_t dimension) { return 1u << dimension; }
+
+// `tests`, `shares`: of files.
+RowPlace place_of(const KernelRow& row, const std::optional<std::vector<KeyRange>>& numbers, const std::vector<std::uint32_t>& tests,
+                  const Shares& shares) {
+  RowPlace place;
+  if (row.address) {
+    place.dimensions |= dimension_bit(KERF_DIMENSION_ADDRESS);
+    place.v6 = row.address->v4.empty();
+    const std::vector<AddressRange>& ranges = place.v6 ? row.address->v6 : row.address->v4;
+    if (!ranges.empty()) place.address = address_key(ranges[0].first, place.v6);
+  }
+  if (row.port) {
+    place.dimensions |= dimension_bit(KERF_DIMENSION_PORT);
+    if (!row.port->empty()) place.port.low = row.port->front().first;
+  }
+  if (row.endpoint) {
+    place.dimensions |= dimension_bit(KERF_DIMENSION_PEER);
+    if (!row.endpoint->listed.empty()) place.endpoint = row.endpoint->listed[0];
+  }
+  for (const Requirement& requirement : row.path) place.dimensions |= dimension_bit(shares.automaton_of[tests.at(requirement.atom)]);
+  if (numbers) {
+    place.dimensions |= dimension_bit(KERF_DIMENSION_NUMBER);
+    if (!numbers->empty()) place.number = numbers->front().first;
+  }
+  return place;
+}
+
+void place_rows(const KernelEnv& env, const std::vector<std::uint32_t>& tests, const Shares& shares, EnvParts& parts) {
+  for (std::size_t i = 0; i < env.rows.size(); ++i) {
+    parts.places.push_back(place_of(env.rows[i], parts.numbers.ranges[i], tests, shares));
+    parts.dimensions |= parts.places.back().dimensions;
+  }
 }
 
 std::vector<RangeRow> address_rows(const KernelEnv& env, const EnvLayout& layout, bool v6) {
@@ -90,8 +151,17 @@ std::vector<PeerRow> peer_rows(const KernelEnv& env, const EnvLayout& layout) {
   return rows;
 }
 
+std::vector<RangeRow> number_rows_of(const EnvLayout& layout, const NumberPlan& numbers) {
+  std::vector<RangeRow> rows;
+  for (std::size_t i = 0; i < numbers.ranges.size(); ++i) {
+    if (numbers.ranges[i]) rows.push_back({layout.row_of[i], *numbers.ranges[i]});
+  }
+  return rows;
+}
+
+// Those that no row asks for stay empty.
 struct Dimensions {
-  SearchTable ip4, ip6, port;
+  SearchTable ip4, ip6, port, number;
   PeerTable peer;
   std::array<MatchTable, KERF_AUTOMATA> match;
 };
@@ -121,46 +191,65 @@ std::vector<MatchRow> match_rows(const KernelEnv& env, const EnvLayout& layout, 
   return rows;
 }
 
-Result<Dimensions> build_file_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout,
-                                         const std::vector<std::uint32_t>& tests, const Shares& shares) {
-  static const std::vector<TestSet> no_automaton{TestSet{}};
-  ClassStore classes(tables, layout.summary_words);
-  Dimensions dimensions{};
+std::optional<Error> build_file_dimensions(Dimensions& dimensions, Tables& tables, ClassStore& classes, const KernelEnv& env, const EnvLayout& layout,
+                                           std::uint32_t asked, const std::vector<std::uint32_t>& tests, const Shares& shares) {
   for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
-    const std::vector<TestSet>& matches = a < shares.automata.size() ? shares.automata[a].matches : no_automaton;
-    auto table = build_matches(tables, classes, layout.summary_words, matches, match_rows(env, layout, tests, shares, a));
+    if (!(asked & dimension_bit(a))) continue;
+    auto table = build_matches(tables, classes, layout.summary_words, shares.automata[a].matches, match_rows(env, layout, tests, shares, a));
     if (!table) return table.error();
     dimensions.match[a] = *table;
   }
+  return std::nullopt;
+}
+
+std::optional<Error> build_net_dimensions(Dimensions& dimensions, Tables& tables, ClassStore& classes, const KernelEnv& env,
+                                          const EnvLayout& layout, std::uint32_t asked) {
+  auto search = [&](SearchTable& to, KeyWidth width, Key last, const std::vector<RangeRow>& rows, std::string_view what) -> std::optional<Error> {
+    auto table = build_search(tables, classes, layout.summary_words, width, last, rows, what);
+    if (!table) return table.error();
+    to = *table;
+    return std::nullopt;
+  };
+  if (asked & dimension_bit(KERF_DIMENSION_ADDRESS)) {
+    if (auto error = search(dimensions.ip4, KeyWidth::bits32, {0, 0xffffffff}, address_rows(env, layout, false), "IPv4 addresses")) return error;
+    const Key last{~std::uint64_t{0}, ~std::uint64_t{0}};
+    if (auto error = search(dimensions.ip6, KeyWidth::bits128, last, address_rows(env, layout, true), "IPv6 addresses")) return error;
+  }
+  if (asked & dimension_bit(KERF_DIMENSION_PORT)) {
+    if (auto error = search(dimensions.port, KeyWidth::bits32, {0, 0xffff}, port_rows(env, layout), "ports")) return error;
+  }
+  if (!(asked & dimension_bit(KERF_DIMENSION_PEER))) return std::nullopt;
+  auto peer = build_peers(tables, classes, layout.summary_words, peer_rows(env, layout));
+  if (!peer) return peer.error();
+  dimensions.peer = *peer;
+  return std::nullopt;
+}
+
+Result<Dimensions> build_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout, const EnvParts& parts,
+                                    const std::vector<std::uint32_t>& tests, const Shares& shares) {
+  ClassStore classes(tables, layout.summary_words);
+  Dimensions dimensions{};
+  auto error = is_files(env) ? build_file_dimensions(dimensions, tables, classes, env, layout, parts.dimensions, tests, shares)
+                             : build_net_dimensions(dimensions, tables, classes, env, layout, parts.dimensions);
+  if (error) return *error;
+  if (!(parts.dimensions & dimension_bit(KERF_DIMENSION_NUMBER))) return dimensions;
+  auto number = build_search(tables, classes, layout.summary_words, KeyWidth::bits32, {0, 0xffffffff}, number_rows_of(layout, parts.numbers), "numbers");
+  if (!number) return number.error();
+  dimensions.number = *number;
   return dimensions;
 }
 
-Result<Dimensions> build_net_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout) {
-  std::uint32_t blocks = layout.summary_words;
-  ClassStore classes(tables, blocks);
-  auto ip4 = build_search(tables, classes, blocks, KeyWidth::bits32, {0, 0xffffffff}, address_rows(env, layout, false),
-                          "IPv4 addresses");
-  if (!ip4) return ip4.error();
-  auto ip6 = build_search(tables, classes, blocks, KeyWidth::bits128, {~std::uint64_t{0}, ~std::uint64_t{0}},
-                          address_rows(env, layout, true), "IPv6 addresses");
-  if (!ip6) return ip6.error();
-  auto port = build_search(tables, classes, blocks, KeyWidth::bits32, {0, 0xffff}, port_rows(env, layout), "ports");
-  if (!port) return port.error();
-  auto peer = build_peers(tables, classes, blocks, peer_rows(env, layout));
-  if (!peer) return peer.error();
-  return Dimensions{*ip4, *ip6, *port, *peer, {}};
+void put_search(std::uint32_t (&fields)[KERF_ENV_FIELDS], kerf_env_field keys, const SearchTable& table) {
+  fields[keys] = table.keys;
+  fields[keys + 1] = table.depth;
+  fields[keys + 2] = table.ranks;
+  fields[keys + 3] = table.base;
 }
 
 void put_net_fields(std::uint32_t (&fields)[KERF_ENV_FIELDS], const Dimensions& d) {
-  auto put = [&](kerf_env_field keys, const SearchTable& table) {
-    fields[keys] = table.keys;
-    fields[keys + 1] = table.depth;
-    fields[keys + 2] = table.ranks;
-    fields[keys + 3] = table.base;
-  };
-  put(KERF_ENV_IP4_KEYS, d.ip4);
-  put(KERF_ENV_IP6_KEYS, d.ip6);
-  put(KERF_ENV_PORT_KEYS, d.port);
+  put_search(fields, KERF_ENV_IP4_KEYS, d.ip4);
+  put_search(fields, KERF_ENV_IP6_KEYS, d.ip6);
+  put_search(fields, KERF_ENV_PORT_KEYS, d.port);
   fields[KERF_ENV_PEER_COUNT] = d.peer.count;
   fields[KERF_ENV_PEER_OTHERS] = d.peer.others;
   fields[KERF_ENV_PEER_SEED] = d.peer.seed;
@@ -180,7 +269,7 @@ void put_file_fields(std::uint32_t (&fields)[KERF_ENV_FIELDS], const Dimensions&
   }
 }
 
-void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, bool files) {
+void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, const EnvParts& parts, bool files) {
   std::uint32_t fields[KERF_ENV_FIELDS] = {};
   fields[KERF_ENV_BLOCKS] = layout.summary_words;
   fields[KERF_ENV_FORBID_END] = layout.forbid_words;
@@ -192,6 +281,9 @@ void add_env(Tables& tables, const EnvLayout& layout, const Dimensions& d, bool 
   fields[KERF_ENV_ERRNO] = static_cast<std::uint32_t>(layout.refusal_errno);
   if (files) put_file_fields(fields, d);
   else put_net_fields(fields, d);
+  fields[KERF_ENV_DIMENSIONS] = parts.dimensions;
+  fields[KERF_ENV_NUMBER_AT] = parts.numbers.seen_offset;
+  put_search(fields, KERF_ENV_NUMBER_KEYS, d.number);
   tables.envs.insert(tables.envs.end(), fields, fields + KERF_ENV_FIELDS);
 }
 
@@ -200,22 +292,12 @@ class Conditions {
  public:
   explicit Conditions(CodegenRequest& request) : request_(request) {}
 
-  // Lowers the predicates of an environment; conditions() then speaks of them.
-  std::optional<Error> start(const Module& module, const KernelEnv& env) {
-    exprs_of_env_.clear();
-    for (const CodePredicate& predicate : env.code) {
-      Result<CodeExpr> expr = lower_code(module, env, predicate);
-      if (!expr) return expr.error();
-      exprs_of_env_.push_back(intern(request_.exprs, expr_index_, *expr));
-    }
-    return std::nullopt;
-  }
-  // The number of the row's condition + 1; 0: none.
-  std::uint32_t condition_of(const KernelRow& row) {
-    if (row.code.empty()) return 0;
+  // The number of the condition + 1; 0: none. `exprs`: by code predicate of the environment.
+  std::uint32_t condition_of(const std::vector<Requirement>& code, const std::vector<CodeExpr>& exprs) {
+    if (code.empty()) return 0;
     CodeCondition condition;
-    for (const Requirement& requirement : row.code) {
-      condition.push_back({exprs_of_env_.at(requirement.atom), static_cast<std::uint8_t>(requirement.outcome)});
+    for (const Requirement& requirement : code) {
+      condition.push_back({intern(request_.exprs, expr_index_, exprs.at(requirement.atom)), static_cast<std::uint8_t>(requirement.outcome)});
     }
     std::sort(condition.begin(), condition.end());
     condition.erase(std::unique(condition.begin(), condition.end()), condition.end());
@@ -231,25 +313,24 @@ class Conditions {
   }
 
   CodegenRequest& request_;
-  std::vector<std::uint32_t> exprs_of_env_;
   std::map<CodeExpr, std::uint32_t> expr_index_;
   std::map<CodeCondition, std::uint32_t> condition_index_;
 };
 
-void add_rows(Tables& tables, Conditions& conditions, const KernelEnv& env, const EnvLayout& layout) {
+void add_rows(Tables& tables, Conditions& conditions, const KernelEnv& env, const EnvParts& parts, const EnvLayout& layout) {
   std::size_t first = tables.rows.size();
   for (std::uint32_t i = 0; i < layout.rows; ++i) tables.rows.insert(tables.rows.end(), {kNoPolicy, 0});
   for (std::size_t i = 0; i < env.rows.size(); ++i) {
     std::size_t at = first + layout.row_of[i] * 2u;
     tables.rows[at] = env.rows[i].policy.index;
-    tables.rows[at + 1] = conditions.condition_of(env.rows[i]);
+    tables.rows[at + 1] = conditions.condition_of(parts.numbers.code[i], parts.exprs);
   }
 }
 
 template <class T>
 Table table_of(std::string name, const std::vector<T>& values) {
   std::vector<T> data = values;
-  if (data.size() < kMinElements) data.resize(kMinElements);   // the hooks' bounds subtract up to three
+  if (data.size() < kMinElements) data.resize(kMinElements);   // the hooks' bounds subtract up to seven
   Table table{std::move(name), sizeof(T), false, {}};
   table.bytes.assign(reinterpret_cast<const char*>(data.data()), data.size() * sizeof(T));
   return table;
@@ -289,6 +370,7 @@ void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& 
   add_table(request, "kerf_peer_shifts", tables.peer_shifts);
   add_table(request, "kerf_peer_slots", tables.peer_slots);
   add_table(request, "kerf_path_cells", tables.path_cells);
+  request.tables.push_back(table_of("kerf_path_bytes", tables.path_bytes));
   add_table(request, "kerf_path_edges", tables.path_edges);
   request.tables.push_back(table_of("kerf_path_starts", tables.path_starts));
   request.tables.push_back(number_of("kerf_automata", tables.path_starts.size()));
@@ -319,16 +401,19 @@ bool reads_clock(const Module& module, const KernelPlan& plan) {
 }
 
 void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& layout, std::uint32_t binding_words) {
-  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0;
+  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0, dimensions = 0;
   for (std::size_t i = 0; i < layout.envs.size(); ++i) {
     const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
     blocks = std::max(blocks, layout.envs[i].summary_words);
     words = std::max(words, std::min<std::uint32_t>(layout.envs[i].row_words, 64));
     word_rows = std::max(word_rows, most_in_a_word(layout.envs[i]));
+    dimensions |= fields[KERF_ENV_DIMENSIONS];
+    depth32 = std::max(depth32, fields[KERF_ENV_NUMBER_DEPTH]);
     if (fields[KERF_ENV_FILES]) continue;
     depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
     depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
   }
+  request.tables.push_back(number_of("kerf_dimensions", dimensions));
   request.tables.push_back(number_of("kerf_depth32_max", depth32));
   request.tables.push_back(number_of("kerf_depth128_max", depth128));
   request.tables.push_back(number_of("kerf_blocks_max", blocks));
@@ -373,22 +458,22 @@ std::uint32_t governed_events(const Module& module) {
   return mask;
 }
 
+Result<EnvParts> lower_env(const Module& module, const KernelEnv& env) {
+  EnvParts parts;
+  for (const CodePredicate& predicate : env.code) {
+    Result<CodeExpr> expr = lower_code(module, env, predicate);
+    if (!expr) return expr.error();
+    parts.exprs.push_back(std::move(*expr));
+  }
+  parts.numbers = plan_numbers(env, parts.exprs);
+  return parts;
+}
+
 }  // namespace
 
 Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest) {
   Layout result;
-  for (std::size_t i = 0; i < plan.envs.size(); ++i) {
-    check(plan.envs[i].rows.size() <= kMaxRowsPerEnv && plan.envs[i].slots.size() <= KERF_VALUE_SLOTS, "plan passes its limits");
-    EnvLayout env{};
-    env.plan_env = i;
-    env.value_count = static_cast<std::uint32_t>(plan.envs[i].slots.size());
-    number_rows(module, plan.envs[i], env);
-    result.object.envs.push_back(std::move(env));
-  }
-  result.object.segment_words = place_in_segment(plan, result.object);
-
   result.object.governed = governed_events(module);
-
   Tables tables;
   PlanTests tests(plan);
   Shares shares;
@@ -398,15 +483,29 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
     shares = std::move(*shared);
     if (auto error = store_automata(tables, shares.automata)) return *error;
   }
+  std::vector<EnvParts> parts;
+  for (std::size_t i = 0; i < plan.envs.size(); ++i) {
+    check(plan.envs[i].rows.size() <= kMaxRowsPerEnv && plan.envs[i].slots.size() <= KERF_VALUE_SLOTS, "plan passes its limits");
+    Result<EnvParts> lowered = lower_env(module, plan.envs[i]);
+    if (!lowered) return lowered.error();
+    place_rows(plan.envs[i], tests.of_env(i), shares, *lowered);
+    EnvLayout env{};
+    env.plan_env = i;
+    env.value_count = static_cast<std::uint32_t>(plan.envs[i].slots.size());
+    number_rows(module, plan.envs[i], lowered->places, env);
+    parts.push_back(std::move(*lowered));
+    result.object.envs.push_back(std::move(env));
+  }
+  result.object.segment_words = place_in_segment(plan, result.object);
+
   Conditions conditions(result.request);
   for (const EnvLayout& layout : result.object.envs) {
     const KernelEnv& env = plan.envs[layout.plan_env];
-    Result<Dimensions> dimensions = is_files(env) ? build_file_dimensions(tables, env, layout, tests.of_env(layout.plan_env), shares)
-                                                  : build_net_dimensions(tables, env, layout);
+    const EnvParts& own = parts[layout.plan_env];
+    Result<Dimensions> dimensions = build_dimensions(tables, env, layout, own, tests.of_env(layout.plan_env), shares);
     if (!dimensions) return dimensions.error();
-    if (auto error = conditions.start(module, env)) return *error;
-    add_env(tables, layout, *dimensions, is_files(env));
-    add_rows(tables, conditions, env, layout);
+    add_env(tables, layout, *dimensions, own, is_files(env));
+    add_rows(tables, conditions, env, own, layout);
     if (tables.bytes() > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};
   }
   if (result.request.conditions.size() > kMaxConditions) {

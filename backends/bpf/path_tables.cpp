@@ -40,7 +40,7 @@ class Placement {
     const Automaton::State& state = automaton_.states[s];
     if (state.edge_count != 1 || state.match != automaton_.states[state.fallback].match) return false;
     std::uint8_t byte = automaton_.edges[state.first_edge].byte;
-    return byte != KERF_CELL_NODE && byte != KERF_CELL_FINAL;
+    return KERF_CELL_IS_SINGLE(byte);
   }
   void place_all() {
     std::vector<std::uint32_t> waiting{automaton_.start};
@@ -73,7 +73,7 @@ class Placement {
 // Rows of edges in one array, first fit.
 class EdgeArray {
  public:
-  explicit EdgeArray(Words& entries) : entries_(entries) { entries_.assign(first_free_, kFree); }
+  explicit EdgeArray(Words& entries) : entries_(entries) {}
 
   std::uint32_t place(std::span<const Automaton::Edge> edges) {
     if (edges.empty()) return 0;
@@ -126,12 +126,18 @@ class Store {
       }
       if (automaton_.is_final(state)) {
         add_cell(KERF_CELL_FINAL, 0);
-        tables_.path_cells.push_back(s.match);
+        add_rest({s.match});
+        continue;
+      }
+      if (automaton_.is_scan(state)) {
+        const Automaton::Edge edge = automaton_.edges_of(state)[0];
+        add_cell(KERF_CELL_SCAN, placement_.cell_of(edge.next));
+        add_rest({s.match, edge.byte});
         continue;
       }
       std::uint32_t base = base_of_.contains(state) ? base_of_.at(state) : 0;
       add_cell(KERF_CELL_NODE, base);
-      tables_.path_cells.insert(tables_.path_cells.end(), {s.match, placement_.cell_of(s.fallback)});
+      add_rest({s.match, placement_.cell_of(s.fallback)});
       for (const Automaton::Edge& edge : automaton_.edges_of(state)) {
         edges_.set(base, edge.byte, placement_.cell_of(state), placement_.cell_of(edge.next));
       }
@@ -139,12 +145,19 @@ class Store {
   }
 
  private:
-  void add_cell(std::uint32_t kind, std::uint32_t rest) { tables_.path_cells.push_back(kind << KERF_CELL_SHIFT | rest); }
+  void add_cell(std::uint32_t kind, std::uint32_t rest) {
+    tables_.path_cells.push_back(kind << KERF_CELL_SHIFT | rest);
+    tables_.path_bytes.push_back(static_cast<std::uint8_t>(KERF_CELL_IS_SINGLE(kind) ? kind : KERF_CELL_FINAL));
+  }
+  void add_rest(std::initializer_list<std::uint32_t> cells) {
+    tables_.path_cells.insert(tables_.path_cells.end(), cells);
+    tables_.path_bytes.resize(tables_.path_cells.size(), KERF_CELL_FINAL);
+  }
   // Full rows first: they are the hardest to fit.
   void place_edges() {
     std::vector<std::uint32_t> order;
     for (std::uint32_t state : placement_.order()) {
-      if (!placement_.is_single(state) && automaton_.states[state].edge_count) order.push_back(state);
+      if (!placement_.is_single(state) && !automaton_.is_scan(state) && automaton_.states[state].edge_count) order.push_back(state);
     }
     std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
       return automaton_.states[a].edge_count > automaton_.states[b].edge_count;
@@ -180,6 +193,7 @@ std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>
   edges.finish();
   static_assert(kMaxTableBytes / 4 <= KERF_CELL_REST + 1, "tables within the limit have indices that a cell holds");
   tables.path_cells.insert(tables.path_cells.end(), KERF_NODE_CELLS, 0);   // a final state may be looked at as a node
+  tables.path_bytes.resize(tables.path_cells.size() + 8, KERF_CELL_FINAL);  // eight from each cell on
   if (tables.bytes() <= kMaxTableBytes) return std::nullopt;
   return Error{fmt::format("the kernel tables for paths pass {} MiB; name directories instead of single files, or fewer paths",
                            kMaxTableBytes >> 20)};

@@ -37,7 +37,7 @@ std::uint32_t intern(std::vector<T>& pool, std::unordered_multimap<std::uint64_t
 std::size_t Tables::bytes() const {
   return 4 * (envs.size() + rows.size() + keys32.size() + ranks.size() + class_blocks.size() + peer_shifts.size() +
               path_cells.size() + path_starts.size()) +
-         8 * (keys128.size() + blocks.size() + words.size() + peer_slots.size() + path_edges.size());
+         8 * (keys128.size() + blocks.size() + words.size() + peer_slots.size() + path_edges.size()) + path_bytes.size();
 }
 
 std::uint32_t ClassStore::add_base(const Words& base) {
@@ -69,8 +69,13 @@ std::uint32_t ClassStore::add_block(std::uint32_t base_at, const Words& row_word
 }
 
 std::uint32_t ClassStore::add_class(const std::vector<std::uint32_t>& block_list) {
-  check(block_list.size() == blocks_, "class with another number of blocks");
-  return intern(tables_.class_blocks, class_by_hash_, std::span<const std::uint32_t>(block_list));
+  check(block_list.size() == blocks_ && blocks_ <= 32, "class with another number of blocks");
+  std::vector<std::uint32_t> entry{0};
+  entry.insert(entry.end(), block_list.begin(), block_list.end());
+  for (std::uint32_t block = 0; block < blocks_; ++block) {
+    if (tables_.blocks[block_list[block] + KERF_BLOCK_NONZERO]) entry[0] |= 1u << block;
+  }
+  return intern(tables_.class_blocks, class_by_hash_, std::span<const std::uint32_t>(entry));
 }
 
 Key address_key(const Address& address, bool v6) {

@@ -16,6 +16,7 @@ using Words = std::vector<std::uint64_t>;
 struct Tables {
   std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts, path_cells, path_starts;
   Words keys128, blocks, words, peer_slots, path_edges;
+  std::vector<std::uint8_t> path_bytes;   // by cell
 
   std::size_t bytes() const;
 };

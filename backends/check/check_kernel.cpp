@@ -38,10 +38,30 @@ struct Env {
   std::vector<Term> predicates;
   std::vector<CodeSlot> slots;
   std::vector<std::vector<Row>> rows;                // by policy
-  std::optional<Ranks> ip4, ip6, port;
+  std::optional<Ranks> ip4, ip6, port, numbers;
   std::optional<Peers> peers;
-  std::optional<Dimension> dimensions[4];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2
+  std::optional<Dimension> dimensions[5];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2; of both: number
+
+  bool asks(kerf_dimension dimension) const { return fields[KERF_ENV_DIMENSIONS] >> dimension & 1; }
 };
+
+constexpr std::size_t kNumber = 4;
+
+// Where in an event a number is.
+std::optional<ObservableId> number_at(std::uint32_t offset, bool files) {
+  switch (offset) {
+    case offsetof(kerf_seen, uid): return ObservableId::process_uid;
+    case offsetof(kerf_seen, gid): return ObservableId::process_gid;
+    case offsetof(kerf_seen, pid): return ObservableId::process_pid;
+    case offsetof(kerf_seen, net.protocol): return files ? std::nullopt : std::optional(ObservableId::net_protocol);
+    default: return std::nullopt;
+  }
+}
+
+// What nothing is looked up in: all rows hold.
+Dimension everywhere(std::uint32_t blocks) {
+  return {std::vector<bool>(std::size_t{blocks} * 4096, true), std::vector<std::vector<std::uint32_t>>(std::size_t{blocks} * 4096)};
+}
 
 class KernelCheck {
  public:
@@ -141,7 +161,7 @@ class KernelCheck {
       env.slots.push_back({terms[slot.node.index], slot.type});
     }
     for (CodeSlot& slot : env.slots) slot.expression = env.atoms->residual(slot.expression);
-    return read_rows(env) && (env.files || !has_rows(env) || read_net(env));
+    return read_rows(env) && (!has_rows(env) || (read_number(env) && (env.files || read_net(env))));
   }
 
   // A predicate over facts has to be evaluated anew when a fact is set.
@@ -183,18 +203,39 @@ class KernelCheck {
   // Nothing is looked up for an environment without rows.
   static bool has_rows(const Env& env) { return env.fields[KERF_ENV_BLOCKS] != 0; }
 
+  bool read_number(Env& env) {
+    const std::vector<std::uint32_t>& f = env.fields;
+    env.numbers = Ranks{{Key{}}, {0}};
+    env.dimensions[kNumber] = everywhere(f[KERF_ENV_BLOCKS]);
+    if (f[KERF_ENV_DIMENSIONS] >> KERF_DIMENSIONS) return malformed("an environment asks for a dimension that there is not");
+    if (!env.asks(KERF_DIMENSION_NUMBER)) return true;
+    const std::optional<ObservableId> observable = number_at(f[KERF_ENV_NUMBER_AT], env.files);
+    env.numbers = read_ranks(tables_, false, f[KERF_ENV_NUMBER_KEYS], f[KERF_ENV_NUMBER_DEPTH], f[KERF_ENV_NUMBER_RANKS]);
+    if (!observable || !env.numbers) return malformed("a table of numbers is of none, leaves its bounds or is not sorted");
+    env.atoms->set_number(*observable);
+    env.dimensions[kNumber] = read_dimension(tables_, f[KERF_ENV_BLOCKS], f[KERF_ENV_NUMBER_BASE], env.numbers->classes);
+    return env.dimensions[kNumber] || malformed("a class of rows leaves its tables");
+  }
+
   bool read_net(Env& env) {
     const std::vector<std::uint32_t>& f = env.fields;
-    env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
-    env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
-    env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
-    env.peers = read_peers(tables_, f);
-    if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
     const std::uint32_t blocks = f[KERF_ENV_BLOCKS];
-    env.dimensions[0] = read_dimension(tables_, blocks, f[KERF_ENV_IP4_BASE], env.ip4->classes);
-    env.dimensions[1] = read_dimension(tables_, blocks, f[KERF_ENV_IP6_BASE], env.ip6->classes);
-    env.dimensions[2] = read_dimension(tables_, blocks, f[KERF_ENV_PORT_BASE], env.port->classes);
-    env.dimensions[3] = read_dimension(tables_, blocks, f[KERF_ENV_PEER_BASE], env.peers->classes);
+    env.ip4 = env.ip6 = env.port = Ranks{{Key{}}, {0}};
+    env.peers = Peers{{}, {0}};
+    for (std::size_t i = 0; i < 4; ++i) env.dimensions[i] = everywhere(blocks);
+    if (env.asks(KERF_DIMENSION_ADDRESS)) {
+      env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
+      env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
+    }
+    if (env.asks(KERF_DIMENSION_PORT)) env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
+    if (env.asks(KERF_DIMENSION_PEER)) env.peers = read_peers(tables_, f);
+    if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
+    if (env.asks(KERF_DIMENSION_ADDRESS)) {
+      env.dimensions[0] = read_dimension(tables_, blocks, f[KERF_ENV_IP4_BASE], env.ip4->classes);
+      env.dimensions[1] = read_dimension(tables_, blocks, f[KERF_ENV_IP6_BASE], env.ip6->classes);
+    }
+    if (env.asks(KERF_DIMENSION_PORT)) env.dimensions[2] = read_dimension(tables_, blocks, f[KERF_ENV_PORT_BASE], env.port->classes);
+    if (env.asks(KERF_DIMENSION_PEER)) env.dimensions[3] = read_dimension(tables_, blocks, f[KERF_ENV_PEER_BASE], env.peers->classes);
     return all_dimensions(env, 4);
   }
 
@@ -246,7 +287,8 @@ class KernelCheck {
     bool files = false;
     for (Env& env : envs_) {
       files = files || env.files;
-      if (env.files && has_rows(env) && tables_.path_starts.empty()) return malformed("it has no path automaton");
+      const bool asks = has_rows(env) && (env.asks(KERF_DIMENSION_ADDRESS) || env.asks(KERF_DIMENSION_PORT) || env.asks(KERF_DIMENSION_PEER));
+      if (env.files && asks && tables_.path_starts.empty()) return malformed("it has no path automaton");
       for (std::size_t i = 0; env.files && i < conditions_.size(); ++i) {
         if (!env.knowledge->may_apply(conditions_[i])) continue;
         each_atom(env, env.cases->expand(conditions_[i]), [&](Term atom) {
@@ -259,6 +301,10 @@ class KernelCheck {
     for (Env& env : envs_) {
       if (!env.files || !has_rows(env)) continue;
       for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
+        if (!env.asks(static_cast<kerf_dimension>(a))) {
+          env.dimensions[a] = everywhere(env.fields[KERF_ENV_BLOCKS]);
+          continue;
+        }
         std::vector<std::uint32_t> classes;
         for (std::uint32_t match = 0; match < paths_.class_count(a); ++match) {
           const std::uint64_t at = std::uint64_t{env.fields[KERF_ENV_MATCH_CLASSES + a]} + match;
@@ -319,6 +365,7 @@ class KernelCheck {
           break;
         case AtomKind::userspace:
         case AtomKind::path:
+        case AtomKind::number:
         case AtomKind::code:
         case AtomKind::unknown: break;
       }
@@ -328,6 +375,23 @@ class KernelCheck {
     classes.ports.assign(ports.begin(), ports.end());
     classes.endpoints.assign(endpoints.begin(), endpoints.end());
     return classes;
+  }
+
+  // Where a number is told apart, by the rows or by the policy.
+  void add_numbers(Env& env, const std::vector<Row>& rows, Term condition, EventClasses& classes) {
+    std::set<std::uint32_t> numbers{0};
+    for (const Row& row : rows) {
+      for (std::uint32_t rank : env.dimensions[kNumber]->exceptions[row.number]) {
+        for (std::uint32_t at : {rank, rank + 1}) {
+          if (at < env.numbers->starts.size()) numbers.insert(static_cast<std::uint32_t>(env.numbers->starts[at].low));
+        }
+      }
+    }
+    each_atom(env, condition, [&](Term atom) {
+      if (env.atoms->kind(atom) != AtomKind::number) return;
+      for (const auto& [number, outcome] : env.atoms->number(atom)) numbers.insert(number);
+    });
+    classes.numbers.assign(numbers.begin(), numbers.end());
   }
 
   // The row holds for others: listed endpoints for which it does not.
@@ -423,6 +487,9 @@ class KernelCheck {
         return holds(3, value == 0 ? 0 : env.peers->of(classes.endpoints[value - 1]));
       }));
     }
+    parts.push_back(conditions.where(C::number, [&](std::uint32_t value) {
+      return holds(kNumber, env.numbers->of({0, classes.numbers[value]}));
+    }));
     if (row.condition != 0) parts.push_back(code.at(row.condition - 1));
     for (auto [predicate, wanted] : row.active->when) {
       auto on = [&](Outcome outcome) { return outcome == wanted ? Diagrams::kTrue : Diagrams::kFalse; };
@@ -465,6 +532,7 @@ class KernelCheck {
     const std::vector<Row>& rows = env.rows[policy.index];
     const Term condition = env.cases->expand(conditions_[policy.index]);
     EventClasses classes = env.files ? file_classes(env, rows, condition) : net_classes(env, rows, condition);
+    add_numbers(env, rows, condition, classes);
     EventConditions conditions(*env.atoms, paths_, env.files, by_numbers(env, policy, condition), std::move(classes), env.slots, options_.max_nodes);
     Diagrams& d = conditions.diagrams;
     const Diagram source = conditions.of(condition);

@@ -49,6 +49,7 @@ EventConditions::EventConditions(HookAtoms& atoms, const PathClasses& paths, boo
     values_[port] = count(classes_.ports);
     values_[endpoint] = count(classes_.endpoints) + 1;
   }
+  values_[number] = count(classes_.numbers);
   for (std::uint32_t values : values_) diagrams.add_variable(values);
 }
 
@@ -69,6 +70,10 @@ Diagram EventConditions::atom(Term t) {
       }
       case AtomKind::endpoint: return endpoint_atom(t);
       case AtomKind::path: return path_atom(t, hook_.path(t));
+      case AtomKind::number: {
+        const Steps<std::uint32_t>& steps = hook_.number(t);
+        return by_value(number, [&](std::uint32_t value) { return at(steps, classes_.numbers[value]); });
+      }
       case AtomKind::code: return code_atom(t);
       case AtomKind::unknown:
         if (hook_.is_unobserved(t)) return add_atom(t);   // no row can ask it, so it is a variable like any other
@@ -232,7 +237,7 @@ std::optional<std::vector<Choice>> EventConditions::possible_example(Diagram d) 
   return std::nullopt;
 }
 
-// Code reads the same port and address as numbers. False: nothing is both so and as known.
+// Code reads the same port, address and number of tables as numbers. False: nothing is both so and as known.
 bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value) {
   auto within = [&](const Number& n, Wide least, Wide most) {
     const auto [below, at_least] = normal(n, least - 1);
@@ -245,6 +250,10 @@ bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uin
     if (!v6) return within(inputs_.ipv4_address(), first.low, last.low);
     return within(inputs_.ipv6_half(true), first.high, last.high) && (first.high != last.high || within(inputs_.ipv6_half(false), first.low, last.low));
   };
+  if (variable == number) {
+    const auto field = inputs_.number_field(hook_.number_is());
+    return !field || within(*field, classes_.numbers[value], value + 1 < classes_.numbers.size() ? Wide{classes_.numbers[value + 1]} - 1 : 0xffffffff);
+  }
   if (files_ || variable >= std::size(values_)) return true;
   if (variable == port) return port_within(classes_.ports[value], value + 1 < classes_.ports.size() ? Wide{classes_.ports[value + 1]} - 1 : 65535);
   if (variable == endpoint) {
@@ -280,7 +289,7 @@ bool EventConditions::search(Diagram d, const Facts& facts, std::vector<Choice>&
     std::set<Diagram> seen;
     for (std::uint32_t value = 0; value < diagrams.values_of(variable); ++value) {
       if (diagrams.child(d, variable, value) == Diagrams::kFalse) continue;
-      if (files_ && variable < std::size(values_) && !seen.insert(diagrams.child(d, variable, value)).second) continue;   // no number is a path
+      if (files_ && variable < std::size(values_) && variable != number && !seen.insert(diagrams.child(d, variable, value)).second) continue;   // no number is a path
       Facts more = facts;
       if (learn_value(more, variable, value) && go(value, more)) return true;
     }
@@ -310,6 +319,8 @@ std::vector<std::string> EventConditions::text(const std::vector<Choice>& choice
     if (questions_.contains(choice.variable)) continue;
     if (choice.variable >= std::size(values_)) {
       atoms.push_back(choice);
+    } else if (choice.variable == number) {
+      lines.push_back(fmt::format("{} is {}", hook_.number_name(), classes_.numbers[value]));
     } else if (files_ && choice.variable == literals) {
       lines.push_back("the path " + (value ? paths_.text(classes_.points[value - 1]) : std::string("is none of those that the policy names")));
     } else if (files_) {

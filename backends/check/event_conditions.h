@@ -12,13 +12,14 @@ struct EventClasses {
   std::vector<std::uint32_t> ports;         // first of each, ascending
   std::vector<Endpoint> endpoints;          // values 1, 2, …
   std::vector<std::uint32_t> points;        // of automaton 0: values 1, 2, …; ascending
+  std::vector<std::uint32_t> numbers;       // first of each, ascending
   std::vector<std::uint32_t> matches[2];    // of automata 1 and 2: values 1, 2, …; ascending
   bool others[3] = {true, true, true};      // of points and matches; false: there are no others, value 0 is as value 1
 };
 
 class EventConditions : public Conditions {
  public:
-  enum Dimension : std::uint32_t { address = 0, port = 1, endpoint = 2, literals = 0, patterns = 1 };   // patterns, patterns + 1
+  enum Dimension : std::uint32_t { address = 0, port = 1, endpoint = 2, literals = 0, patterns = 1, number = 3 };   // patterns, patterns + 1
 
   // `by_numbers`: instructions or cases take expressions apart, so what userspace evaluates is functions of the values in it.
   EventConditions(HookAtoms& atoms, const PathClasses& paths, bool files, bool by_numbers, EventClasses classes, const std::vector<CodeSlot>& slots,
@@ -68,7 +69,7 @@ class EventConditions : public Conditions {
   const PathClasses& paths_;
   bool files_, by_numbers_;
   EventClasses classes_;
-  std::uint32_t values_[3] = {1, 1, 1};
+  std::uint32_t values_[4] = {1, 1, 1, 1};
   std::unordered_map<Term, Diagram> made_;  // by residual term
   Numbers numbers_;
   Branching branching_;

@@ -229,7 +229,25 @@ AtomKind HookAtoms::kind(Term t) {
     return endpoint ? AtomKind::endpoint : AtomKind::path;
   }
   if (has(from, kPath)) return asks_path(t) ? AtomKind::path : AtomKind::unknown;
+  if (has(from, kScalar) && asks_number(t)) return AtomKind::number;
   return from & (kUnknown | kIdentity | kPath) ? AtomKind::unknown : AtomKind::code;
+}
+
+// A comparison with constants of the number that there are tables for. Other forms need instructions, and so they have them.
+bool HookAtoms::asks_number(Term t) {
+  if (!number_is_) return false;
+  std::vector<Term> read;
+  observe(t, {*number_is_}, read);
+  if (!compares(t, read)) return false;
+  const Term other = terms_.arg(t, terms_.arg(t, 0) == read[0] ? 1 : 0);
+  return terms_.op(other) == Op::literal;
+}
+
+std::string_view HookAtoms::number_name() const {
+  for (const Observable& observable : observables()) {
+    if (number_is_ && observable.id == *number_is_) return observable.text;
+  }
+  return "number";
 }
 
 bool HookAtoms::is_unobserved(Term t) { return (origins(t) & kUnknown) != 0; }
@@ -301,35 +319,59 @@ const Steps<AddressKey>& HookAtoms::address(Term t) {
   return it->second = std::move(steps);
 }
 
+// One number beside something else.
+bool HookAtoms::compares(Term t, const std::vector<Term>& read) {
+  const Op op = terms_.op(t);
+  return (op == Op::eq || op == Op::less || op == Op::less_eq || op == Op::contains) && read.size() == 1 &&
+         (terms_.arg(t, 0) == read[0] || terms_.arg(t, 1) == read[0]);
+}
+
+Steps<std::uint32_t> HookAtoms::steps(Term t, const std::vector<Term>& read, const std::set<std::uint32_t>& bounds) {
+  std::unordered_map<Term, EvalResult> observed;
+  Steps<std::uint32_t> made;
+  for (std::uint32_t number : bounds) {
+    for (Term attribute : read) observed.insert_or_assign(attribute, Value(std::int64_t{number}));
+    append(made, number, ask(t, {knowledge_.env().resource, ""}, observed));
+  }
+  return made;
+}
+
+namespace {
+
+// Where a comparison with this number can change.
+void add_steps(std::int64_t number, std::int64_t last, std::set<std::uint32_t>& bounds) {
+  if (number >= 0 && number <= last) bounds.insert(static_cast<std::uint32_t>(number));
+  if (number >= -1 && number < last) bounds.insert(static_cast<std::uint32_t>(number + 1));
+}
+
+}  // namespace
+
 const Steps<std::uint32_t>& HookAtoms::port(Term t) {
   auto [it, fresh] = port_.try_emplace(t);
   if (!fresh) return it->second;
   std::vector<Term> read;
   observe(t, {ObservableId::endpoint_port}, read);
-  const Op op = terms_.op(t);
-  const bool compared = (op == Op::eq || op == Op::less || op == Op::less_eq || op == Op::contains) && read.size() == 1 &&
-                        (terms_.arg(t, 0) == read[0] || terms_.arg(t, 1) == read[0]);
   std::set<std::uint32_t> bounds{0};
-  auto add = [&](std::int64_t port) {
-    if (port > 0 && port <= 65535) bounds.insert(static_cast<std::uint32_t>(port));
-  };
-  if (compared) {
+  if (compares(t, read)) {
     literals(t, [&](const Value& value) {
-      const std::int64_t* number = value.as_long();
-      if (!number) return;
-      add(*number);
-      if (*number < 65535) add(*number + 1);
+      if (value.as_long()) add_steps(*value.as_long(), 65535, bounds);
     });
   } else {
     for (std::uint32_t port = 0; port <= 65535; ++port) bounds.insert(bounds.end(), port);
   }
-  std::unordered_map<Term, EvalResult> observed;
-  Steps<std::uint32_t> steps;
-  for (std::uint32_t port : bounds) {
-    for (Term attribute : read) observed.insert_or_assign(attribute, Value(std::int64_t{port}));
-    append(steps, port, ask(t, {knowledge_.env().resource, ""}, observed));
-  }
-  return it->second = std::move(steps);
+  return it->second = steps(t, read, bounds);
+}
+
+const Steps<std::uint32_t>& HookAtoms::number(Term t) {
+  auto [it, fresh] = number_.try_emplace(t);
+  if (!fresh) return it->second;
+  std::vector<Term> read;
+  observe(t, {*number_is_}, read);
+  std::set<std::uint32_t> bounds{0};
+  literals(t, [&](const Value& value) {
+    if (value.as_long()) add_steps(*value.as_long(), 0xffffffff, bounds);
+  });
+  return it->second = steps(t, read, bounds);
 }
 
 // Resources for which a comparison of identities can hold; all that have a name somewhere for anything else.

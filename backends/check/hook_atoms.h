@@ -13,7 +13,7 @@
 namespace kerf::proof {
 
 // named: of an endpoint by what is stored, or by the hosts that are known for its address.
-enum class AtomKind { userspace, named, address, port, endpoint, path, code, unknown };
+enum class AtomKind { userspace, named, address, port, endpoint, path, number, code, unknown };
 
 struct AddressKey {
   bool v6 = false;
@@ -44,6 +44,11 @@ class HookAtoms {
   // `paths`: tests and patterns are added there.
   HookAtoms(Knowledge& knowledge, PathClasses& paths);
 
+  // The number that the object's tables answer comparisons of.
+  void set_number(ObservableId observable) { number_is_ = observable; }
+  std::optional<ObservableId> number_is() const { return number_is_; }
+  std::string_view number_name() const;
+
   // The term with what is known replaced by its value: equal on both sides, whichever side replaced it first.
   Term residual(Term t);
   AtomKind kind(Term residual);
@@ -51,6 +56,7 @@ class HookAtoms {
 
   const Steps<AddressKey>& address(Term t);
   const Steps<std::uint32_t>& port(Term t);
+  const Steps<std::uint32_t>& number(Term t);
   const EndpointOutcomes& endpoint(Term t);
   const PathOutcomes& path(Term t);
 
@@ -72,6 +78,9 @@ class HookAtoms {
   bool has_member(const Value& value, const std::string& type) const;
   bool hides_addresses(Term t);
   bool asks_path(Term t);
+  bool asks_number(Term t);
+  bool compares(Term t, const std::vector<Term>& read);
+  Steps<std::uint32_t> steps(Term t, const std::vector<Term>& read, const std::set<std::uint32_t>& bounds);
   bool calls(Term t, std::string_view function) const;
   PathOutcomes path_outcomes(Term t);
   PathOutcomes membership(const Value& groups);
@@ -90,7 +99,8 @@ class HookAtoms {
   std::unordered_map<Term, Term> residual_;
   std::unordered_map<Term, unsigned> origins_;
   std::unordered_map<Term, Steps<AddressKey>> address_;
-  std::unordered_map<Term, Steps<std::uint32_t>> port_;
+  std::unordered_map<Term, Steps<std::uint32_t>> port_, number_;
+  std::optional<ObservableId> number_is_;
   std::unordered_map<Term, EndpointOutcomes> endpoint_;
   std::unordered_map<Term, PathOutcomes> path_;
 };

@@ -73,6 +73,14 @@ AddressNumber HookInputs::observed_address() {
 Number HookInputs::ipv4_address() { return b_.numbers.read("the IPv4 address", kUnsigned32); }
 Number HookInputs::ipv6_half(bool high) { return b_.numbers.read(high ? "the first half of the address" : "the second half of the address", kUnsigned64); }
 
+std::optional<Number> HookInputs::number_field(std::optional<ObservableId> observable) {
+  if (observable == ObservableId::process_uid) return event_field(offsetof(kerf_seen, uid));
+  if (observable == ObservableId::process_gid) return event_field(offsetof(kerf_seen, gid));
+  if (observable == ObservableId::process_pid) return event_field(offsetof(kerf_seen, pid));
+  if (observable == ObservableId::net_protocol) return event_field(offsetof(kerf_seen, net.protocol));
+  return std::nullopt;
+}
+
 Number HookInputs::read(std::string_view what, Term expression, Bounds bounds) {
   read_.insert(expression);
   return b_.numbers.read(fmt::format("{} `{}` ({})", what, hook_.knowledge().terms().text(expression), expression), bounds);

@@ -50,6 +50,7 @@ class HookInputs {
   AddressNumber observed_address();
   Number ipv4_address();
   Number ipv6_half(bool high);
+  std::optional<Number> number_field(std::optional<ObservableId> observable);   // of those that tables can be for
   Number event_field(std::uint64_t offset) { return *seen(offset, 4); }
 
  private:

@@ -41,13 +41,18 @@ Spelling next_spelling(Spelling at, std::uint8_t byte) {
 
 bool is_path(Spelling at) { return at == Spelling::root || at == Spelling::name; }
 
-// One automaton in the object's tables, read as path_next() and path_match() of runtime/kernel/match.h do.
+// One automaton in the object's tables, read as path_next() and path_match() of runtime/kernel/match.h do. That hooks take
+// several bytes at once is the same as one after the other if, for every state that is met, kerf_path_bytes agrees with it.
 class Automaton {
  public:
   // Without tables all texts are in one state.
   explicit Automaton(const ObjectTables& tables) : tables_(tables), absent_(tables.path_starts.empty()) {}
 
-  bool valid(std::uint32_t state) const { return std::uint64_t{state} + KERF_NODE_CELLS <= tables_.path_cells.size(); }
+  bool valid(std::uint32_t state) const {
+    if (std::uint64_t{state} + KERF_NODE_CELLS > tables_.path_cells.size() || std::uint64_t{state} + 8 > tables_.path_bytes.size()) return false;
+    const std::uint32_t kind = tables_.path_cells[state] >> KERF_CELL_SHIFT;
+    return tables_.path_bytes[state] == (is_single(kind) ? kind : KERF_CELL_FINAL);
+  }
   bool bad() const { return bad_; }
 
   std::uint32_t next(std::uint32_t state, std::uint8_t byte) {
@@ -55,6 +60,7 @@ class Automaton {
     if (!valid(state)) return bad_ = true, state;
     const std::uint32_t cell = tables_.path_cells[state], kind = cell >> KERF_CELL_SHIFT, rest = cell & KERF_CELL_REST;
     if (kind == KERF_CELL_FINAL) return state;
+    if (kind == KERF_CELL_SCAN) return tables_.path_cells[state + KERF_SCAN_BYTE] == byte ? rest : state;
     if (kind != KERF_CELL_NODE) return kind == byte ? state + 1 : rest;
     // Whatever the byte: those without an edge are followed by one of them only.
     if (std::uint64_t{rest} + 255 >= tables_.path_edges.size()) return bad_ = true, state;
@@ -66,7 +72,7 @@ class Automaton {
     if (absent_) return 0;
     if (!valid(state)) return bad_ = true, 0;
     const std::uint32_t cell = tables_.path_cells[state], kind = cell >> KERF_CELL_SHIFT;
-    if (kind != KERF_CELL_NODE && kind != KERF_CELL_FINAL) state = cell & KERF_CELL_REST;
+    if (is_single(kind)) state = cell & KERF_CELL_REST;
     if (!valid(state)) return bad_ = true, 0;
     return tables_.path_cells[state + KERF_NODE_MATCH];
   }
@@ -77,6 +83,11 @@ class Automaton {
     if (!fresh || !valid(state)) return it->second;
     const std::uint32_t cell = tables_.path_cells[state], kind = cell >> KERF_CELL_SHIFT, rest = cell & KERF_CELL_REST;
     if (kind == KERF_CELL_FINAL) return it->second;
+    if (kind == KERF_CELL_SCAN) {
+      const std::uint32_t awaited = tables_.path_cells[state + KERF_SCAN_BYTE];   // the hook looks for its lowest byte, over all of it
+      if (awaited > 0xff) bad_ = true;
+      return it->second.push_back(static_cast<std::uint8_t>(awaited)), it->second;
+    }
     if (kind != KERF_CELL_NODE) return it->second.push_back(static_cast<std::uint8_t>(kind)), it->second;
     for (std::uint32_t byte = 1; byte < 255; ++byte) {
       const std::uint64_t edge = std::uint64_t{rest} + byte;
@@ -86,6 +97,8 @@ class Automaton {
   }
 
  private:
+  static bool is_single(std::uint32_t kind) { return kind != KERF_CELL_NODE && kind != KERF_CELL_SCAN && kind != KERF_CELL_FINAL; }
+
   const ObjectTables& tables_;
   const bool absent_;
   bool bad_ = false;
@@ -277,7 +290,7 @@ std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables) {
     if (!seen.emplace(s, true).second) continue;
     if (seen.size() > kMaxWalk || members > kMaxWalk) return Error{"its path automata are too large to compare"};
     visit(s);
-    if (automaton.bad()) return Error{"a path automaton leaves its tables"};
+    if (automaton.bad()) return Error{"a path automaton leaves its tables, or they disagree"};
     Bytes bytes;
     bytes.add(automaton.bytes(s.cell));
     if (s.node != kOffTrie) bytes.add(trie_[s.node].bytes);
@@ -315,7 +328,7 @@ std::optional<Error> PathClasses::walk_pattern(const ObjectTables& tables, std::
     if (seen.size() > kMaxWalk / 8) return Error{"its path automata are too large to compare"};
     const bool named = s.spelling == Spelling::nameless && trie_[s.node].nameless;
     if (named || is_path(s.spelling)) answers[automaton.match(s.cell)] |= pattern.accepts(s.pattern) ? 1 : 2;
-    if (automaton.bad()) return Error{"a path automaton leaves its tables"};
+    if (automaton.bad()) return Error{"a path automaton leaves its tables, or they disagree"};
     Bytes bytes;
     bytes.add(automaton.bytes(s.cell));
     bytes.add(pattern.bytes());

@@ -149,7 +149,8 @@ Result<ObjectTables> read_object(std::string_view bytes) {
                      take(*found, "kerf_class_blocks", t.class_blocks) && take(*found, "kerf_blocks", t.blocks) &&
                      take(*found, "kerf_words", t.words) && take(*found, "kerf_peer_shifts", t.peer_shifts) &&
                      take(*found, "kerf_peer_slots", t.peer_slots) && take(*found, "kerf_path_cells", t.path_cells) &&
-                     take(*found, "kerf_path_edges", t.path_edges) && take(*found, "kerf_path_starts", t.path_starts);
+                     take(*found, "kerf_path_edges", t.path_edges) && take(*found, "kerf_path_starts", t.path_starts) &&
+                     take(*found, "kerf_path_bytes", t.path_bytes);
   if (!whole) return Error{"a table has a length that its elements do not fill"};
   if (auto digest = found->find("kerf_bundle_digest"); digest != found->end()) t.bundle_digest = digest->second;
   return t;

@@ -14,6 +14,7 @@ namespace kerf::proof {
 struct ObjectTables {
   std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts, path_cells, path_starts;
   std::vector<std::uint64_t> keys128, blocks, words, peer_slots, path_edges;
+  std::vector<std::uint8_t> path_bytes;
   std::string bundle_digest;
   // Section .text, which holds kerf_code and what it calls: its bytes, where functions begin, and calls by place.
   std::string text;

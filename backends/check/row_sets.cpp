@@ -24,6 +24,16 @@ class Blocks {
     if (fresh && !decode(entry, block, it->second)) return nullptr;
     return &it->second;
   }
+  // A block in which no row can hold: those that the base has are not as in the base.
+  const std::vector<std::uint16_t>& none(std::uint32_t block) {
+    auto [it, fresh] = empty_.try_emplace(block);
+    for (std::uint32_t w = 0; fresh && w < 64; ++w) {
+      for (std::uint64_t word = tables_.words[base_at_ + block * 64u + w]; word != 0; word &= word - 1) {
+        it->second.push_back(static_cast<std::uint16_t>(w * 64 + static_cast<unsigned>(std::countr_zero(word))));
+      }
+    }
+    return it->second;
+  }
 
  private:
   bool decode(std::uint32_t entry, std::uint32_t block, std::vector<std::uint16_t>& rows) const {
@@ -49,6 +59,7 @@ class Blocks {
   const ObjectTables& tables_;
   std::uint32_t base_at_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::uint16_t>> known_;
+  std::map<std::uint32_t, std::vector<std::uint16_t>> empty_;
 };
 
 }  // namespace
@@ -67,9 +78,10 @@ std::optional<Dimension> read_dimension(const ObjectTables& tables, std::uint32_
   Blocks decoded(tables, base_at);
   for (std::uint32_t point = 0; point < classes.size(); ++point) {
     for (std::uint32_t block = 0; block < blocks; ++block) {
-      const std::uint64_t at = std::uint64_t{classes[point]} + block;
-      if (at >= tables.class_blocks.size()) return std::nullopt;
-      const std::vector<std::uint16_t>* others = decoded.of(tables.class_blocks[at], block);
+      const std::uint64_t at = std::uint64_t{classes[point]} + 1 + block;
+      if (at >= tables.class_blocks.size() || block >= 32) return std::nullopt;
+      const bool some = tables.class_blocks[classes[point]] >> block & 1;
+      const std::vector<std::uint16_t>* others = some ? decoded.of(tables.class_blocks[at], block) : &decoded.none(block);
       if (!others) return std::nullopt;
       for (std::uint16_t row : *others) made.exceptions[block * 4096u + row].push_back(point);
     }
@@ -82,7 +94,7 @@ std::uint32_t Ranks::of(const Key& key) const {
 }
 
 std::optional<Ranks> read_ranks(const ObjectTables& tables, bool wide, std::uint32_t keys, std::uint32_t depth, std::uint32_t ranks) {
-  if (depth > KERF_ADDRESS_DEPTH) return std::nullopt;
+  if (depth > KERF_ADDRESS_DEPTH || depth % KERF_SEARCH_STEP != 0) return std::nullopt;
   const std::uint64_t nodes = std::uint64_t{1} << depth;
   if (std::uint64_t{ranks} + nodes > tables.ranks.size()) return std::nullopt;
   // A tree without keys has no table either.

@@ -297,9 +297,15 @@ struct kerf_selftest_path {
 	char path[KERF_PATH_BYTES];
 };
 
+/* What is done again: `repeat` times in all, so that a benchmark can take away what surrounds it. */
+enum kerf_selftest_part { KERF_SELFTEST_DECISION, KERF_SELFTEST_MATCHING, KERF_SELFTEST_DECIDING, KERF_SELFTEST_NOTHING };
+#define KERF_SELFTEST_REPEATS 256
+
 struct kerf_selftest_args {
 	__u32 count;
-	__u32 reserved;
+	__u32 repeat;                         /* 0: events are fetched and nothing is decided; at most KERF_SELFTEST_REPEATS */
+	__u32 part;                           /* enum kerf_selftest_part; of the first time it is always the whole decision */
+	__u32 trial;                          /* 1: nobody's hit */
 };
 
 #endif

@@ -1,69 +1,76 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Event + binding record -> decision. Every row of the environment that holds in the binding (active), for the
- * address, for the port and for the endpoint, or of a file for what each automaton found in its path, is found by AND
- * over bitmaps, two levels deep; what needs instructions is asked of generated code. The functions here that are not
+ * address, for the port and for the endpoint, or of a file for what each automaton found in its path, and for a number,
+ * is found by AND over bitmaps, three levels deep; what needs instructions is asked of generated code. The functions here that are not
  * static are verified once, on their own, which keeps the cost of 65,536 rows small; whatever goes wrong refuses. */
 #ifndef KERF_DECIDE_H
 #define KERF_DECIDE_H
 
+#include "bits.h"
 #include "glue.h"
 
 enum kerf_group { KERF_GROUP_FORBID, KERF_GROUP_PERMIT, KERF_GROUP_ERROR };
 
 #define ENV(env, field) (kerf_envs[(env) * KERF_ENV_FIELDS + (field)])
 
-/* a < b as 1 or 0, without a branch: the verifier follows both sides of a branch. */
-static __always_inline __u64 less(__u64 a, __u64 b)
-{
-	__u64 borrow = (~a & b) | ((~a | b) & (a - b));
-	OPAQUE(borrow);
-	return borrow >> 63;
-}
-
-/* Index of the lowest bit that is set, by de Bruijn multiplication. */
-static const __u8 kerf_bit_index[64] = {
-	 0,  1, 48,  2, 57, 49, 28,  3, 61, 58, 50, 42, 38, 29, 17,  4, 62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12,  5,
-	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19,  9, 13,  8,  7,  6,
-};
-
-static __always_inline __u32 lowest_bit(__u64 bits)
-{
-	__u64 at = ((bits & -bits) * 0x03f79d71b4cb0a89ull) >> 58;
-	OPAQUE(at);
-	return kerf_bit_index[at & 63];
-}
-
-static __always_inline __u32 count_bits(__u64 x)
-{
-	x -= (x >> 1) & 0x5555555555555555ull;
-	x = (x & 0x3333333333333333ull) + ((x >> 2) & 0x3333333333333333ull);
-	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0full;
-	return (x * 0x0101010101010101ull) >> 56;
-}
-
 #define KERF_NOWHERE 0xffffffffu
 
+/* 1 if a < b, in 32 bits. */
+static __always_inline __u64 below32(__u64 a, __u64 b)
+{
+	__u64 difference = a - b;
+
+	OPAQUE(difference);
+	return difference >> 63;
+}
+
+/* 1 if high, low < the key at `at`. */
+static __always_inline __u64 below128(__u64 high, __u64 low, __u64 at)
+{
+	__u64 key_high = kerf_keys128[at];
+	__u64 difference = high - key_high - less(low, kerf_keys128[at + 1]);
+	__u64 below = (~high & key_high) | (~(high ^ key_high) & difference);
+
+	OPAQUE(below);
+	return below >> 63;
+}
+
+static __always_inline __u32 class_of_rank(__u32 ranks, __u64 node, __u32 depth)
+{
+	__u64 rank = ranks + node - (1ull << (depth & 31));
+
+	return WITHIN(rank, kerf_ranks_count) ? kerf_ranks[rank] : KERF_NOWHERE;
+}
+
+/* KERF_SEARCH_STEP levels a turn: below a node there are seven keys in order, and how many of them are not above says which of
+ * eight ways leads on. They are read side by side, which takes the time of one. */
 static __always_inline __u32 search32(__u32 keys, __u32 depth, __u32 ranks, __u32 key)
 {
 	__u64 node = 1;
 
 #pragma clang loop unroll(disable)
-	for (__u32 level = 0; level < kerf_depth32_max; level++) {
+	for (__u32 level = 0; level < kerf_depth32_max; level += KERF_SEARCH_STEP) {
 		if (level >= depth)
 			break;
-		__u64 at = keys + node;
-		if (!WITHIN(at, kerf_keys32_count))
+		__u64 first = keys + node, second = keys + node * 2, third = keys + node * 4;
+		if (!WITHIN(first, kerf_keys32_count) || !WITHIN(second, kerf_keys32_count - 1) ||
+		    !WITHIN(third, kerf_keys32_count - 3))
 			return KERF_NOWHERE;
-		__u64 difference = (__u64)key - kerf_keys32[at];
-		OPAQUE(difference);
-		node = node * 2 + (difference >> 63 ^ 1);
+		__u64 above = below32(key, kerf_keys32[first]);
+		above += below32(key, kerf_keys32[second]) + below32(key, kerf_keys32[second + 1]);
+		above += below32(key, kerf_keys32[third]) + below32(key, kerf_keys32[third + 1]);
+		above += below32(key, kerf_keys32[third + 2]) + below32(key, kerf_keys32[third + 3]);
+		node = node * 8 + 7 - above;
 	}
-	__u64 rank = ranks + node - (1ull << (depth & 31));
-	return WITHIN(rank, kerf_ranks_count) ? kerf_ranks[rank] : KERF_NOWHERE;
+	return class_of_rank(ranks, node, depth);
 }
 
-static __always_inline __u32 search128(__u32 keys, __u32 depth, __u32 ranks, __u64 high, __u64 low)
+/* One level a turn: seven keys of two words would not stay in registers. A function of its own, so that what it keeps does not
+ * lie on the stack below the walk over rows. */
+__attribute__((noinline)) __u32 kerf_search128(__u32 keys, __u32 depth, __u32 ranks, __u64 high, __u64 low)
 {
+	/* arguments that are not used would not be passed */
+	asm volatile("" : : "r"(keys), "r"(depth), "r"(ranks), "r"(high), "r"(low));
 	__u64 node = 1;
 
 #pragma clang loop unroll(disable)
@@ -73,15 +80,9 @@ static __always_inline __u32 search128(__u32 keys, __u32 depth, __u32 ranks, __u
 		__u64 at = keys + node * 2;
 		if (!WITHIN(at, kerf_keys128_count - 1))
 			return KERF_NOWHERE;
-		__u64 key_high = kerf_keys128[at];
-		__u64 borrow = less(low, kerf_keys128[at + 1]);
-		__u64 difference = high - key_high - borrow;
-		__u64 below = (~high & key_high) | (~(high ^ key_high) & difference);
-		OPAQUE(below);
-		node = node * 2 + (below >> 63 ^ 1);
+		node = node * 2 + 1 - below128(high, low, at);
 	}
-	__u64 rank = ranks + node - (1ull << (depth & 31));
-	return WITHIN(rank, kerf_ranks_count) ? kerf_ranks[rank] : KERF_NOWHERE;
+	return class_of_rank(ranks, node, depth);
 }
 
 static __always_inline __u32 find_peer(__u32 env, const struct kerf_net_event *net)
@@ -106,18 +107,36 @@ static __always_inline __u32 find_peer(__u32 env, const struct kerf_net_event *n
 	return entry[KERF_PEER_CLASS];
 }
 
-/* Where the entry of a class's block begins in kerf_blocks, which is all that is kept of it: 6.1 counts the stack of
- * every call on the way in steps of 32 bytes, and 512 is all there is. */
+/* Does some row ask for the dimension? Where no environment does, it leaves no instruction. */
+#define ASKS(walk, dimension) ((kerf_dimensions >> (dimension) & 1) && (FORGET((walk)->dimensions) >> (dimension) & 1))
+
+/* Which of the environment's blocks have rows that can hold. Not 0: a bound was hit. */
+static __always_inline int class_blocks(const struct kerf_walk *walk, __u64 *blocks)
+{
+#pragma clang loop unroll(full)
+	for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
+		if (!ASKS(walk, d))
+			continue;
+		__u64 at = FORGET(walk->class[d]);
+		if (!WITHIN(at, kerf_class_blocks_count))
+			return 1;
+		*blocks &= kerf_class_blocks[at];
+	}
+	return 0;
+}
+
+/* Where the entry of a class's block begins in kerf_blocks. It is kept in the walk: 6.1 counts the stack of every call on the
+ * way in steps of 32 bytes, and 512 is all there is. */
 static __always_inline __u64 block_entry(__u32 class, __u32 block)
 {
-	__u64 at = (__u64)class + block;
+	__u64 at = (__u64)class + 1 + block;
 
 	return WITHIN(at, kerf_class_blocks_count) ? kerf_class_blocks[at] : KERF_NOWHERE;
 }
 
 #define BLOCK_WITHIN(entry) WITHIN(entry, kerf_blocks_count - (KERF_BLOCK_FIELDS - 1))
 
-/* These test the entry anew each time: 6.1 forgets what it knew of a value that was on the stack. 0: a bound was hit. */
+/* These test the entry anew each time. 0: a bound was hit. */
 static __always_inline int and_nonzero(__u64 *summary, __u64 entry)
 {
 	if (!BLOCK_WITHIN(entry))
@@ -145,13 +164,13 @@ static __always_inline int and_row_word(__u64 *bits, __u64 entry, __u64 base, __
 	return 1;
 }
 
-static __always_inline void count_hit(const struct kerf_walk *walk, __u32 policy)
+static __always_inline void count_hit(struct kerf_walk *walk, __u32 policy)
 {
 	struct kerf_hit *hit = walk->trial ? 0 : bpf_map_lookup_elem(&kerf_hits, &policy);
 
 	if (hit) {
 		__sync_fetch_and_add(&hit->hits, 1);
-		hit->last_ns = walk->now_ns;
+		hit->last_ns = walk_time(walk);
 	}
 }
 
@@ -217,9 +236,15 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 	asm volatile("" : : "r"(values));   /* an argument that is not used would not be passed */
 	if (!walk || !active || (kerf_has_code && !values))
 		return 1;
-	__u64 a = block_entry(walk->address, block), p = block_entry(walk->port, block), e = block_entry(walk->peer, block);
-	if (!and_nonzero(&summary, a) || !and_nonzero(&summary, p) || !and_nonzero(&summary, e))
-		return 1;
+#pragma clang loop unroll(full)
+	for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
+		if (!ASKS(walk, d))
+			continue;
+		__u64 entry = block_entry(FORGET(walk->class[d]), block);
+		if (!and_nonzero(&summary, entry))
+			return 1;
+		FORGET(walk->entry[d]) = entry;
+	}
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
 		if (!summary)
@@ -229,10 +254,11 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 		if (!WITHIN(word, 64))
 			return 1;
 		__u64 bits = active->word[word];
-		if (!and_row_word(&bits, a, FORGET(walk->address_base) + block * 64, word) ||
-		    !and_row_word(&bits, p, FORGET(walk->port_base) + block * 64, word) ||
-		    !and_row_word(&bits, e, FORGET(walk->peer_base) + block * 64, word))
-			return 1;
+#pragma clang loop unroll(full)
+		for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
+			if (ASKS(walk, d) && !and_row_word(&bits, FORGET(walk->entry[d]), FORGET(walk->base[d]) + block * 64, word))
+				return 1;
+		}
 		if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
 			return 1;
 	}
@@ -243,48 +269,66 @@ static __always_inline void classify_net(struct kerf_walk *walk, __u32 env)
 {
 	const struct kerf_net_event *net = &walk->seen.net;
 
-	if (net->v6) {
-		walk->address = search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),
+	if (ASKS(walk, KERF_DIMENSION_ADDRESS)) {
+		if (net->v6) {
+			walk->class[KERF_DIMENSION_ADDRESS] =
+				kerf_search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),
 					  ENV(env, KERF_ENV_IP6_RANKS), net->address_high, net->address_low);
-		walk->address_base = ENV(env, KERF_ENV_IP6_BASE);
-	} else {
-		walk->address = search32(ENV(env, KERF_ENV_IP4_KEYS), ENV(env, KERF_ENV_IP4_DEPTH),
-					 ENV(env, KERF_ENV_IP4_RANKS), net->address_low);
-		walk->address_base = ENV(env, KERF_ENV_IP4_BASE);
+			walk->base[KERF_DIMENSION_ADDRESS] = ENV(env, KERF_ENV_IP6_BASE);
+		} else {
+			walk->class[KERF_DIMENSION_ADDRESS] = search32(ENV(env, KERF_ENV_IP4_KEYS), ENV(env, KERF_ENV_IP4_DEPTH),
+								       ENV(env, KERF_ENV_IP4_RANKS), net->address_low);
+			walk->base[KERF_DIMENSION_ADDRESS] = ENV(env, KERF_ENV_IP4_BASE);
+		}
 	}
-	walk->port = search32(ENV(env, KERF_ENV_PORT_KEYS), ENV(env, KERF_ENV_PORT_DEPTH), ENV(env, KERF_ENV_PORT_RANKS),
-			      net->port);
-	walk->port_base = ENV(env, KERF_ENV_PORT_BASE);
-	walk->peer = find_peer(env, net);
-	walk->peer_base = ENV(env, KERF_ENV_PEER_BASE);
-}
-
-static __always_inline __u32 match_class(const struct kerf_walk *walk, __u32 env, __u32 automaton)
-{
-	__u64 at = (__u64)ENV(env, KERF_ENV_MATCH_CLASSES + automaton) + walk->match[automaton];
-
-	return WITHIN(at, kerf_ranks_count) ? kerf_ranks[at] : KERF_NOWHERE;
+	if (ASKS(walk, KERF_DIMENSION_PORT)) {
+		walk->class[KERF_DIMENSION_PORT] = search32(ENV(env, KERF_ENV_PORT_KEYS), ENV(env, KERF_ENV_PORT_DEPTH),
+							    ENV(env, KERF_ENV_PORT_RANKS), net->port);
+		walk->base[KERF_DIMENSION_PORT] = ENV(env, KERF_ENV_PORT_BASE);
+	}
+	if (ASKS(walk, KERF_DIMENSION_PEER)) {
+		walk->class[KERF_DIMENSION_PEER] = find_peer(env, net);
+		walk->base[KERF_DIMENSION_PEER] = ENV(env, KERF_ENV_PEER_BASE);
+	}
 }
 
 static __always_inline void classify_file(struct kerf_walk *walk, __u32 env)
 {
-	walk->address = match_class(walk, env, 0);
-	walk->address_base = ENV(env, KERF_ENV_MATCH_BASE);
-	walk->port = match_class(walk, env, 1);
-	walk->port_base = ENV(env, KERF_ENV_MATCH_BASE + 1);
-	walk->peer = match_class(walk, env, 2);
-	walk->peer_base = ENV(env, KERF_ENV_MATCH_BASE + 2);
+#pragma clang loop unroll(full)
+	for (__u32 automaton = 0; automaton < KERF_AUTOMATA; automaton++) {
+		if (!ASKS(walk, automaton))
+			continue;
+		__u64 at = (__u64)ENV(env, KERF_ENV_MATCH_CLASSES + automaton) + walk->match[automaton];
+		walk->class[automaton] = WITHIN(at, kerf_ranks_count) ? kerf_ranks[at] : KERF_NOWHERE;
+		walk->base[automaton] = ENV(env, KERF_ENV_MATCH_BASE + automaton);
+	}
 }
 
-/* An event that is no file event must not be read as one, whatever the record says. Not 0: refuse. */
+static __always_inline void classify_number(struct kerf_walk *walk, __u32 env)
+{
+	__u64 at = ENV(env, KERF_ENV_NUMBER_AT);
+
+	walk->class[KERF_DIMENSION_NUMBER] =
+		WITHIN(at, sizeof(walk->seen) - 3) ?
+			search32(ENV(env, KERF_ENV_NUMBER_KEYS), ENV(env, KERF_ENV_NUMBER_DEPTH), ENV(env, KERF_ENV_NUMBER_RANKS),
+				 *(const __u32 *)((const char *)&walk->seen + at)) :
+			KERF_NOWHERE;
+	walk->base[KERF_DIMENSION_NUMBER] = ENV(env, KERF_ENV_NUMBER_BASE);
+}
+
+/* An event that is no file event must not be read as one, whatever the record says, and no dimension is passed over that
+ * rows ask for. Not 0: refuse. */
 static __always_inline int classify(struct kerf_walk *walk, __u32 env, int file)
 {
-	if (file != (int)ENV(env, KERF_ENV_FILES))
+	walk->dimensions = ENV(env, KERF_ENV_DIMENSIONS);
+	if (file != (int)ENV(env, KERF_ENV_FILES) || ENV(env, KERF_ENV_DIMENSIONS) & ~kerf_dimensions)
 		return 1;
 	if (file)
 		classify_file(walk, env);
 	else
 		classify_net(walk, env);
+	if (ASKS(walk, KERF_DIMENSION_NUMBER))
+		classify_number(walk, env);
 	return 0;
 }
 
@@ -301,11 +345,16 @@ static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_b
 	}
 	__u64 summary = segment + ENV(env, KERF_ENV_ACTIVE);
 	__u64 active = summary + ENV(env, KERF_ENV_SUMMARY_WORDS);
+	__u64 blocks = (1ull << (ENV(env, KERF_ENV_BLOCKS) & 63)) - 1;
 
+	if (class_blocks(walk, &blocks))
+		return 1;
 #pragma clang loop unroll(disable)
-	for (__u32 block = 0; block < kerf_blocks_max; block++) {
-		if (block >= ENV(env, KERF_ENV_BLOCKS))
+	for (__u32 turn = 0; turn < kerf_blocks_max; turn++) {
+		if (!blocks)
 			break;
+		__u64 block = lowest_bit(blocks);
+		blocks &= blocks - 1;
 		__u64 at = summary + block, words_at = active + block * 64;
 		if (!WITHIN(at, kerf_binding_words) || !WITHIN(words_at, kerf_binding_words - 63))
 			return 1;
@@ -313,12 +362,17 @@ static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_b
 		if (words && kerf_walk_block(walk, values, (struct kerf_active_block *)&binding->words[words_at], words, block))
 			return 1;
 	}
-	return 0;
+	return blocks != 0;
 }
 
-static __always_inline __u64 segment_now(const struct kerf_binding *binding, __u64 now)
+/* The segment that is in force; without deadlines the clock is not asked. */
+static __always_inline __u64 segment_now(struct kerf_walk *walk, const struct kerf_binding *binding)
 {
-	__u64 segment = 0;
+	__u64 segment = 0, now;
+
+	if (binding->segment_count == 1)
+		return 0;
+	now = walk_time(walk);
 
 #pragma clang loop unroll(full)
 	for (int i = 0; i < KERF_SEGMENTS; i++)
@@ -382,7 +436,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	__builtin_memset(&walk->decision, 0, sizeof(walk->decision));
 	walk->decision.verdict = KERF_VERDICT_DENY;
 	walk->refusal_errno = errno_of(walk);
-	walk->now_ns = bpf_ktime_get_boot_ns();
+	walk->now_ns = 0;
 	walk->mode = KERF_MODE_ENFORCE;
 
 	const struct kerf_binding *binding = bpf_map_lookup_elem(&kerf_bindings, &binding_id);
@@ -416,7 +470,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	walk->forbid_end = ENV(env, KERF_ENV_FORBID_END);
 	walk->permit_end = ENV(env, KERF_ENV_PERMIT_END);
 
-	__u64 segment = segment_now(binding, walk->now_ns);
+	__u64 segment = segment_now(walk, binding);
 	if (segment >= binding->segment_count)
 		return 1;
 	if (classify(walk, env, file) || walk_rows(walk, binding, segment * kerf_segment_words, env))

@@ -93,18 +93,19 @@ struct {
 	__uint(value_size, sizeof(struct kerf_selftest_path));
 } kerf_selftest_path SEC(".maps");
 
-/* Tables; every one has at least four elements. */
+/* Tables; every one has at least eight elements. */
 extern const __u32 kerf_envs[];
 extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
 extern const __u32 kerf_keys32[];
 extern const __u64 kerf_keys128[];
 extern const __u32 kerf_ranks[];          /* rank -> class: first of its blocks in kerf_class_blocks */
-extern const __u32 kerf_class_blocks[];   /* first word of the block in kerf_blocks */
+extern const __u32 kerf_class_blocks[];   /* of a class: mask of its blocks, first words of them in kerf_blocks */
 extern const __u64 kerf_blocks[];
 extern const __u64 kerf_words[];
 extern const __u32 kerf_peer_shifts[];
 extern const __u64 kerf_peer_slots[];
 extern const __u32 kerf_path_cells[];
+extern const __u8 kerf_path_bytes[];
 extern const __u64 kerf_path_edges[];
 extern const __u32 kerf_path_starts[];    /* by automaton */
 extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
@@ -125,6 +126,7 @@ extern const __u32 kerf_path_cells_count;
 extern const __u32 kerf_path_edges_count;
 extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
 extern const __u32 kerf_governed;         /* mask of events that some action binds */
+extern const __u32 kerf_dimensions;       /* mask of enum kerf_dimension that some environment asks for */
 extern const __u32 kerf_depth32_max;
 extern const __u32 kerf_depth128_max;
 extern const __u32 kerf_blocks_max;       /* of one environment */
@@ -150,7 +152,7 @@ struct kerf_active_block {
 struct kerf_walk {
 	struct kerf_seen seen;
 	struct kerf_decision decision;
-	__u64 now_ns;
+	__u64 now_ns;                     /* boot time; 0: not read yet */
 	__u64 generation;
 	__u32 mode;
 	__s32 refusal_errno;
@@ -158,14 +160,27 @@ struct kerf_walk {
 	__u32 forbid_end;
 	__u32 permit_end;
 	__u32 group;                      /* enum kerf_group */
-	__u32 address, address_base;      /* class and base bitmap in each dimension; of files: one for each automaton */
-	__u32 port, port_base;
-	__u32 peer, peer_base;
+	__u32 dimensions;                 /* those that the environment asks for */
+	__u32 class[KERF_DIMENSIONS];     /* in each of them: class and base bitmap */
+	__u32 base[KERF_DIMENSIONS];
+	__u32 entry[KERF_DIMENSIONS];     /* of the block that is walked over, in kerf_blocks */
 	__u32 match[KERF_AUTOMATA];       /* what the path automata found: match classes */
 	__u32 trial;                      /* 1: a guard asks; nobody's hit */
 };
 
 _Static_assert(__builtin_offsetof(struct kerf_walk, seen) == 0, "generated code reads the event at the walk's address");
+
+/* The clock is read once for an event, and only if somebody asks. */
+static __always_inline __u64 walk_time(struct kerf_walk *walk)
+{
+	__u64 now = FORGET(walk->now_ns);
+
+	if (!now) {
+		now = bpf_ktime_get_boot_ns();
+		FORGET(walk->now_ns) = now;
+	}
+	return now;
+}
 
 /* Does the code condition hold? 0 no, 1 yes, anything else: refuse. Generated. */
 extern int kerf_code(struct kerf_walk *walk, struct kerf_values *values, __u32 condition);

@@ -6,6 +6,7 @@
 #ifndef KERF_MATCH_H
 #define KERF_MATCH_H
 
+#include "bits.h"
 #include "scratch.h"
 
 #define KERF_MATCH_PIECE 64   /* bytes of text in one call */
@@ -36,14 +37,9 @@ static const __u8 kerf_utf8_next[KERF_UTF8_STATES * KERF_UTF8_CLASSES] = {
 };
 
 /* Is there a byte from 0x80 on in the text? Eight at a time. */
-__attribute__((noinline)) int kerf_text_high(struct kerf_scratch *s)
+static __always_inline int text_high(const struct kerf_scratch *s, __u64 start)
 {
-	if (!s)
-		return 1;
 	const __u64 *words = (const __u64 *)s->text;
-	__u64 start = s->start;
-	if (!WITHIN(start, KERF_PATH_BYTES))
-		return 1;
 	__u64 word = start / 8, bytes = 0;
 
 	if (WITHIN(word, KERF_PATH_BYTES / 8))
@@ -85,8 +81,6 @@ __attribute__((noinline)) int kerf_text_check(struct kerf_scratch *s)
 {
 	if (!s)
 		return KERF_REASON_INTERNAL;
-	if (!kerf_text_high(s))
-		return 0;
 	s->position = s->start;
 	s->text_state = KERF_UTF8_WHOLE;
 #pragma clang loop unroll(disable)
@@ -99,7 +93,27 @@ __attribute__((noinline)) int kerf_text_check(struct kerf_scratch *s)
 	return KERF_REASON_INTERNAL;
 }
 
+/* Bytes are at least as many as cells, and seven more. */
 #define STATE_WITHIN(state) WITHIN(state, kerf_path_cells_count - (KERF_NODE_CELLS - 1))
+
+/* Eight bytes from here on, wherever that is: the machines that this is for can read so. */
+static __always_inline __u64 eight(const void *bytes)
+{
+	OPAQUE(bytes);   /* or else the compiler reads them one by one */
+	return *(const __u64 *)bytes;
+}
+
+/* The state after one more byte of a node. Above KERF_CELL_REST: a bound was hit. */
+static __always_inline __u64 node_next(__u64 state, __u64 cell, __u64 byte)
+{
+	__u64 edge = (cell & KERF_CELL_REST) + byte, fallback = kerf_path_cells[state + KERF_NODE_FALLBACK];
+
+	if (!WITHIN(edge, kerf_path_edges_count))
+		return KERF_NO_STATE;
+	__u64 entry = kerf_path_edges[edge], own = -(((entry >> 32 ^ state) - 1) >> 63);
+	OPAQUE(own);
+	return fallback ^ ((fallback ^ (__u32)entry) & own);
+}
 
 /* The state after one more byte; `state` is within the cells. Above KERF_CELL_REST: a bound was hit. */
 static __always_inline __u64 path_next(__u64 state, __u64 cell, __u64 byte)
@@ -108,39 +122,58 @@ static __always_inline __u64 path_next(__u64 state, __u64 cell, __u64 byte)
 
 	if (kind == KERF_CELL_FINAL)
 		return state;
+	if (kind == KERF_CELL_SCAN)
+		return kerf_path_cells[state + KERF_SCAN_BYTE] == byte ? rest : state;
 	if (kind != KERF_CELL_NODE)
 		return kind == byte ? state + 1 : rest;
-	__u64 edge = rest + byte, fallback = kerf_path_cells[state + KERF_NODE_FALLBACK];
-	if (!WITHIN(edge, kerf_path_edges_count))
-		return KERF_NO_STATE;
-	__u64 entry = kerf_path_edges[edge];
-	return entry >> 32 == state ? (__u32)entry : fallback;
+	return node_next(state, cell, byte);
 }
 
-/* One piece of the text from s->position on through an automaton, from s->state on. 0: go on; 1: no byte that follows
- * can change the state, or the text ends; 2: a bound was hit. */
-__attribute__((noinline)) int kerf_match_piece(struct kerf_scratch *s, __u32 automaton)
+/* A single cell or a scan: how many of the next `left` bytes of the text, at most seven, leave things as they are: bytes of single
+ * cells, one after the other, or bytes that are not the one that a scan waits for. */
+static __always_inline __u64 bytes_taken(__u64 state, __u64 scan, __u64 text, __u64 left)
 {
-	__u64 number = automaton;
+	__u64 unlike = text ^ eight(&kerf_path_bytes[state]);
+	/* The lowest zero byte of `awaited` is the one, and marked (A. Mycroft's test). */
+	__u64 awaited = text ^ kerf_path_cells[state + KERF_SCAN_BYTE] * 0x0101010101010101ull;
+	__u64 found = (awaited - 0x0101010101010101ull) & ~awaited & 0x8080808080808080ull;
+	__u64 taken = lowest_bit((unlike ^ ((unlike ^ found) & -scan)) | 1ull << 63) / 8;
 
-	if (!s || !WITHIN(number, KERF_AUTOMATA))
-		return 2;
-	__u64 at = s->position, state = s->state[number];
-	/* 0, but the verifier cannot tell: xor makes it forget which way a state was reached. */
-	__u64 nothing = FORGET(s->position) ^ FORGET(s->position);
+	return taken ^ ((taken ^ left) & -less(left, taken));
+}
+
+/* At most KERF_MATCH_PIECE steps through an automaton, from s->state on. Choices are made by arithmetic, and what has been read
+ * is forgotten: the verifier would follow both sides of each branch, and tell apart how a state was reached.
+ * 0: go on; 1: no byte that follows can change the state, or the text ends; 2: a bound was hit. */
+static __always_inline int match_piece(struct kerf_scratch *s, __u64 number, __u64 at)
+{
+	__u64 state = s->state[number];
+	__u64 nothing = FORGET(s->position) ^ FORGET(s->position);   /* 0, but the verifier cannot tell */
 	int done = 0;
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_MATCH_PIECE; i++) {
 		if (!STATE_WITHIN(state))
 			return 2;
-		__u64 cell = kerf_path_cells[state];
-		if (!WITHIN(at, KERF_PATH_BYTES) || cell >> KERF_CELL_SHIFT == KERF_CELL_FINAL) {
+		__u64 cell = kerf_path_cells[state], kind = cell >> KERF_CELL_SHIFT;
+		if (!WITHIN(at, KERF_PATH_BYTES) || kind == KERF_CELL_FINAL) {
 			done = 1;
 			break;
 		}
-		state = path_next(state, cell, (__u8)s->text[at]) ^ nothing;
-		at++;
+		if (kind == KERF_CELL_NODE) {
+			state = node_next(state, cell, (__u8)s->text[at]) ^ nothing;
+			at = (at + 1) ^ nothing;
+			continue;
+		}
+		__u64 scan = ((kind ^ KERF_CELL_SCAN) - 1) >> 63;
+		OPAQUE(scan);
+		__u64 taken = bytes_taken(state, scan, eight(&s->text[at]), KERF_PATH_BYTES - at);
+		__u64 none = (taken - 1) >> 63;   /* the byte that a scan waits for, or not the single cell's */
+		OPAQUE(none);
+		state += taken & (scan - 1);
+		state ^= (state ^ (cell & KERF_CELL_REST)) & -none;
+		state ^= nothing;
+		at = (at + taken + none) ^ nothing;
 	}
 	s->position = at;
 	s->state[number] = state;
@@ -153,51 +186,73 @@ static __always_inline __u32 path_match(__u64 state)
 	if (!STATE_WITHIN(state))
 		return KERF_NO_STATE;
 	__u64 cell = kerf_path_cells[state];
-	if (cell >> KERF_CELL_SHIFT != KERF_CELL_NODE && cell >> KERF_CELL_SHIFT != KERF_CELL_FINAL)
+	if (KERF_CELL_IS_SINGLE(cell >> KERF_CELL_SHIFT))
 		state = cell & KERF_CELL_REST;
 	if (!STATE_WITHIN(state))
 		return KERF_NO_STATE;
 	return kerf_path_cells[state + KERF_NODE_MATCH];
 }
 
-/* The text through one automaton. Not 0: a bound was hit. */
-__attribute__((noinline)) int kerf_match_one(struct kerf_scratch *s, __u32 automaton)
+/* Goes on where a first piece was not enough, as match_piece(). */
+__attribute__((noinline)) int kerf_match_more(struct kerf_scratch *s, __u32 automaton)
 {
 	__u64 number = automaton;
 
 	if (!s || !WITHIN(number, KERF_AUTOMATA))
-		return 1;
-	s->state[number] = kerf_path_starts[number];
-	s->position = s->start;
+		return 2;
+	return match_piece(s, number, s->position);
+}
+
+__attribute__((noinline)) int kerf_match_rest(struct kerf_scratch *s, __u32 automaton)
+{
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i <= KERF_MATCH_PIECES; i++) {
-		int end = kerf_match_piece(s, number);
+		int end = kerf_match_more(s, automaton);
 
-		if (!end)
-			continue;
-		if (end != 1)
-			return 1;
-		__u32 match = path_match(FORGET(s->state[number]));
-		s->walk.match[number] = match;
-		return match == KERF_NO_STATE;
+		if (end)
+			return end;
 	}
-	return 1;
+	return 2;
+}
+
+/* The text through one automaton. Most end in the first piece, which is here: a call costs more than it. Not 0: a bound
+ * was hit. */
+static __always_inline int match_one(struct kerf_scratch *s, __u64 number, __u64 start)
+{
+	s->state[number] = kerf_path_starts[number];
+	FORGET(s->position) = start;
+	int end = match_piece(s, number, FORGET(s->position));
+
+	if (!end)
+		end = kerf_match_rest(s, number);
+	if (end != 1)
+		return 1;
+	__u32 match = path_match(FORGET(s->state[number]));
+	s->walk.match[number] = match;
+	return match == KERF_NO_STATE;
 }
 
 /* Runs the automata over s->text[s->start, KERF_PATH_BYTES): fills s->walk.match for kerf_decide, and leaves the states in
  * s->state. Decides nothing. 0, or a KERF_REASON_* with which to refuse. */
 __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 {
-	if (!s || s->start >= KERF_PATH_BYTES)
+	if (!s)
 		return KERF_REASON_INTERNAL;
-	int reason = kerf_text_check(s);
+	__u64 start = FORGET(s->start);
 
-	if (reason)
-		return reason;
+	if (!WITHIN(start, KERF_PATH_BYTES))
+		return KERF_REASON_INTERNAL;
+	if (text_high(s, start)) {
+		int reason = kerf_text_check(s);
+
+		if (reason)
+			return reason;
+	}
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
-		s->state[i] = s->walk.match[i] = 0;
-		if (i < kerf_automata && kerf_match_one(s, i))
+		if (i >= kerf_automata)
+			s->state[i] = s->walk.match[i] = 0;
+		else if (match_one(s, i, start))
 			return KERF_REASON_INTERNAL;
 	}
 	return 0;

@@ -44,7 +44,7 @@ static __always_inline void fill_record(struct kerf_event_record *record, const 
 	record->version = KERF_ABI_VERSION;
 	record->kind = walk->seen.event;
 	record->size = sizeof(*record);
-	record->time_ns = walk->now_ns;
+	record->time_ns = walk->now_ns ? walk->now_ns : bpf_ktime_get_boot_ns();
 	record->generation = walk->generation;
 	record->cgroup_id = bpf_get_current_cgroup_id();
 	record->binding = binding;

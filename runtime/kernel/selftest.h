@@ -48,27 +48,48 @@ static __always_inline int is_file_event(__u32 event)
 	return event < KERF_EVENT_KINDS && (KERF_FILE_EVENTS >> event & 1);
 }
 
-static __always_inline void selftest_decide(struct kerf_scratch *s, const struct kerf_selftest_in *in, __u32 index)
+/* Not 0: the reason with which to refuse. */
+static __always_inline int selftest_match(struct kerf_scratch *s)
 {
-	s->walk.seen = in->seen;
-	s->walk.trial = 0;
-	if ((kerf_governed & KERF_FILE_EVENTS) && is_file_event(in->seen.event)) {
-		if (kerf_selftest_text(s, index)) {
-			selftest_refuse(&s->walk, KERF_REASON_TOO_LONG);
-			return;
-		}
-		int reason = kerf_match(s);
-		if (reason) {
-			selftest_refuse(&s->walk, reason);
-			return;
-		}
+	return (kerf_governed & KERF_FILE_EVENTS) && is_file_event(s->walk.seen.event) ? kerf_match(s) : 0;
+}
+
+static __always_inline void selftest_decide(struct kerf_scratch *s, __u32 binding)
+{
+	int reason = selftest_match(s);
+
+	if (reason) {
+		selftest_refuse(&s->walk, reason);
+		return;
 	}
-	if (kerf_decide(&s->walk, in->binding))
+	if (kerf_decide(&s->walk, binding))
 		selftest_refuse(&s->walk, KERF_REASON_INTERNAL);
 }
 
+/* Called, and does nothing. */
+__attribute__((noinline)) int kerf_selftest_nothing(struct kerf_scratch *s)
+{
+	asm volatile("" : : "r"(s));
+	return 0;
+}
+
+/* The whole decision, or a part of one that has been made, once more. */
+__attribute__((noinline)) int kerf_selftest_again(struct kerf_scratch *s, __u32 binding, __u32 part)
+{
+	if (!s)
+		return 1;
+	if (part == KERF_SELFTEST_NOTHING)
+		return kerf_selftest_nothing(s);
+	if (part == KERF_SELFTEST_MATCHING)
+		return selftest_match(s);
+	if (part == KERF_SELFTEST_DECIDING)
+		return kerf_decide(&s->walk, binding);
+	selftest_decide(s, binding);
+	return 0;
+}
+
 /* One element of the batch; a function of its own, so that the verifier looks at it once. */
-__attribute__((noinline)) int kerf_selftest_one(__u32 index)
+__attribute__((noinline)) int kerf_selftest_one(__u32 index, __u32 repeat, __u32 part, __u32 trial)
 {
 	__u32 key = index;
 	const struct kerf_selftest_in *in = bpf_map_lookup_elem(&kerf_selftest_in, &key);
@@ -76,7 +97,18 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index)
 
 	if (!s)
 		return 1;
-	selftest_decide(s, in, key);
+	s->walk.seen = in->seen;
+	s->walk.trial = trial;
+	if ((kerf_governed & KERF_FILE_EVENTS) && is_file_event(in->seen.event) && kerf_selftest_text(s, key))
+		selftest_refuse(&s->walk, KERF_REASON_TOO_LONG);
+	else if (repeat)
+		selftest_decide(s, in->binding);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 1; i < KERF_SELFTEST_REPEATS; i++) {
+		if (i >= repeat)
+			break;
+		kerf_selftest_again(s, in->binding, part);
+	}
 	long error = bpf_map_update_elem(&kerf_selftest_out, &key, &s->walk.decision, BPF_ANY);
 	scratch_release(s);
 	return error != 0;
@@ -85,13 +117,13 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index)
 SEC("syscall")
 int kerf_selftest(struct kerf_selftest_args *args)
 {
-	__u32 count = args->count;
+	__u32 count = args->count, repeat = args->repeat, part = args->part, trial = args->trial;
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_SELFTEST_BATCH; i++) {
 		if (i >= count)
 			break;
-		if (kerf_selftest_one(i))
+		if (kerf_selftest_one(i, repeat, part, trial))
 			return 1;
 	}
 	return 0;

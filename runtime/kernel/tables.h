@@ -4,8 +4,10 @@
  *
  * Tables are plain arrays, one of each kind for the whole object; an environment's row in kerf_envs says where its
  * parts begin. An event belongs to one *class* per dimension (address, port, endpoint; of files: one for each path
- * automaton, whose final state gives a match class): the set of rows that hold there. A class is a list of blocks, one for 64 row words; a block says how its words differ from the dimension's
- * base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing. */
+ * automaton, whose final state gives a match class; of both: a number): the set of rows that hold there. A class is the
+ * set of blocks in which some row can hold, and its blocks, one for 64 row words; a block says how its words differ from
+ * the dimension's base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing.
+ * In a dimension that an environment does not ask for every row holds, and nothing is looked up. */
 #ifndef KERF_TABLES_H
 #define KERF_TABLES_H
 
@@ -46,29 +48,49 @@ enum kerf_env_field {
 	KERF_ENV_MATCH_CLASSES = KERF_ENV_IP4_KEYS,   /* automaton i: first of the classes by match class in kerf_ranks */
 	KERF_ENV_MATCH_BASE = KERF_ENV_MATCH_CLASSES + 3,   /* automaton i: base bitmap in kerf_words */
 
-	KERF_ENV_FIELDS = 32,
+	KERF_ENV_DIMENSIONS = KERF_ENV_FILES + 1,   /* mask of enum kerf_dimension that some row asks for */
+	KERF_ENV_NUMBER_AT,         /* the number that is asked for: where it is in struct kerf_seen */
+	KERF_ENV_NUMBER_KEYS,
+	KERF_ENV_NUMBER_DEPTH,
+	KERF_ENV_NUMBER_RANKS,
+	KERF_ENV_NUMBER_BASE,
+
+	KERF_ENV_FIELDS = 40,
 };
 
-/* Path automata. All of them share two tables; a state is the index of its first cell in kerf_path_cells. The high byte
+/* An event's classes. Of files the first three are those of the automata. */
+enum kerf_dimension { KERF_DIMENSION_ADDRESS, KERF_DIMENSION_PORT, KERF_DIMENSION_PEER, KERF_DIMENSION_NUMBER, KERF_DIMENSIONS };
+
+/* A class in kerf_class_blocks: a mask of the blocks that are not zero, then for each block where it begins in kerf_blocks. */
+
+/* Path automata. All of them share their tables; a state is the index of its first cell in kerf_path_cells. The high byte
  * of that cell says what it is:
  *   KERF_CELL_NODE    a node of KERF_NODE_CELLS cells. On byte b it goes to `next` of the entry `rest` + b in
  *                     kerf_path_edges if that entry is its own (`check`), else to its fallback
+ *   KERF_CELL_SCAN    a node of as many cells that waits for one byte (KERF_SCAN_BYTE): on it to the state `rest`, on any other
+ *                     it stays
  *   KERF_CELL_FINAL   a state that no byte leaves, of KERF_FINAL_CELLS cells
- *   anything else     a single cell: on this byte to the next cell, on any other to the state `rest`, which is a node or
- *                     final and has the same match class
- * Neither of the first two is a byte of a path: 0 ends names, 0xff is no UTF-8. */
+ *   anything else     a single cell: on this byte to the next cell, on any other to the state `rest`, which is no single
+ *                     cell and has the same match class
+ * None of the first three is a byte of a path: 0 ends names, 0xfe and 0xff are no UTF-8.
+ * kerf_path_bytes has the byte of every single cell, and KERF_CELL_FINAL for all other cells: eight bytes of a path are
+ * compared with it at once. */
 #define KERF_CELL_NODE 0x00u
+#define KERF_CELL_SCAN 0xfeu
 #define KERF_CELL_FINAL 0xffu
 #define KERF_CELL_SHIFT 24
 #define KERF_CELL_REST 0xffffffu
+#define KERF_CELL_IS_SINGLE(kind) ((kind) != KERF_CELL_NODE && (kind) < KERF_CELL_SCAN)
 
-enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_NODE_FALLBACK = 2, KERF_NODE_CELLS };
+enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_NODE_FALLBACK = 2, KERF_SCAN_BYTE = 2, KERF_NODE_CELLS };
 
 /* An entry in kerf_path_edges: check << 32 | next. */
 #define KERF_NO_STATE 0xffffffffu
 
 /* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of an address is
- * the number of keys that are not above it. */
+ * the number of keys that are not above it. Of 32-bit keys hooks go
+ * down KERF_SEARCH_STEP levels at once, so depths are multiples of it. */
+#define KERF_SEARCH_STEP 3
 
 /* A block in kerf_blocks: three words. */
 enum kerf_block_field {

@@ -162,7 +162,7 @@ Result<std::vector<Answer>> run_batches(const Object& object, const Module& modu
   for (std::size_t from = 0; from < questions.size(); from += KERF_SELFTEST_BATCH) {
     std::size_t count = std::min<std::size_t>(KERF_SELFTEST_BATCH, questions.size() - from);
     for (__u32 i = 0; i < count; ++i) put_question(object, i, questions[from + i]);
-    kerf_selftest_args args{static_cast<__u32>(count), 0};
+    kerf_selftest_args args{static_cast<__u32>(count), 1, KERF_SELFTEST_DECISION, 0};
     bpf_test_run_opts options{};
     options.sz = sizeof options;
     options.ctx_in = &args;

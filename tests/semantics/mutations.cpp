@@ -180,7 +180,8 @@ struct Range {
 };
 std::vector<Range> deciding_ranges(const std::string& elf) {
   static const std::set<std::string> names = {"kerf_envs", "kerf_rows", "kerf_keys32", "kerf_keys128", "kerf_ranks", "kerf_class_blocks", "kerf_blocks",
-                                              "kerf_words", "kerf_peer_slots", "kerf_peer_shifts", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts"};
+                                              "kerf_words", "kerf_peer_slots", "kerf_peer_shifts", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts",
+                                              "kerf_path_bytes"};
   std::vector<Range> found;
   Elf64_Ehdr header;
   std::memcpy(&header, elf.data(), sizeof header);

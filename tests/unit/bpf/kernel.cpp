@@ -125,7 +125,7 @@ std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vect
       std::memcpy(path->path, paths[begin + i].data(), std::min(paths[begin + i].size(), sizeof path->path));
       bpf_map_update_elem(map("kerf_selftest_path"), &i, path.get(), BPF_ANY);
     }
-    kerf_selftest_args args{count, 0};
+    kerf_selftest_args args{count, 1, KERF_SELFTEST_DECISION, 0};
     LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args, .ctx_size_in = sizeof args);
     int error = bpf_prog_test_run_opts(program_fd, &run);
     if (error || run.retval) {
@@ -143,7 +143,7 @@ double Loaded::nanoseconds_per_decision(std::uint32_t binding, const std::vector
   decide(binding, {events.begin(), events.begin() + count}, paths);
   double best = 1e18;
   for (int turn = 0; turn < 20; ++turn) {
-    kerf_selftest_args args{count, 0};
+    kerf_selftest_args args{count, 1, KERF_SELFTEST_DECISION, 0};
     LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &args, .ctx_size_in = sizeof args);
     auto start = std::chrono::steady_clock::now();
     if (bpf_prog_test_run_opts(bpf_program__fd(program("kerf_selftest")), &run)) return -1;

@@ -22,11 +22,12 @@ std::string refusal(const Program& program) {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-// A row that asks for `context.uid < bound`, as code of its own.
+// A row that asks for `context.uid + context.gid < bound`, which no table answers.
 void add_condition(Program& program, std::int64_t bound) {
   PolicyId policy = add_policy(program, Effect::permit);
   Body& body = program.module.policies[policy.index].body;
-  NodeId node = body.add(Op::less, {context_attr(body, "uid"), number(body, bound)}, {});
+  NodeId sum = body.add(Op::add, {context_attr(body, "uid"), context_attr(body, "gid")}, {});
+  NodeId node = body.add(Op::less, {sum, number(body, bound)}, {});
   KernelEnv& env = env_of(program);
   env.code.push_back({policy, node, {}, {}});
   add_row(program, Effect::permit).code = {{static_cast<std::uint32_t>(env.code.size() - 1), Outcome::true_}};
@@ -84,6 +85,24 @@ TEST_CASE("operations of a condition: up to the bound, and not one more") {
   const int most = static_cast<int>(bpf::kMaxExprNodes - 3) / 2;
   CHECK(refusal_of_sum(most) == "");
   CHECK(has(refusal_of_sum(most + 1), "which is too large"));
+}
+
+TEST_CASE("weight of a condition: 6,000, and not one more") {
+  auto refusal_of_members = [](std::int64_t count) {
+    Program program = make_program();
+    PolicyId policy = add_policy(program, Effect::permit);
+    Body& body = program.module.policies[policy.index].body;
+    std::vector<Value> members;
+    for (std::int64_t i = 0; i < count; ++i) members.emplace_back(i * 3);
+    NodeId sum = body.add(Op::add, {context_attr(body, "uid"), context_attr(body, "gid")}, {});
+    NodeId node = body.add(Op::contains, {body.add_literal(Value::set(std::move(members)), {}), sum}, {});
+    env_of(program).code.push_back({policy, node, {}, {}});
+    add_row(program, Effect::permit).code = {{0, Outcome::true_}};
+    auto object = emit(program);
+    return object ? "" : object.error().message;
+  };
+  CHECK(refusal_of_members(6000 - 5) == "");   // beside the members: the test, and four nodes
+  CHECK(has(refusal_of_members(6000 - 4), "a condition of 6001 operations"));
 }
 
 TEST_CASE("ranges of addresses: 262,144, and not one more") {

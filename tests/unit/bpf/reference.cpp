@@ -1,5 +1,6 @@
 // Rows read one by one, and code predicates by the reference evaluator.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -81,22 +82,20 @@ Outcome evaluate_code(const Program& program, const KernelEnv& env, const CodePr
 namespace {
 
 template <class Holds>
-kerf_decision decide_rows(const Program& program, const KernelEnv& env, const Holds& holds) {
-  std::vector<std::uint32_t> forbids, permits, errors;
+Expected decide_rows(const Program& program, const KernelEnv& env, const Holds& holds) {
+  std::vector<std::uint32_t> forbids, permits;
+  Expected decision;
   for (const KernelRow& row : env.rows) {
     if (!holds(row)) continue;
     bool forbid = program.module.policies[row.policy.index].effect == Effect::forbid;
-    (row.result == Outcome::error ? errors : forbid ? forbids : permits).push_back(row.policy.index);
+    (row.result == Outcome::error ? decision.errors : forbid ? forbids : permits).push_back(row.policy.index);
   }
-  kerf_decision decision{};
   bool allow = forbids.empty() && !permits.empty();
   decision.verdict = allow ? KERF_VERDICT_ALLOW : KERF_VERDICT_DENY;
   decision.reason = allow ? KERF_REASON_PERMIT : forbids.empty() ? KERF_REASON_NO_PERMIT : KERF_REASON_FORBID;
-  const auto& determining = forbids.empty() ? permits : forbids;
-  decision.determining_count = static_cast<std::uint32_t>(determining.size());
-  decision.error_count = static_cast<std::uint32_t>(errors.size());
-  std::copy_n(determining.begin(), std::min<std::size_t>(determining.size(), KERF_EVENT_POLICIES), decision.determining);
-  std::copy_n(errors.begin(), std::min<std::size_t>(errors.size(), KERF_EVENT_POLICIES), decision.errors);
+  decision.determining = forbids.empty() ? permits : forbids;
+  std::sort(decision.determining.begin(), decision.determining.end());
+  std::sort(decision.errors.begin(), decision.errors.end());
   return decision;
 }
 
@@ -113,7 +112,7 @@ bool bound(const KernelRow& row, const Segment& segment, const std::vector<Outco
 
 }  // namespace
 
-kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment_index) {
+Expected expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment_index) {
   const KernelEnv& env = program.plan.envs[binding.env];
   const Segment& segment = binding.segments[segment_index];
   std::vector<Outcome> code = code_outcomes(program, env, event, segment);
@@ -123,7 +122,7 @@ kerf_decision expected(const Program& program, const Binding& binding, const ker
   });
 }
 
-kerf_decision expected_file(const Program& program, const Binding& binding, const kerf_seen& event, std::string_view path) {
+Expected expected_file(const Program& program, const Binding& binding, const kerf_seen& event, std::string_view path) {
   bool directory = event.file.directory && binding.directory_env;
   const KernelEnv& env = program.plan.envs[directory ? *binding.directory_env : binding.env];
   const Segment& segment = directory ? binding.directory_segments[0] : binding.segments[0];
@@ -137,16 +136,27 @@ kerf_decision expected_file(const Program& program, const Binding& binding, cons
   });
 }
 
-std::string difference(const kerf_decision& expected, const kerf_decision& got) {
-  auto text = [](const kerf_decision& d) {
-    std::string out = fmt::format("verdict {} reason {} determining {}:", d.verdict, d.reason, d.determining_count);
-    for (std::uint32_t p : d.determining) out += fmt::format(" {}", p);
-    out += fmt::format(" errors {}:", d.error_count);
-    for (std::uint32_t p : d.errors) out += fmt::format(" {}", p);
-    return out;
-  };
-  std::string want = text(expected), is = text(got);
-  return want == is ? "" : fmt::format("expected {}, kernel says {}", want, is);
+namespace {
+
+// Are these names different ones of `all`, as many as fit, and nothing behind them?
+bool names_some(const __u32 (&names)[KERF_EVENT_POLICIES], const std::vector<std::uint32_t>& all) {
+  const std::size_t count = std::min<std::size_t>(all.size(), KERF_EVENT_POLICIES);
+  std::vector<std::uint32_t> named(names, names + count);
+  std::sort(named.begin(), named.end());
+  return std::includes(all.begin(), all.end(), named.begin(), named.end()) && std::adjacent_find(named.begin(), named.end()) == named.end() &&
+         std::all_of(names + count, names + KERF_EVENT_POLICIES, [](__u32 name) { return name == 0; });
+}
+
+}  // namespace
+
+std::string difference(const Expected& expected, const kerf_decision& got) {
+  const bool same = expected.verdict == got.verdict && expected.reason == got.reason && expected.determining.size() == got.determining_count &&
+                    expected.errors.size() == got.error_count && names_some(got.determining, expected.determining) && names_some(got.errors, expected.errors);
+  if (same) return "";
+  return fmt::format("expected verdict {} reason {} determining {}: {} errors {}: {}; kernel says verdict {} reason {} determining {}: {} errors {}: {}",
+                     expected.verdict, expected.reason, expected.determining.size(), fmt::join(expected.determining, " "), expected.errors.size(),
+                     fmt::join(expected.errors, " "), got.verdict, got.reason, got.determining_count, fmt::join(got.determining, " "), got.error_count,
+                     fmt::join(got.errors, " "));
 }
 
 std::string describe(const kerf_seen& e) {

@@ -88,11 +88,15 @@ class Loaded {
   std::unique_ptr<bpf_object, CloseObject> object_;
 };
 
-// The meaning of plan.h, row by row.
-kerf_decision expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment = 0);
-kerf_decision expected_file(const Program& program, const Binding& binding, const kerf_seen& event, std::string_view path);
+// The meaning of plan.h, row by row. An event names some of the policies, whichever; here are all.
+struct Expected {
+  std::uint32_t verdict = 0, reason = 0;
+  std::vector<std::uint32_t> determining, errors;   // sorted
+};
+Expected expected(const Program& program, const Binding& binding, const kerf_seen& event, std::size_t segment = 0);
+Expected expected_file(const Program& program, const Binding& binding, const kerf_seen& event, std::string_view path);
 // Compares and names the first difference; empty if none.
-std::string difference(const kerf_decision& expected, const kerf_decision& got);
+std::string difference(const Expected& expected, const kerf_decision& got);
 std::string describe(const kerf_seen& event);
 std::string describe(const kerf_seen& event, std::string_view path);
 
