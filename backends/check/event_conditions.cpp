@@ -237,7 +237,7 @@ std::optional<std::vector<Choice>> EventConditions::possible_example(Diagram d) 
   return std::nullopt;
 }
 
-// Code reads the same port, address and number as numbers. False: nothing is both so and as known.
+// Code reads the same port, address and number of tables as numbers. False: nothing is both so and as known.
 bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value) {
   auto within = [&](const Number& n, Wide least, Wide most) {
     const auto [below, at_least] = normal(n, least - 1);
@@ -250,12 +250,11 @@ bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uin
     if (!v6) return within(inputs_.ipv4_address(), first.low, last.low);
     return within(inputs_.ipv6_half(true), first.high, last.high) && (first.high != last.high || within(inputs_.ipv6_half(false), first.low, last.low));
   };
-  if (variable >= std::size(values_)) return true;
   if (variable == number) {
-    const std::uint32_t last = value + 1 < classes_.numbers.size() ? classes_.numbers[value + 1] - 1 : 0xffffffff;
-    return within(inputs_.event_field(hook_.number_offset()), classes_.numbers[value], last);
+    const auto field = inputs_.seen(hook_.number_offset(), 4);
+    return !field || within(*field, classes_.numbers[value], value + 1 < classes_.numbers.size() ? Wide{classes_.numbers[value + 1]} - 1 : 0xffffffff);
   }
-  if (files_) return true;   // no number is a path
+  if (files_ || variable >= std::size(values_)) return true;
   if (variable == port) return port_within(classes_.ports[value], value + 1 < classes_.ports.size() ? Wide{classes_.ports[value + 1]} - 1 : 65535);
   if (variable == endpoint) {
     if (value == 0) return true;
@@ -290,7 +289,7 @@ bool EventConditions::search(Diagram d, const Facts& facts, std::vector<Choice>&
     std::set<Diagram> seen;
     for (std::uint32_t value = 0; value < diagrams.values_of(variable); ++value) {
       if (diagrams.child(d, variable, value) == Diagrams::kFalse) continue;
-      if (files_ && variable < number && !seen.insert(diagrams.child(d, variable, value)).second) continue;   // teaches nothing
+      if (files_ && variable < std::size(values_) && variable != number && !seen.insert(diagrams.child(d, variable, value)).second) continue;   // no number is a path
       Facts more = facts;
       if (learn_value(more, variable, value) && go(value, more)) return true;
     }

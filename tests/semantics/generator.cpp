@@ -209,7 +209,7 @@ std::string Generator::number_atom() {
   static const std::vector<std::string> conditions = {
       "principal.admin", "context has trusted && context.trusted", "context has depth", "resource.port == 80", "context.uid == 0", "context.protocol == 6",
       "principal.level < 2", "principal has quota && principal.quota < 2", "principal in Class::\"all\"", "context has depth && context.depth < principal.level",
-      "context.now < principal.limits.since"};
+      "context.now < principal.limits.since", "resource.ip.isInRange(principal.home)", "resource.ip == principal.home"};
   NumberExpressions expressions(random_, numbers, conditions);
   return chance(70) ? expressions.comparison(2 + static_cast<int>(pick(2))) : expressions.condition(3);
 }
@@ -316,7 +316,8 @@ std::string Generator::error_prone(bool kernel) {
                                                       "principal.level - 9223372036854775807 < 0 - principal.level"};
   static const std::vector<std::string> at_hook = {"resource.port * 9223372036854775807 != 1", "context.uid + 9223372036854775807 > 0",
                                                    "0 - resource.port * 9000000000000000000 < context.uid",
-                                                   "[80, context.uid + 9223372036854775807].contains(resource.port)"};
+                                                   "[80, context.uid + 9223372036854775807].contains(resource.port)",
+                                                   "principal.admin || 3 * -9223372036854775808 * context.uid < 5"};
   static const std::vector<std::string> at_gateway = {"context.n * 9223372036854775807 != 1", "resource.owner.level < 100",
                                                       "context.n + 9223372036854775806 > 0"};
   return chance(25) ? one_of(everywhere) : one_of(kernel ? at_hook : at_gateway);
