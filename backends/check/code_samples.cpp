@@ -167,13 +167,15 @@ class Sampler {
     if (!there) return EvalError{EvalErrorKind::attribute_does_not_exist, ""};
     switch (observable->id) {
       case ObservableId::endpoint_ip: return Value(address_);
-      case ObservableId::file_fs_type: return Value(std::string(event_.file.fs_type));
-#define KERF_SEEN(id, field, bits, when) \
+      case ObservableId::file_fs_type:
+      case ObservableId::mount_fs_type: return Value(std::string(event_.file.fs_type));
+#define KERF_SEEN(id, field, bits, when, type, events) \
   case ObservableId::id: return number_of(*observable, event_.field & (bits));
 #include "runtime/abi/seen.def"
       case ObservableId::endpoint_host:
       case ObservableId::file_path:
-      case ObservableId::directory_path: break;
+      case ObservableId::directory_path:
+      case ObservableId::system_operation: break;
     }
     understood_ = false;
     return Value(false);

@@ -84,6 +84,7 @@ constexpr std::uint32_t kPermissions = 07777, kSetuid = 04000;
 bool is_file_event(const kerf_event_record& record) { return (KERF_FILE_EVENTS >> record.kind & 1) != 0; }
 bool is_endpoint_event(const kerf_event_record& record) { return (KERF_ENDPOINT_EVENTS >> record.kind & 1) != 0; }
 bool is_socket_event(const kerf_event_record& record) { return record.kind == KERF_EVENT_NET_SOCKET; }
+bool is_system_event(const kerf_event_record& record) { return (KERF_SYSTEM_EVENTS >> record.kind & 1) != 0; }
 
 // A connection arrives while anybody runs.
 bool has_process(const kerf_event_record& record) {
@@ -102,27 +103,31 @@ std::string fs_type_text(const kerf_file_event& file) { return {file.fs_type, ::
 
 // The numbers of seen.def.
 struct SeenNumber {
-  std::string_view name;      // as the rows are called: process_uid
+  std::string_view row;       // as the rows are called: process_uid
   std::uint32_t value;
-  bool there;
-  std::uint32_t bits;
+  bool there, boolean;
+  std::string name() const {
+    std::string text(row);
+    text[text.find('_')] = '.';
+    return text;
+  }
+  Value observed() const { return boolean ? Value(value != 0) : Value(static_cast<std::int64_t>(value)); }
 };
 
-std::vector<SeenNumber> seen_numbers(const kerf_seen& seen) {
+std::vector<SeenNumber> seen_numbers(const kerf_event_record& record) {
+  enum class Type { long_, boolean };
+  const kerf_seen& seen = record.seen;
   const bool always = true, exists = seen.file.exists != 0;
-  return {
-#define KERF_SEEN(observable, field, bits, when) {#observable, seen.field & (bits), when, bits},
+  std::vector<SeenNumber> numbers;
+#define KERF_SEEN(observable, field, bits, when, type, events) \
+  if ((std::uint64_t{events} >> record.kind & 1) != 0) numbers.push_back({#observable, seen.field & (bits), when, Type::type == Type::boolean});
 #include "runtime/abi/seen.def"
-  };
+  return numbers;
 }
 
-std::optional<Value> seen_number(std::string_view observable, const kerf_seen& seen) {
-  std::string row(observable);
-  std::replace(row.begin(), row.end(), '.', '_');
-  for (const SeenNumber& number : seen_numbers(seen)) {
-    if (number.name != row) continue;
-    if (!number.there) return std::nullopt;
-    return row == "file_setuid" ? Value(number.value != 0) : Value(static_cast<std::int64_t>(number.value));
+std::optional<Value> seen_number(std::string_view observable, const kerf_event_record& record) {
+  for (const SeenNumber& number : seen_numbers(record)) {
+    if (number.name() == observable) return number.there ? std::optional(number.observed()) : std::nullopt;
   }
   return std::nullopt;
 }
@@ -134,8 +139,12 @@ std::optional<Value> observed_value(const std::string& observable, const Event& 
     if (observable == "file.path" || observable == "directory.path") return Value(event.path);
     if (observable == "file.fs_type") return Value(fs_type_text(seen.file));
   }
+  if (is_system_event(event.record)) {
+    if (observable == "system.operation") return Value(event.path);
+    if (observable == "mount.fs_type") return Value(fs_type_text(seen.file));
+  }
   if (is_endpoint_event(event.record) && observable == "endpoint.ip") return Value(event_address(seen.net));
-  return seen_number(observable, seen);
+  return seen_number(observable, event.record);
 }
 
 std::string resource_id(const Event& event) {
@@ -152,14 +161,16 @@ Json observed_json(const Event& event) {
     else json[name] = value_to_json(*value);
   };
   if (is_file_event(event.record)) {
-    for (const char* name : {"file.path", "file.fs_type", "file.owner", "file.mode", "file.setuid", "file.nlink"}) add(name);
-  } else if (is_socket_event(event.record)) {
-    for (const char* name : {"socket.family", "socket.type", "socket.protocol"}) add(name);
-  } else {
-    for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
-    if (event.record.kind == KERF_EVENT_NET_ACCEPT) return add("net.local_port"), json;
+    for (const char* name : {"file.path", "file.fs_type"}) add(name);
+  } else if (is_endpoint_event(event.record)) {
+    add("endpoint.ip");
+  } else if (is_system_event(event.record)) {
+    add("system.operation");
+    if (event.record.kind == KERF_EVENT_SYSTEM_MOUNT) add("mount.fs_type");
   }
-  for (const char* name : {"process.uid", "process.gid", "process.pid"}) add(name);
+  for (const SeenNumber& number : seen_numbers(event.record)) {
+    if (number.there) json[number.name()] = value_to_json(number.observed());
+  }
   return json;
 }
 
@@ -321,7 +332,7 @@ std::optional<Event> read_event(const void* bytes, std::size_t size) {
 
 Json event_to_json(const Event& event, const EventSource& source, Completer& completer, std::int64_t wall_minus_boot_ns) {
   const kerf_event_record& record = event.record;
-  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record), socket = !plain_guard && is_socket_event(record);
+  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record), socket = !plain_guard && is_socket_event(record), system = !plain_guard && is_system_event(record);
   const Environment* env = plain_guard ? nullptr : find_environment(source.bundle.manifest, source.principal.type, record.kind,
                                                                     file && record.seen.file.directory != 0);
   Json json = {
@@ -347,9 +358,10 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
   }
   if (file) json["file"] = file_json(event);
   else if (socket) json["socket"] = socket_json(event);
+  else if (system) json["system"] = {{"operation", escape_bytes(event.path)}};
   else if (!plain_guard) json["net"] = net_json(record.seen.net);
   // bytes that are no text are no id, and what a guard refused was no request
-  bool text = !(file || socket) || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
+  bool text = !(file || socket || system) || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
   if (!plain_guard && text) json["observed"] = observed_json(event);
   bool about_resource = env != nullptr && text && record.decision.reason != KERF_REASON_GUARD;
   if (about_resource) json["resource"] = uid_to_json({env->resource, resource_id(event)});

@@ -276,7 +276,7 @@ class ConditionEmitter {
   llvm::Value* observe(const CodeNode& n, BasicBlock* error) {
     if (llvm::Value* there = is_there(n.observable); !llvm::isa<llvm::Constant>(there)) split(b_.CreateNot(there), error);
     switch (n.observable) {
-#define KERF_SEEN(observable, field, bits, when) \
+#define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return masked(load(walk_, offsetof(kerf_seen, field), 32), bits);
 #include "runtime/abi/seen.def"
       case CodeObservable::ip: case CodeObservable::name: break;
@@ -288,7 +288,7 @@ class ConditionEmitter {
   enum class When { always, exists };
   static When when(CodeObservable observable) {
     switch (observable) {
-#define KERF_SEEN(observable, field, bits, when) \
+#define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return When::when;
 #include "runtime/abi/seen.def"
       case CodeObservable::ip: case CodeObservable::name: break;
