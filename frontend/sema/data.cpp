@@ -212,7 +212,8 @@ class EntityReader {
       case KernelKind::process:
       case KernelKind::host:
       case KernelKind::endpoint:
-      case KernelKind::socket: return true;
+      case KernelKind::socket:
+      case KernelKind::system: return true;
       case KernelKind::directory:
       case KernelKind::file: break;
     }

@@ -187,6 +187,14 @@ Result<std::string> socket_of(const KernelEventData& event) {
   return socket_id(numbers[0], numbers[1]);
 }
 
+Result<std::string> operation_of(const KernelEventData& event) {
+  auto value = event.observed.find("system.operation");
+  if (value == event.observed.end() || !value->second.as_string()) return Error{"the event has no `system.operation`"};
+  const std::string& text = *value->second.as_string();
+  if (event_of_operation(text) == event.event) return text;
+  return Error{fmt::format("`system.operation` {} is none of `{}`", quote(text), kernel_event(event.event).text)};
+}
+
 // Of everything observed that is a number.
 Status check_ranges(const KernelEventData& event) {
   for (const auto& [name, value] : event.observed) {
@@ -208,9 +216,9 @@ Status complete(KernelEventData& event) {
   if (!event.hosts.empty() && kernel_event(event.event).resource != KernelKind::endpoint) return Error{"`hosts` belongs to events about an endpoint"};
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
   if (event.directory) return Error{"`directory` belongs to file events"};
-  if (kernel_event(event.event).resource == KernelKind::socket) {
+  if (has_text_id(kernel_event(event.event).resource)) {
     if (Status range = check_ranges(event); !range) return range.error();
-    auto id = socket_of(event);
+    auto id = resource_text(event);
     return id ? Status(Unit{}) : Status(id.error());
   }
   auto endpoint = endpoint_of(event);
@@ -338,7 +346,8 @@ Result<Json> member(const Json& json, const char* key, bool object) {
 }  // namespace
 
 Result<std::string> resource_text(const KernelEventData& event) {
-  return kernel_event(event.event).resource == KernelKind::socket ? socket_of(event) : path_of(event);
+  const KernelKind kind = kernel_event(event.event).resource;
+  return kind == KernelKind::socket ? socket_of(event) : kind == KernelKind::system ? operation_of(event) : path_of(event);
 }
 
 Result<KernelEventData> event_from_json(const Schema& schema, const Json& json) {
