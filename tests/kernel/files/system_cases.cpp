@@ -101,3 +101,9 @@ TEST_CASE("system: kernel variables") {
   scene.allows("new-network ; variable net/ipv4/ip_default_ttl 65");
   check_refused({"system.sysctl", "sysctl/net/core/somaxconn", "new-network ; variable net/core/somaxconn 100", EPERM});
 }
+
+TEST_CASE("system: the other guards stay") {
+  Scene scene(here(), set_up);
+  scene.refuses("open /proc/sys/kernel/core_pattern w+idle", EPERM, {{"guard", "", "protected-file"}});
+  scene.refuses("socket 17 3 768", EPERM, {{"net.connect", "", "guard"}});
+}
