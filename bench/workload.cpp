@@ -17,10 +17,11 @@ Result<std::string> read_text(const std::string& path) {
   return text.str();
 }
 
-// Workload ids come from @id; the table numbers policies, so answers are compared by that annotation where there is one.
+// Workload ids come from @id; the table numbers policies, so answers are compared by that annotation where there is one. Links have
+// their template's annotations, and ids of their own.
 std::string name_of(const gateway::PolicyInfo& policy) {
   auto found = policy.annotations.find("id");
-  return found == policy.annotations.end() ? policy.id : found->second;
+  return found == policy.annotations.end() || !policy.id.starts_with("policy") ? policy.id : found->second;
 }
 
 template <class List, class Index>

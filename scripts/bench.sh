@@ -23,7 +23,7 @@ work=$root/build/bench
 mkdir -p "$work/w" "$work/node_modules/@cedar-policy"
 [ -d tests/oracle/node_modules ] || (cd tests/oracle && npm install --no-package-lock --no-audit --no-fund --silent)
 ln -sfn "$root/tests/oracle/node_modules/cedar412" "$work/node_modules/@cedar-policy/cedar-wasm"
-cp "$source/golden.cjs" "$source/wasm_bench.cjs" bench/schema_text.cjs bench/wasm_front.cjs "$work/"
+cp "$source/golden.cjs" "$source/wasm_bench.cjs" bench/schema_text.cjs bench/linked.cjs bench/wasm_front.cjs "$work/"
 cd "$work"
 
 generate() {
@@ -31,12 +31,13 @@ generate() {
 }
 sizes=${SIZES:-10,100,1000,10000}
 [ -n "$(ls w)" ] || {
-  generate gdrive,gdrive-fixed,github,tinytodo "${OOPSLA_SIZES:-5,10,20,50}"
+  generate gdrive,gdrive-fixed,gdrive-templates,github,github-templates,tinytodo "${OOPSLA_SIZES:-5,10,20,50}"
   generate acl,rbac,abac,like,mcp "$sizes"
   # A hospital of n departments has 33n + 5 policies.
   generate hospital "$(for size in ${sizes//,/ }; do echo $(((size + 32) / 33)); done | paste -sd,)"
 }
 node schema_text.cjs w/*
+node linked.cjs w/*
 
 policies_of() { grep -cE '^(permit|forbid)' "$1/policies.cedar" || true; }
 
@@ -94,7 +95,9 @@ one_policy() {
 gateway() {
   local small=()
   for folder in w/*; do
-    [ -s "$folder/table.json" ] || "$kerf" compile -p "$folder/policies.cedar" -s "$folder/schema.cedarschema" \
+    local set=(-p "$folder/policies.cedar")
+    if [ -f "$folder/linked.json" ]; then set=(-p "$folder/linked.cedar" -k "$folder/linked.json"); fi
+    [ -s "$folder/table.json" ] || "$kerf" compile "${set[@]}" -s "$folder/schema.cedarschema" \
       --entities "$folder/entities.json" --print=table >"$folder/table.json"
     if [ ! -s "$folder/expected.jsonl" ]; then
       local requests=${REQUESTS:-500}

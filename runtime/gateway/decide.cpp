@@ -22,8 +22,8 @@ class Pass {
     const std::vector<ScopeKey> principals = scopes_of(request_.principal, environment_.principal_in);
     const std::vector<ScopeKey> resources = scopes_of(request_.resource, environment_.resource_in);
     for (ScopeKey principal : principals) {
-      auto bucket = environment_.by_principal.find(principal);
-      if (bucket != environment_.by_principal.end()) apply_bucket(principal, bucket->second, resources);
+      const auto groups = std::ranges::equal_range(environment_.groups, principal, {}, &Group::principal);
+      apply_groups(groups, resources);
     }
     Decision decision;
     decision.allow = forbids_.empty() && !permits_.empty();
@@ -41,71 +41,69 @@ class Pass {
   static constexpr std::size_t kFewScopes = 4;
 
   // The scopes of the environment that hold for `uid`, sorted.
-  std::vector<ScopeKey> scopes_of(const EntityUid& uid, const std::vector<const ScopeUid*>& in_scopes) const {
+  std::vector<ScopeKey> scopes_of(const EntityUid& uid, const std::vector<std::uint32_t>& in_scopes) const {
     std::vector<ScopeKey> scopes = {kAnyScope};
-    if (auto known = table_.uids.find(uid); known != table_.uids.end()) {
-      scopes.push_back(equal_scope(known->second));
-      scopes.push_back(in_scope(known->second));
-    }
+    const std::uint32_t own = table_.uids.find(uid.type, uid.id);
+    if (own != ScopeUids::kNone) scopes.insert(scopes.end(), {equal_scope(own), in_scope(own)});
     if (in_scopes.size() <= kFewScopes) {
-      for (const ScopeUid* ancestor : in_scopes) {
-        if (ancestor->first != uid && entities_.is_in(uid, ancestor->first)) scopes.push_back(in_scope(ancestor->second));
+      for (const std::uint32_t ancestor : in_scopes) {
+        if (ancestor != own && entities_.is_in(uid, table_.uids.uid(ancestor))) scopes.push_back(in_scope(ancestor));
       }
     } else {
       for (const EntityUid& ancestor : entities_.ancestors(uid)) {
-        auto known = table_.uids.find(ancestor);
-        if (known != table_.uids.end() && ancestor != uid) scopes.push_back(in_scope(known->second));
+        const std::uint32_t known = table_.uids.find(ancestor.type, ancestor.id);
+        if (known != ScopeUids::kNone && known != own) scopes.push_back(in_scope(known));
       }
     }
     std::sort(scopes.begin(), scopes.end());
     return scopes;
   }
 
-  void apply_bucket(ScopeKey principal, const std::vector<std::pair<ScopeKey, std::uint32_t>>& bucket,
-                    const std::vector<ScopeKey>& resources) {
-    if (bucket.size() <= resources.size()) {
-      for (const auto& [resource, group] : bucket) {
-        if (std::binary_search(resources.begin(), resources.end(), resource)) apply(environment_.groups[group]);
+  // `groups` of one principal scope, `resources` that hold: both ascending.
+  void apply_groups(std::span<const Group> groups, const std::vector<ScopeKey>& resources) {
+    if (groups.size() <= resources.size()) {
+      for (const Group& group : groups) {
+        if (std::binary_search(resources.begin(), resources.end(), group.resource)) apply(group);
       }
       return;
     }
     for (ScopeKey resource : resources) {
-      auto group = environment_.by_scopes.find(scope_pair(principal, resource));
-      if (group != environment_.by_scopes.end()) apply(environment_.groups[group->second]);
+      const auto group = std::ranges::lower_bound(groups, resource, {}, &Group::resource);
+      if (group != groups.end() && group->resource == resource) apply(*group);
     }
   }
 
   void apply(const Group& group) {
-    const std::uint32_t end = group.first_row + group.row_count;
-    for (std::uint32_t row = group.first_row; row < end;) {
-      const std::uint32_t policy = environment_.rows[row].policy;
-      bool settled = false;
-      for (; row < end && environment_.rows[row].policy == policy; ++row) {
-        if (!settled) settled = apply_row(environment_.rows[row]);
+    for (const Rule& rule : environment_.rules_of(group)) {
+      if (rule.is_formula) {
+        apply_formula(rule);
+      } else {
+        for (const Row& row : environment_.rows_of(rule)) {
+          if (apply_row(rule.policy, row)) break;
+        }
       }
     }
-    for (std::uint32_t i = 0; i < group.formula_count; ++i) apply_formula(environment_.formulas[group.first_formula + i]);
   }
 
   // True if the row settles its policy: it holds, or the way to it met an error.
-  bool apply_row(const Row& row) {
-    for (std::uint32_t i = 0; i < row.count; ++i) {
-      const Requirement& required = environment_.requirements[row.first + i];
+  bool apply_row(std::uint32_t policy, const Row& row) {
+    for (const Requirement& required : environment_.needs_of(row)) {
       const Outcome outcome = outcome_of_atom(required.atom);
       if (outcome == Outcome::error) {
-        fail(row.policy, required.atom);
+        fail(policy, required.atom);
         return true;
       }
       if (outcome != required.outcome) return false;
     }
-    satisfy(row.policy);
+    satisfy(policy);
     return true;
   }
 
-  void apply_formula(const FormulaRule& rule) {
+  void apply_formula(const Rule& rule) {
     Outcome current = Outcome::false_;
-    for (std::uint32_t at = 0; at < rule.count;) {
-      const FormulaStep& step = environment_.steps[rule.first + at];
+    const std::span<const FormulaStep> steps = environment_.steps_of(rule);
+    for (std::uint32_t at = 0; at < steps.size();) {
+      const FormulaStep& step = steps[at];
       ++at;
       switch (step.kind) {
         case FormulaStep::Kind::constant: current = static_cast<Outcome>(step.operand); break;

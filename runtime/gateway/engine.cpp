@@ -50,8 +50,7 @@ class Pass {
   void trace(std::vector<PolicyTrace>& policies);
   void run(bool forbids, Sink& sink) {
     for (std::uint32_t group : work_.groups) {
-      const auto& blocks = plan_.groups[group];
-      run(forbids ? blocks.first : blocks.second, sink);
+      run(group, forbids, sink);
       if (sink.stop()) return;
     }
   }
@@ -76,9 +75,15 @@ class Pass {
     asked_->push_back({atom, outcome, {}});
   }
 
-  void run(const Block& block, Sink& sink) {
-    if (block.index != 0xffffffffu) return run_index(plan_.indexes[block.index], sink);
-    for (std::uint32_t i = 0; i < block.count && !sink.stop(); ++i) apply(plan_.rules[block.first + i], sink);
+  void run(std::uint32_t number, bool forbids, Sink& sink) {
+    const Group& group = source_.groups[number];
+    const std::uint32_t count = forbids ? group.forbids : group.permits;
+    if (count >= kIndexFrom) {
+      const std::uint32_t index = plan_.index_of.find(block_key(number, forbids));
+      if (index != FlatMap::kNone) return run_index(plan_.indexes[index], sink);
+    }
+    const Rule* rule = source_.rules.data() + group.first + (forbids ? 0 : group.forbids);
+    for (std::uint32_t i = 0; i < count && !sink.stop(); ++i) apply(rule[i], sink);
   }
   void apply(const Rule& rule, Sink& sink);
   void apply_formula(const Rule& rule, Sink& sink);
@@ -119,19 +124,19 @@ void Pass::find_groups() {
   for (unsigned kind = 0; kind < 3; ++kind) principal_kinds |= static_cast<std::uint8_t>((plan_.shapes[kind] != 0) << kind);
   scopes(0, plan_.principal_in, principal_kinds, [&](std::uint32_t principal, unsigned kind) {
     scopes(2, plan_.resource_in, plan_.shapes[kind], [&](std::uint32_t resource, unsigned) {
-      const std::uint32_t group = plan_.by_scopes.find(pair_key(principal, resource));
-      if (group != FlatMap::kNone) work_.groups.push_back(group);
+      const std::uint32_t group = plan_.groups.find(pair_key(principal, resource));
+      if (group != GroupIndex::kNone) work_.groups.push_back(group);
     });
   });
 }
 
 void Pass::apply(const Rule& rule, Sink& sink) {
   if (rule.is_formula) return apply_formula(rule, sink);
-  for (std::uint32_t r = 0; r < rule.count; ++r) {
-    const Row& row = source_.rows[rule.first + r];
+  for (const Row& row : source_.rows_of(rule)) {
+    const std::span<const Requirement> needs = source_.needs_of(row);
     std::uint32_t i = 0;
     for (; i < row.count; ++i) {
-      const Requirement& required = source_.requirements[row.first + i];
+      const Requirement& required = needs[i];
       const Outcome outcome = ask(required.atom);
       if (outcome == Outcome::error) return sink.fail(rule.policy, required.atom);
       if (outcome != required.outcome) break;
@@ -141,10 +146,10 @@ void Pass::apply(const Rule& rule, Sink& sink) {
 }
 
 void Pass::apply_formula(const Rule& rule, Sink& sink) {
-  const FormulaRule& formula = source_.formulas[rule.first];
+  const std::span<const FormulaStep> steps = source_.steps_of(rule);
   Outcome current = Outcome::false_;
-  for (std::uint32_t at = 0; at < formula.count;) {
-    const FormulaStep& step = source_.steps[formula.first + at];
+  for (std::uint32_t at = 0; at < steps.size();) {
+    const FormulaStep& step = steps[at];
     ++at;
     switch (step.kind) {
       case FormulaStep::Kind::constant: current = static_cast<Outcome>(step.operand); break;
@@ -170,18 +175,15 @@ void Pass::trace(std::vector<PolicyTrace>& policies) {
   Answer answer;
   std::vector<std::uint32_t> satisfied;
   for (std::uint32_t group : work_.groups) {
-    for (const Block& block : {plan_.groups[group].first, plan_.groups[group].second}) {
-      for (std::uint32_t i = 0; i < block.count; ++i) {
-        const Rule& rule = plan_.rules[block.first + i];
-        PolicyTrace& trace = policies.emplace_back(PolicyTrace{rule.policy, PolicyTrace::Result::unsatisfied, {}});
-        asked_ = &trace.atoms;
-        satisfied.clear();
-        answer.errors.clear();
-        Sink sink{&answer, &satisfied};
-        apply(rule, sink);
-        if (!satisfied.empty()) trace.result = PolicyTrace::Result::satisfied;
-        if (!answer.errors.empty()) trace.result = PolicyTrace::Result::error;
-      }
+    for (const Rule& rule : source_.rules_of(source_.groups[group])) {
+      PolicyTrace& trace = policies.emplace_back(PolicyTrace{rule.policy, PolicyTrace::Result::unsatisfied, {}});
+      asked_ = &trace.atoms;
+      satisfied.clear();
+      answer.errors.clear();
+      Sink sink{&answer, &satisfied};
+      apply(rule, sink);
+      if (!satisfied.empty()) trace.result = PolicyTrace::Result::satisfied;
+      if (!answer.errors.empty()) trace.result = PolicyTrace::Result::error;
     }
   }
   asked_ = nullptr;
@@ -327,9 +329,9 @@ void Pass::run_dense(const BlockIndex& index, bool exact, Sink& sink) {
         if (!exact) {
           work_.candidates.push_back(rule);
         } else if (index.exact[bit / 64] >> (bit % 64) & 1) {
-          sink.satisfy(plan_.rules[rule].policy);
+          sink.satisfy(source_.rules[rule].policy);
         } else {
-          apply(plan_.rules[rule], sink);
+          apply(source_.rules[rule], sink);
         }
         if (sink.stop()) return;
       }
@@ -352,7 +354,7 @@ void Pass::run_index(const BlockIndex& index, Sink& sink) {
   }
   for (std::span<const std::uint32_t> list : {std::span(index.always), std::span<const std::uint32_t>(work_.candidates)}) {
     for (std::uint32_t rule : list) {
-      apply(plan_.rules[rule], sink);
+      apply(source_.rules[rule], sink);
       if (sink.stop()) return;
     }
   }

@@ -44,7 +44,7 @@ Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table
   auto later = std::make_shared<LaterPlans>();
   later->table = std::move(table);
   later->places.assign(base.environments.size(), LaterPlans::kNone);
-  for (const auto& [uid, number] : source.uids) draft.add_node(uid);
+  for (std::uint32_t i = 0; i < source.uids.size(); ++i) draft.add_node(source.uids.uid(i));
   for (const Environment& environment : source.environments) {
     const Node action = draft.find(environment.action.type, environment.action.id);
     const std::uint64_t key = Engine::State::key(draft.find_type(environment.principal), action, draft.find_type(environment.resource));
@@ -72,7 +72,7 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
   plans->table = std::move(table);
   const Table::State& source = plans->table->state();
   std::vector<EntityUid> mentioned;
-  for (const auto& [uid, number] : source.uids) mentioned.push_back(uid);
+  for (std::uint32_t i = 0; i < source.uids.size(); ++i) mentioned.push_back(source.uids.uid(i));
   std::vector<std::vector<Atom>> atoms;
   std::vector<std::string_view> types;
   for (const Environment& environment : source.environments) {
@@ -128,8 +128,7 @@ std::size_t Engine::nodes() const { return state_->store.nodes(); }
 std::vector<std::pair<std::string, std::size_t>> Engine::memory() const {
   std::size_t index = state_->plans->index.bytes();
   for (const EnvironmentPlan& plan : state_->plans->environments) {
-    index += plan.atoms.capacity() * sizeof(Atom) + plan.rules.capacity() * sizeof(Rule) +
-             plan.groups.capacity() * sizeof(plan.groups[0]) + plan.by_scopes.bytes() +
+    index += plan.atoms.capacity() * sizeof(Atom) + plan.groups.bytes() + plan.index_of.bytes() +
              (plan.principal_in.capacity() + plan.resource_in.capacity()) * 8;
     for (const BlockIndex& block : plan.indexes) {
       for (const Feature& feature : block.features) index += feature.maps.capacity() * 8 + feature.classes.bytes();

@@ -87,6 +87,39 @@ class FlatMap {
   std::size_t count_ = 0;
 };
 
+// Numbers from 0, found by what they stand for, which the caller keeps: four bytes a slot, never more than two thirds full.
+class NumberSet {
+ public:
+  static constexpr std::uint32_t kNone = FlatMap::kNone;
+
+  // is(number): whether it is the one.
+  template <class Is>
+  std::uint32_t find(std::uint64_t hash, Is is) const {
+    if (slots_.empty()) return kNone;
+    for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at] == kNone || is(slots_[at])) return slots_[at];
+    }
+  }
+  // The next number, which is not there yet; hash_of(number) for it and those before.
+  template <class HashOf>
+  void add(std::uint32_t number, HashOf hash_of) {
+    if ((number + std::size_t{1}) * 3 > slots_.size() * 2) {
+      slots_.assign(slots_.empty() ? 4 : slots_.size() * 2, kNone);
+      for (std::uint32_t before = 0; before < number; ++before) place(before, hash_of(before));
+    }
+    place(number, hash_of(number));
+  }
+  std::size_t bytes() const { return slots_.capacity() * sizeof(std::uint32_t); }
+
+ private:
+  void place(std::uint32_t number, std::uint64_t hash) {
+    std::size_t at = hash & (slots_.size() - 1);
+    while (slots_[at] != kNone) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = number;
+  }
+  std::vector<std::uint32_t> slots_;
+};
+
 // Texts -> numbers from 0, in the order of insertion. The texts are the caller's and must stay.
 class TextMap {
  public:

@@ -1,58 +1,25 @@
-// Environment -> EnvironmentPlan: rules of each group, forbids first; scopes as nodes.
+// Environment -> EnvironmentPlan: scopes as nodes, and an index of each block of many rules.
 #include "runtime/gateway/plan.h"
 
 namespace kerf::gateway {
-namespace {
-
-// The rules of a group: rows of one policy lie together.
-std::vector<Rule> rules_of(const Environment& environment, const Group& group) {
-  std::vector<Rule> rules;
-  for (std::uint32_t i = 0; i < group.row_count; ++i) {
-    const std::uint32_t row = group.first_row + i;
-    const std::uint32_t policy = environment.rows[row].policy;
-    if (rules.empty() || rules.back().policy != policy) rules.push_back({policy, row, 0, false});
-    ++rules.back().count;
-  }
-  for (std::uint32_t i = 0; i < group.formula_count; ++i) {
-    const std::uint32_t formula = group.first_formula + i;
-    rules.push_back({environment.formulas[formula].policy, formula, 1, true});
-  }
-  return rules;
-}
-
-}  // namespace
-
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
                                  const Store& store, bool indexed) {
   EnvironmentPlan plan;
   plan.source = &environment;
   plan.atoms = std::move(atoms);
-  for (const Group& group : environment.groups) {
-    std::pair<Block, Block> blocks;
-    const std::vector<Rule> rules = rules_of(environment, group);
-    for (bool forbid : {true, false}) {
-      Block& block = forbid ? blocks.first : blocks.second;
-      block.first = static_cast<std::uint32_t>(plan.rules.size());
-      for (const Rule& rule : rules) {
-        if (table.policies[rule.policy].forbid == forbid) plan.rules.push_back(rule);
-      }
-      block.count = static_cast<std::uint32_t>(plan.rules.size()) - block.first;
-    }
-    plan.groups.push_back(blocks);
-  }
-  for (auto& [forbids, permits] : plan.groups) {
-    for (Block* block : {&forbids, &permits}) {
-      if (!indexed || block->count < kIndexFrom) continue;
-      block->index = static_cast<std::uint32_t>(plan.indexes.size());
-      plan.indexes.push_back(index_block(plan, std::span(plan.rules).subspan(block->first, block->count), block->first));
+  for (std::uint32_t g = 0; indexed && g < environment.groups.size(); ++g) {
+    const Group& group = environment.groups[g];
+    for (bool forbids : {true, false}) {
+      const std::uint32_t first = forbids ? group.first : group.first + group.forbids;
+      const std::uint32_t count = forbids ? group.forbids : group.permits;
+      if (count < kIndexFrom) continue;
+      plan.index_of.insert(block_key(g, forbids), static_cast<std::uint32_t>(plan.indexes.size()));
+      plan.indexes.push_back(index_block(plan, std::span(environment.rules).subspan(first, count), first));
     }
   }
   // The table numbers its own scope uids; the store has a node for each.
   std::vector<Node> nodes(table.uids.size());
-  for (const auto& [uid, number] : table.uids) nodes[number] = store.find(uid.type, uid.id);
-  plan.rules.shrink_to_fit();
-  plan.groups.shrink_to_fit();
-  plan.by_scopes.reserve(environment.by_scopes.size());
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) nodes[i] = store.find(table.uids.type(i), table.uids.id(i));
   auto translate = [&](ScopeKey key, std::vector<std::uint64_t>& in) -> std::pair<std::uint32_t, unsigned> {
     if (key == kAnyScope) return {0, 0};
     const Node node = nodes[(key - 1) / 2];
@@ -61,11 +28,12 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     in[node / 64] |= std::uint64_t{1} << (node % 64);
     return {in_scope(node), 2};
   };
-  for (const auto& [scopes, group] : environment.by_scopes) {
-    const auto [principal, principal_kind] = translate(static_cast<ScopeKey>(scopes >> 32), plan.principal_in);
-    const auto [resource, resource_kind] = translate(static_cast<ScopeKey>(scopes), plan.resource_in);
+  plan.groups = GroupIndex(environment.groups.size());
+  for (const Group& group : environment.groups) {
+    const auto [principal, principal_kind] = translate(group.principal, plan.principal_in);
+    const auto [resource, resource_kind] = translate(group.resource, plan.resource_in);
     plan.shapes[principal_kind] |= static_cast<std::uint8_t>(1u << resource_kind);
-    plan.by_scopes.insert(pair_key(principal, resource), group);
+    plan.groups.add(pair_key(principal, resource));
   }
   if (indexed) plan.straight = Straight::make(table, plan, nodes, store);
   return plan;

@@ -10,12 +10,6 @@
 
 namespace kerf::gateway {
 
-struct Rule {
-  std::uint32_t policy = 0;
-  std::uint32_t first = 0, count = 0;   // rows, or 1 formula
-  bool is_formula = false;
-};
-
 // A subject and the kinds of value that its atoms accept: if it has none of them, they err.
 struct Watch {
   Subject subject;
@@ -61,23 +55,37 @@ struct BlockIndex {
   std::size_t words = 0;
 };
 
-struct Block {
-  std::uint32_t first = 0, count = 0;            // rules
-  std::uint32_t index = 0xffffffffu;             // of `indexes`, for blocks of many rules
-};
-
 // 0: any; else the node, for `==` or for `in`.
 constexpr std::uint64_t pair_key(std::uint32_t principal, std::uint32_t resource) {
   return static_cast<std::uint64_t>(principal) << 32 | resource;
 }
 
+// Groups of the table by their scopes as nodes.
+class GroupIndex {
+ public:
+  static constexpr std::uint32_t kNone = NumberSet::kNone;
+  explicit GroupIndex(std::size_t groups = 0) { keys_.reserve(groups); }
+  void add(std::uint64_t key) {   // of the next group
+    keys_.push_back(key);
+    numbers_.add(static_cast<std::uint32_t>(keys_.size() - 1), [&](std::uint32_t group) { return hash(keys_[group]); });
+  }
+  std::uint32_t find(std::uint64_t key) const {
+    return numbers_.find(hash(key), [&](std::uint32_t group) { return keys_[group] == key; });
+  }
+  std::size_t bytes() const { return keys_.capacity() * sizeof(std::uint64_t) + numbers_.bytes(); }
+
+ private:
+  static std::uint64_t hash(std::uint64_t key) { return mix(key, 0x9e3779b97f4a7c15u); }
+  std::vector<std::uint64_t> keys_;
+  NumberSet numbers_;
+};
+
 struct EnvironmentPlan {
   const Environment* source = nullptr;
   std::vector<Atom> atoms;
-  std::vector<Rule> rules;
-  std::vector<std::pair<Block, Block>> groups;   // forbids, permits
+  GroupIndex groups;
   std::vector<BlockIndex> indexes;
-  FlatMap by_scopes;
+  FlatMap index_of;                     // block -> index, where there is one
   // Kinds of resource scopes (bits: any, ==, in) that occur with each kind of principal scope.
   std::array<std::uint8_t, 3> shapes{};
   std::vector<std::uint64_t> principal_in, resource_in;   // bits of nodes in `in` scopes
@@ -85,6 +93,8 @@ struct EnvironmentPlan {
 };
 
 inline constexpr std::uint32_t kIndexFrom = 24;   // rules of a block
+// The forbids or the permits of a group.
+constexpr std::uint64_t block_key(std::uint32_t group, bool forbids) { return static_cast<std::uint64_t>(group) * 2 + !forbids; }
 
 std::uint64_t value_key(const Cell& cell);        // of Bool, Long, String, entity
 // Without an index: for policies that came when the texts had their numbers, so that others have none.

@@ -17,7 +17,6 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   base_ = std::make_shared<Base>();
   base_->names = &names;
   base_->entities = std::move(entities);
-  base_->mentioned = mentioned;
   base_->no_shape.assign(names.attributes() + 1, 0);
   base_->no_row.object = {nullptr, base_->no_shape.data()};
   for (std::string_view type : types) base_->types.add(type);
@@ -30,7 +29,9 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   for (const Entity& entity : all) first_node(entity.uid);
   const std::size_t stored = nodes_;
   number_columns();
-  for (const EntityUid& uid : base_->mentioned) first_node(uid);
+  for (const EntityUid& uid : mentioned) {
+    if (look_up(base_->uids, hash_uid(uid.type, uid.id), uid.type, uid.id) == kNoNode) first_node(base_->mentioned.emplace_back(uid));
+  }
   for (std::size_t i = 0; i < stored; ++i) {
     const Object object = encode(all[i].attrs, base_->memory, true);
     Row& row = write(static_cast<Node>(i));

@@ -198,7 +198,7 @@ class Store final : public EntitySource {
   struct Base {   // what all versions share
     const Names* names = nullptr;
     Entities entities;
-    std::vector<EntityUid> mentioned;
+    std::deque<EntityUid> mentioned;     // those that are not stored
     TextMap types;
     UidTable uids;
     CellMemory memory{4096};

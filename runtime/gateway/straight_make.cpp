@@ -13,16 +13,13 @@ class StraightMaker {
   StraightMaker(const EnvironmentPlan& plan, const Store& store) : plan_(plan), source_(*plan.source), store_(store) {}
 
   bool make(const Table::State& table, const std::vector<Node>& scope_nodes) {
-    if (!source_.formulas.empty() || !plan_.indexes.empty() || plan_.rules.size() > Straight::kRules) return false;
+    if (!source_.steps.empty() || !plan_.indexes.empty() || source_.rules.size() > Straight::kRules) return false;
     if (2 * source_.groups.size() > Straight::kTests || !add_atoms()) return false;
-    for (const auto& [scopes, number] : source_.by_scopes) {
+    for (const Group& group : source_.groups) {
       needs_.clear();
-      scope(0, static_cast<ScopeKey>(scopes >> 32), scope_nodes);
-      scope(2, static_cast<ScopeKey>(scopes), scope_nodes);
-      const auto& [forbids, permits] = plan_.groups[number];
-      for (const Block* block : {&forbids, &permits}) {
-        for (std::uint32_t i = 0; i < block->count; ++i) add_rule(table, plan_.rules[block->first + i]);
-      }
+      scope(0, group.principal, scope_nodes);
+      scope(2, group.resource, scope_nodes);
+      for (const gateway::Rule& rule : source_.rules_of(group)) add_rule(table, rule);
     }
     finish();
     return next_bit_ <= Straight::kTests;
@@ -45,14 +42,12 @@ class StraightMaker {
     Straight::Rule& to = (table.policies[rule.policy].forbid ? out.forbids_ : out.permits_).emplace_back();
     to.policy = rule.policy;
     to.first = static_cast<std::uint32_t>(out.rows_.size());
-    for (std::uint32_t r = 0; r < rule.count; ++r) {
-      const Row& from = source_.rows[rule.first + r];
+    for (const Row& from : source_.rows_of(rule)) {
       Straight::Row& row = out.rows_.emplace_back();
       row.first = static_cast<std::uint32_t>(out.needs_.size());
       out.needs_.insert(out.needs_.end(), needs_.begin(), needs_.end());
       bool possible = true;
-      for (std::uint32_t i = 0; i < from.count; ++i) {
-        const Requirement& required = source_.requirements[from.first + i];
+      for (const Requirement& required : source_.needs_of(from)) {
         out.needs_.push_back({bits_.at(required.atom), required.outcome});
       }
       row.count = static_cast<std::uint32_t>(out.needs_.size()) - row.first;

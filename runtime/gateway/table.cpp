@@ -2,7 +2,9 @@
 // policy, one group for each pair of scopes. Decisions then need no checks.
 #include "runtime/gateway/table.h"
 
+#include <optional>
 #include <set>
+#include <unordered_set>
 
 #include "runtime/gateway/formula_read.h"
 #include "runtime/gateway/strict_json.h"
@@ -70,6 +72,8 @@ class EnvironmentReader {
 
   Status read(const Node& json, Environment& environment) {
     environment_ = &environment;
+    RuleWriter writer(environment);
+    writer_ = &writer;
     if (Status keys = expect_keys(json, {"principal", "action", "resource", "atoms", "groups"}); !keys.ok()) return keys;
     Result<std::string> principal = read_string(json, "principal");
     if (!principal.ok()) return principal.error();
@@ -90,30 +94,28 @@ class EnvironmentReader {
       return Unit{};
     });
     if (!atoms.ok()) return atoms;
-    return read_each(json, "groups", [&](const Node& group) { return read_group(group); });
+    Status groups = read_each(json, "groups", [&](const Node& group) { return read_group(group); });
+    writer.finish();
+    return groups;
   }
 
  private:
   Status read_group(const Node& json) {
     if (Status keys = expect_keys(json, {"principal", "resource", "rows", "exprs"}); !keys.ok()) return keys;
-    Result<ScopeKey> principal = read_scope(*json.find("principal"), environment_->principal_in, seen_principals_);
+    Result<ScopeKey> principal = read_scope(*json.find("principal"));
     if (!principal.ok()) return principal.error();
-    Result<ScopeKey> resource = read_scope(*json.find("resource"), environment_->resource_in, seen_resources_);
+    Result<ScopeKey> resource = read_scope(*json.find("resource"));
     if (!resource.ok()) return resource.error();
-    const auto number = static_cast<std::uint32_t>(environment_->groups.size());
-    if (!environment_->by_scopes.emplace(scope_pair(*principal, *resource), number).second) {
-      return Error{"another group has the same scopes"};
-    }
-    environment_->by_principal[*principal].emplace_back(*resource, number);
-    Group& group = environment_->groups.emplace_back();
-    group.first_row = static_cast<std::uint32_t>(environment_->rows.size());
-    group.first_formula = static_cast<std::uint32_t>(environment_->formulas.size());
-    Status rows = read_each(json, "rows", [&](const Node& row) { return read_row(row, group); });
-    if (!rows.ok()) return rows;
-    return read_each(json, "exprs", [&](const Node& rule) { return read_rule(rule, group); });
+    if (!scopes_.emplace(*principal, *resource).second) return Error{"another group has the same scopes"};
+    writer_->begin_group(*principal, *resource);
+    last_.reset();
+    Status rules = read_each(json, "rows", [&](const Node& row) { return read_row(row); });
+    if (rules.ok()) rules = read_each(json, "exprs", [&](const Node& rule) { return read_formula_rule(rule); });
+    writer_->end_group();
+    return rules;
   }
 
-  Result<ScopeKey> read_scope(const Node& json, std::vector<const ScopeUid*>& in_scopes, std::set<ScopeKey>& seen) {
+  Result<ScopeKey> read_scope(const Node& json) {
     if (json.is_null()) return kAnyScope;
     const bool equal = json.is_object() && json.size() == 1 && json.only().first == "==";
     if (!equal && !(json.is_object() && json.size() == 1 && json.only().first == "in")) {
@@ -121,78 +123,69 @@ class EnvironmentReader {
     }
     Result<EntityUid> uid = read_plain_uid(json.only().second);
     if (!uid.ok()) return uid.error();
-    const auto next = static_cast<std::uint32_t>(table_.uids.size());
-    const ScopeUid& known = *table_.uids.emplace(*std::move(uid), next).first;
-    if (equal) return equal_scope(known.second);
-    if (seen.insert(in_scope(known.second)).second) in_scopes.push_back(&known);
-    return in_scope(known.second);
+    const std::uint32_t number = table_.uids.add(uid->type, uid->id);
+    return equal ? equal_scope(number) : in_scope(number);
   }
 
   Result<std::uint32_t> read_policy_index(const Node& json) {
     return read_index(*json.find("policy"), "policy", table_.policies.size());
   }
 
-  Status read_row(const Node& json, Group& group) {
+  Status read_row(const Node& json) {
     if (Status keys = expect_keys(json, {"policy", "when", "then"}); !keys.ok()) return keys;
     Result<std::uint32_t> policy = read_policy_index(json);
     if (!policy.ok()) return policy.error();
-    const bool continues = group.row_count != 0 && environment_->rows.back().policy == *policy;
-    if (!continues && placed_[*policy]) {
-      return Error{"the rows of a policy must lie together, in one group and without an expression"};
+    if (last_ != *policy) {
+      if (placed_[*policy]) return Error{"the rows of a policy must lie together, in one group and without an expression"};
+      placed_[*policy] = true;
+      last_ = *policy;
+      writer_->begin_rule(*policy, table_.policies[*policy].forbid, false);
     }
-    placed_[*policy] = true;
     const Node then = *json.find("then");
     if (!then.is_text("true") && !then.is_text("error")) return Error{"`then` is \"true\" or \"error\""};
-    Row row{*policy, static_cast<std::uint32_t>(environment_->requirements.size()), 0,
-            then.is_text("true") ? Outcome::true_ : Outcome::error};
-    Status when = read_each(json, "when", [&](const Node& pair) { return read_requirement(pair, row); });
+    writer_->begin_row(then.is_text("true") ? Outcome::true_ : Outcome::error);
+    bool ends_in_error = false;
+    Status when = read_each(json, "when", [&](const Node& pair) -> Status {
+      if (ends_in_error) return Error{"nothing follows an error"};
+      Result<Requirement> required = read_requirement(pair);
+      if (!required.ok()) return required.error();
+      ends_in_error = required->outcome == Outcome::error;
+      environment_->requirements.push_back(*required);
+      return Unit{};
+    });
     if (!when.ok()) return when;
-    const bool ends_in_error = row.count != 0 && environment_->requirements.back().outcome == Outcome::error;
-    if (ends_in_error != (row.then == Outcome::error)) {
-      return Error{"a row is \"error\" if and only if its last pair is"};
-    }
-    environment_->rows.push_back(row);
-    ++group.row_count;
+    if (ends_in_error != then.is_text("error")) return Error{"a row is \"error\" if and only if its last pair is"};
     return Unit{};
   }
 
-  Status read_requirement(const Node& json, Row& row) {
+  Result<Requirement> read_requirement(const Node& json) {
     if (!json.is_array() || json.size() != 2) return Error{"an array of an atom and an outcome is expected"};
     const std::vector<Node> pair = json.elements();
-    if (row.count != 0 && environment_->requirements.back().outcome == Outcome::error) {
-      return Error{"nothing follows an error"};
-    }
     Result<std::uint32_t> atom = read_index(pair[0], "atom", environment_->atoms.size());
     if (!atom.ok()) return atom.error();
     const Node outcome = pair[1];
     if (!outcome.is_text("true") && !outcome.is_text("false") && !outcome.is_text("error")) {
       return Error{"an outcome is \"true\", \"false\" or \"error\""};
     }
-    environment_->requirements.push_back(
-        {*atom, outcome.is_text("true") ? Outcome::true_ : outcome.is_text("false") ? Outcome::false_ : Outcome::error});
-    ++row.count;
-    return Unit{};
+    return Requirement{*atom, outcome.is_text("true") ? Outcome::true_ : outcome.is_text("false") ? Outcome::false_ : Outcome::error};
   }
 
-  Status read_rule(const Node& json, Group& group) {
+  Status read_formula_rule(const Node& json) {
     if (Status keys = expect_keys(json, {"policy", "formula"}); !keys.ok()) return keys;
     Result<std::uint32_t> policy = read_policy_index(json);
     if (!policy.ok()) return policy.error();
     if (placed_[*policy]) return Error{"the policy has rows or another expression already"};
     placed_[*policy] = true;
-    const auto first = static_cast<std::uint32_t>(environment_->steps.size());
-    Status formula = read_formula(*json.find("formula"), environment_->atoms.size(), environment_->steps);
-    if (!formula.ok()) return formula;
-    const auto count = static_cast<std::uint32_t>(environment_->steps.size() - first);
-    environment_->formulas.push_back({*policy, first, count});
-    ++group.formula_count;
-    return Unit{};
+    writer_->begin_rule(*policy, table_.policies[*policy].forbid, true);
+    return read_formula(*json.find("formula"), environment_->atoms.size(), environment_->steps);
   }
 
   Table::State& table_;
-  std::set<ScopeKey> seen_principals_, seen_resources_;
-  std::vector<bool> placed_;   // policies that have rows or an expression already
+  std::set<std::pair<ScopeKey, ScopeKey>> scopes_;
+  std::vector<bool> placed_;             // policies that have rows or an expression already
+  std::optional<std::uint32_t> last_;    // the group's policy whose rows are being read
   Environment* environment_ = nullptr;
+  RuleWriter* writer_ = nullptr;
 };
 
 template <class Node>
@@ -208,14 +201,16 @@ Status read_header(const Node& json) {
 
 template <class Node>
 Status read_policies(const Node& json, Table::State& table) {
-  std::unordered_map<std::string, std::size_t> ids;
-  return read_each(json, "policies", [&](const Node& element) -> Status {
+  std::unordered_set<std::string> ids;
+  Status each = read_each(json, "policies", [&](const Node& element) -> Status {
     Result<PolicyInfo> info = read_policy(element);
     if (!info.ok()) return info.error();
-    if (!ids.emplace(info->id, ids.size()).second) return Error{"another policy has the id " + quote(info->id)};
+    if (!ids.insert(info->id).second) return Error{"another policy has the id " + quote(info->id)};
     table.policies.push_back(*std::move(info));
     return Unit{};
   });
+  table.policies.shrink_to_fit();
+  return each;
 }
 
 template <class Node>
@@ -240,13 +235,6 @@ Status read_environments(const Node& json, Table::State& table) {
     Environment& environment = table.environments.emplace_back();
     Status status = EnvironmentReader<Node>(table).read(element, environment);
     if (!status.ok()) return status;
-    environment.atoms.shrink_to_fit();
-    environment.rows.shrink_to_fit();
-    environment.requirements.shrink_to_fit();
-    environment.formulas.shrink_to_fit();
-    environment.steps.shrink_to_fit();
-    environment.groups.shrink_to_fit();
-    for (auto& [principal, resources] : environment.by_principal) resources.shrink_to_fit();
     EnvironmentKey key{environment.principal, environment.action.type, environment.action.id, environment.resource};
     if (!table.index.emplace(key, &environment).second) {
       return Error{"another environment has the same principal, action and resource"};
@@ -262,6 +250,7 @@ Status read_table(const Node& json, Table::State& state) {
   for (auto* read : {read_policies<Node>, read_actions<Node>, read_environments<Node>}) {
     if (Status status = read(json, state); !status.ok()) return status;
   }
+  state.uids.shrink_to_fit();
   return Unit{};
 }
 

@@ -1,7 +1,8 @@
 // Tables -> table. Atoms that are alike become one, so that what is merged is as good as what is compiled together.
 #include "runtime/gateway/table_merge.h"
 
-#include <unordered_set>
+#include <algorithm>
+#include <map>
 
 #include "runtime/gateway/hash.h"
 #include "runtime/gateway/program.h"
@@ -50,8 +51,6 @@ class Merger {
         numbers[p] = static_cast<std::uint32_t>(out_->policies.size());
         out_->policies.push_back(part.table->policies[p]);
       }
-      std::vector<const EntityUid*>& uids = uids_.emplace_back(part.table->uids.size());
-      for (const auto& [uid, number] : part.table->uids) uids[number] = &uid;
     }
     for (const Environment& environment : first.environments) merge(environment);
     return std::move(out_);
@@ -71,85 +70,57 @@ class Merger {
     environment_->resource = first.resource;
     environment_->action = first.action;
     known_.clear();
-    in_principals_.clear();
-    in_resources_.clear();
     const EnvironmentKey key{environment_->principal, environment_->action.type, environment_->action.id, environment_->resource};
-    std::vector<std::pair<std::uint64_t, std::vector<Source>>> groups;
-    std::unordered_map<std::uint64_t, std::size_t> places;
+    std::map<std::pair<ScopeKey, ScopeKey>, std::vector<Source>> groups;
     for (std::size_t part = 0; part < parts_.size(); ++part) {
       auto found = parts_[part].table->index.find(key);
       if (found == parts_[part].table->index.end()) continue;
       const Environment& from = *found->second;
-      for (const auto& [scopes, number] : from.by_scopes) {
-        const Group& group = from.groups[number];
-        if (!lives(part, from, group)) continue;
-        const ScopeKey principal = scope(part, static_cast<ScopeKey>(scopes >> 32), environment_->principal_in, in_principals_);
-        const ScopeKey resource = scope(part, static_cast<ScopeKey>(scopes), environment_->resource_in, in_resources_);
-        auto [place, added] = places.emplace(scope_pair(principal, resource), groups.size());
-        if (added) groups.push_back({place->first, {}});
-        groups[place->second].second.push_back({part, &from, &group});
+      for (const Group& group : from.groups) {
+        if (lives(part, from, group)) groups[{scope(part, group.principal), scope(part, group.resource)}].push_back({part, &from, &group});
       }
     }
-    for (const auto& [scopes, sources] : groups) emit(scopes, sources);
+    RuleWriter writer(*environment_);
+    for (const auto& [scopes, sources] : groups) {
+      writer.begin_group(scopes.first, scopes.second);
+      for (const Source& source : sources) {
+        for (const Rule& rule : source.environment->rules_of(*source.group)) add(writer, source, rule);
+      }
+      writer.end_group();
+    }
+    writer.finish();
     out_->index.emplace(key, environment_);
   }
 
   bool lives(std::size_t part, const Environment& from, const Group& group) const {
-    auto lives = [&](std::uint32_t policy) { return policies_[part][policy] != kNone; };
-    for (std::uint32_t r = 0; r < group.row_count; ++r) {
-      if (lives(from.rows[group.first_row + r].policy)) return true;
-    }
-    for (std::uint32_t f = 0; f < group.formula_count; ++f) {
-      if (lives(from.formulas[group.first_formula + f].policy)) return true;
-    }
-    return false;
+    const std::span<const Rule> rules = from.rules_of(group);
+    return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return policies_[part][rule.policy] != kNone; });
   }
 
-  ScopeKey scope(std::size_t part, ScopeKey key, std::vector<const ScopeUid*>& in_scopes, std::unordered_set<ScopeKey>& seen) {
+  ScopeKey scope(std::size_t part, ScopeKey key) {
     if (key == kAnyScope) return key;
-    const ScopeUid& known = *out_->uids.emplace(*uids_[part][(key - 1) / 2], static_cast<std::uint32_t>(out_->uids.size())).first;
-    if (key % 2 == 1) return equal_scope(known.second);
-    if (seen.insert(in_scope(known.second)).second) in_scopes.push_back(&known);
-    return in_scope(known.second);
+    const ScopeUids& from = parts_[part].table->uids;
+    const std::uint32_t number = (key - 1) / 2, known = out_->uids.add(from.type(number), from.id(number));
+    return key % 2 == 1 ? equal_scope(known) : in_scope(known);
   }
 
-  void emit(std::uint64_t scopes, const std::vector<Source>& sources) {
-    const auto number = static_cast<std::uint32_t>(environment_->groups.size());
-    environment_->by_scopes.emplace(scopes, number);
-    environment_->by_principal[static_cast<ScopeKey>(scopes >> 32)].emplace_back(static_cast<ScopeKey>(scopes), number);
-    Group& group = environment_->groups.emplace_back();
-    group.first_row = static_cast<std::uint32_t>(environment_->rows.size());
-    group.first_formula = static_cast<std::uint32_t>(environment_->formulas.size());
-    for (const Source& source : sources) {
-      for (std::uint32_t r = 0; r < source.group->row_count; ++r) add_row(source, source.environment->rows[source.group->first_row + r]);
-    }
-    group.row_count = static_cast<std::uint32_t>(environment_->rows.size()) - group.first_row;
-    for (const Source& source : sources) {
-      for (std::uint32_t f = 0; f < source.group->formula_count; ++f) {
-        add_formula(source, source.environment->formulas[source.group->first_formula + f]);
+  void add(RuleWriter& writer, const Source& source, const Rule& rule) {
+    const Environment& from = *source.environment;
+    const std::uint32_t policy = policies_[source.part][rule.policy];
+    if (policy == kNone) return;
+    writer.begin_rule(policy, out_->policies[policy].forbid, rule.is_formula);
+    if (rule.is_formula) {
+      for (FormulaStep step : from.steps_of(rule)) {
+        if (step.kind == FormulaStep::Kind::atom) step.operand = atom(from, step.operand);
+        environment_->steps.push_back(step);
       }
+      return;
     }
-    group.formula_count = static_cast<std::uint32_t>(environment_->formulas.size()) - group.first_formula;
-  }
-
-  void add_row(const Source& source, const Row& row) {
-    const std::uint32_t policy = policies_[source.part][row.policy];
-    if (policy == kNone) return;
-    environment_->rows.push_back({policy, static_cast<std::uint32_t>(environment_->requirements.size()), row.count, row.then});
-    for (std::uint32_t i = 0; i < row.count; ++i) {
-      const Requirement& required = source.environment->requirements[row.first + i];
-      environment_->requirements.push_back({atom(*source.environment, required.atom), required.outcome});
-    }
-  }
-
-  void add_formula(const Source& source, const FormulaRule& formula) {
-    const std::uint32_t policy = policies_[source.part][formula.policy];
-    if (policy == kNone) return;
-    environment_->formulas.push_back({policy, static_cast<std::uint32_t>(environment_->steps.size()), formula.count});
-    for (std::uint32_t i = 0; i < formula.count; ++i) {
-      FormulaStep step = source.environment->steps[formula.first + i];
-      if (step.kind == FormulaStep::Kind::atom) step.operand = atom(*source.environment, step.operand);
-      environment_->steps.push_back(step);
+    for (const Row& row : from.rows_of(rule)) {
+      writer.begin_row(row.then);
+      for (const Requirement& required : from.needs_of(row)) {
+        environment_->requirements.push_back({atom(from, required.atom), required.outcome});
+      }
     }
   }
 
@@ -169,10 +140,8 @@ class Merger {
   std::span<const TablePart> parts_;
   std::unique_ptr<Table::State> out_;
   std::vector<std::vector<std::uint32_t>> policies_;       // of each part: its policies' numbers in the whole, or kNone
-  std::vector<std::vector<const EntityUid*>> uids_;        // of each part, by number
   Environment* environment_ = nullptr;
   std::unordered_multimap<std::uint64_t, std::uint32_t> known_;   // atoms of the environment by hash
-  std::unordered_set<ScopeKey> in_principals_, in_resources_;
 };
 
 }  // namespace

@@ -2,12 +2,14 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "runtime/gateway/scope_uids.h"
 #include "runtime/gateway/table.h"
 
 namespace kerf::gateway {
@@ -18,9 +20,9 @@ struct Requirement {
 };
 
 struct Row {
-  std::uint32_t policy;
-  std::uint32_t first, count;   // requirements
-  Outcome then;
+  std::uint32_t first = 0;                 // requirements
+  std::uint32_t count : 30 = 0;
+  Outcome then : 2 = Outcome::true_;
 };
 
 // A formula as steps with one current outcome; an error ends it at once.
@@ -29,41 +31,45 @@ struct FormulaStep {
   std::uint32_t operand;        // the Outcome, the atom, or the step to go to
 };
 
-struct FormulaRule {
-  std::uint32_t policy;
-  std::uint32_t first, count;   // steps; jumps count from `first`
+// A policy: its rows; or the steps of a formula, whose jumps count from `first`.
+struct Rule {
+  std::uint32_t policy = 0;
+  std::uint32_t first = 0;
+  std::uint32_t count : 31 = 0;
+  bool is_formula : 1 = false;
 };
 
-struct Group {
-  std::uint32_t first_row = 0, row_count = 0;        // rows of one policy lie together
-  std::uint32_t first_formula = 0, formula_count = 0;
-};
-
-// A scope on principal or resource: 0 is any; else the interned uid, for `==` or for `in`.
+// A scope on principal or resource: 0 is any; else the number of an entity, for `==` or for `in`.
 using ScopeKey = std::uint32_t;
 inline constexpr ScopeKey kAnyScope = 0;
 constexpr ScopeKey equal_scope(std::uint32_t uid) { return uid * 2 + 1; }
 constexpr ScopeKey in_scope(std::uint32_t uid) { return uid * 2 + 2; }
 
-using ScopeUid = std::pair<const EntityUid, std::uint32_t>;
+// Policies of the same scopes, forbids before permits.
+struct Group {
+  ScopeKey principal = kAnyScope, resource = kAnyScope;
+  std::uint32_t first = 0;                 // rules
+  std::uint32_t forbids = 0, permits = 0;
+
+  std::pair<ScopeKey, ScopeKey> scopes() const { return {principal, resource}; }
+};
 
 struct Environment {
   std::string principal, resource;
   EntityUid action;
   std::vector<Expr> atoms;
-  std::vector<Row> rows;
+  std::vector<Rule> rules;
+  std::vector<Row> rows;                   // one for all rules that always hold
   std::vector<Requirement> requirements;
-  std::vector<FormulaRule> formulas;
   std::vector<FormulaStep> steps;
-  std::vector<Group> groups;
-  // Scope of the principal -> the resource scopes that occur with it, each with its group.
-  std::unordered_map<ScopeKey, std::vector<std::pair<ScopeKey, std::uint32_t>>> by_principal;
-  std::unordered_map<std::uint64_t, std::uint32_t> by_scopes;
-  std::vector<const ScopeUid*> principal_in, resource_in;   // distinct entities of `in` scopes, owned by State::uids
+  std::vector<Group> groups;               // ascending by scopes, each once
+  std::vector<std::uint32_t> principal_in, resource_in;   // entities of `in` scopes, ascending
+
+  std::span<const Rule> rules_of(const Group& group) const { return std::span(rules).subspan(group.first, group.forbids + group.permits); }
+  std::span<const Row> rows_of(const Rule& rule) const { return std::span(rows).subspan(rule.first, rule.count); }
+  std::span<const Requirement> needs_of(const Row& row) const { return std::span(requirements).subspan(row.first, row.count); }
+  std::span<const FormulaStep> steps_of(const Rule& rule) const { return std::span(steps).subspan(rule.first, rule.count); }
 };
-constexpr std::uint64_t scope_pair(ScopeKey principal, ScopeKey resource) {
-  return static_cast<std::uint64_t>(principal) << 32 | resource;
-}
 
 struct EnvironmentKey {
   std::string_view principal, action_type, action_id, resource;
@@ -88,7 +94,30 @@ struct Table::State {
   Entities action_entities;
   std::deque<Environment> environments;   // stable: the index points into them
   std::unordered_map<EnvironmentKey, const Environment*, EnvironmentKeyHash> index;
-  std::unordered_map<EntityUid, std::uint32_t, EntityUidHash> uids;   // those in scopes
+  ScopeUids uids;
+};
+
+// Fills the rules of an environment; no two groups have the same scopes. What a row requires and the steps of a formula are appended to the environment itself.
+class RuleWriter {
+ public:
+  explicit RuleWriter(Environment& environment) : out_(environment) {}
+
+  void begin_group(ScopeKey principal, ScopeKey resource);
+  void begin_rule(std::uint32_t policy, bool forbid, bool is_formula);
+  void begin_row(Outcome then);
+  void end_group();
+  void finish();
+
+ private:
+  void end_row();
+  void end_rule();
+
+  Environment& out_;
+  Group group_;
+  Rule rule_;
+  bool in_rule_ = false, in_row_ = false, forbid_ = false;
+  std::vector<Rule> forbids_, permits_;    // of the group
+  std::uint32_t always_ = 0xffffffffu;     // the row of rules that always hold
 };
 
 // The two ways of Table::read, each into an empty state. The fast one takes nothing that the strict one would refuse, and

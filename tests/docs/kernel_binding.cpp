@@ -96,6 +96,7 @@ std::string observed_with(const Observable& observable) {
     files = files && with == (event.resource == KernelKind::file);
   }
   if (files) return "events on files";
+  if (others.empty()) return "every event";
   if (others.size() < names.size()) return fmt::format("every event but {}", fmt::join(others, ", "));
   return fmt::format("{}", fmt::join(names, ", "));
 }

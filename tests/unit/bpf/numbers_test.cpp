@@ -55,6 +55,17 @@ std::size_t conditions_of(const Program& program) {
   return layout->request.conditions.size();
 }
 
+kerf_seen seen(std::uint32_t uid, std::uint32_t gid, std::uint32_t pid, std::uint32_t protocol) {
+  kerf_seen event{};
+  event.uid = uid;
+  event.gid = gid;
+  event.pid = pid;
+  event.net.address_low = 1;
+  event.net.port = 443;
+  event.net.protocol = protocol;
+  return event;
+}
+
 void check(const Program& program, std::mt19937_64& random) {
   Result<BpfObject> object = emit(program);
   if (!object) FAIL(object.error().message);
@@ -64,7 +75,7 @@ void check(const Program& program, std::mt19937_64& random) {
   REQUIRE((*loaded)->bind(1, binding) == 0);
   std::vector<kerf_seen> events;
   auto edge = [&] { return static_cast<__u32>(any_edge(random)); };
-  for (int i = 0; i < 300; ++i) events.push_back({0, edge(), edge(), edge(), {{0, 1, 0, 443, edge(), 0}}});
+  for (int i = 0; i < 300; ++i) events.push_back(seen(edge(), edge(), edge(), edge()));
   const std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;
@@ -93,7 +104,7 @@ TEST_CASE("comparisons of numbers agree with the reference at every edge") {
   }
 }
 
-TEST_CASE("10,000 policies about a number are found without a walk over them") {
+TEST_CASE("10,000 policies about a number need no instructions") {
   if (!kernel_takes_bpf()) return;
   Program program = make_program();
   for (std::int64_t i = 0; i < 10000; ++i) {
@@ -102,13 +113,14 @@ TEST_CASE("10,000 policies about a number are found without a walk over them") {
     row.code = {{static_cast<std::uint32_t>(env_of(program).code.size()), Outcome::true_}};
     env_of(program).code.push_back({row.policy, body.add(Op::eq, {context_attr(body, "uid"), number(body, i * 3)}, {}), {}, {}});
   }
+  CHECK(conditions_of(program) == 0);
   Result<BpfObject> object = emit(program);
   if (!object) FAIL(object.error().message);
   auto loaded = Loaded::load(program, std::move(*object), false);
   if (!loaded) FAIL(loaded.error().message);
   REQUIRE((*loaded)->bind(1, {}) == 0);
   std::vector<kerf_seen> events;
-  for (std::uint32_t i = 0; i < 1024; ++i) events.push_back({0, i * 29, 0, 0, {{0, 1, 0, 443, 6, 0}}});
+  for (std::uint32_t i = 0; i < 1024; ++i) events.push_back(seen(i * 29, 0, 0, 6));
   const std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;
@@ -118,5 +130,4 @@ TEST_CASE("10,000 policies about a number are found without a walk over them") {
     wrong += (decision.verdict == KERF_VERDICT_ALLOW) != permitted || (permitted && decision.determining[0] != event.uid / 3);
   }
   CHECK(wrong == 0);
-  CHECK((*loaded)->nanoseconds_per_decision(1, events) < 5000);   // a walk over them took 200,000
 }

@@ -39,17 +39,16 @@ std::string dump(const Table::State& state) {
   for (const Environment& e : state.environments) {
     out << e.principal << '|' << to_text(e.action) << '|' << e.resource << '\n';
     for (const Expr& atom : e.atoms) append(out, atom.program());
-    for (const Row& row : e.rows) out << row.policy << ' ' << row.first << ' ' << row.count << ' ' << static_cast<int>(row.then) << ';';
+    for (const Rule& r : e.rules) out << r.policy << ' ' << r.first << ' ' << r.count << ' ' << r.is_formula << ';';
+    for (const Row& row : e.rows) out << row.first << ' ' << row.count << ' ' << static_cast<int>(row.then) << ';';
     for (const Requirement& r : e.requirements) out << r.atom << ' ' << static_cast<int>(r.outcome) << ';';
-    for (const FormulaRule& f : e.formulas) out << f.policy << ' ' << f.first << ' ' << f.count << ';';
     for (const FormulaStep& s : e.steps) out << static_cast<int>(s.kind) << ' ' << s.operand << ';';
-    for (const Group& g : e.groups) out << g.first_row << ' ' << g.row_count << ' ' << g.first_formula << ' ' << g.formula_count << ';';
-    std::map<std::uint64_t, std::uint32_t> scopes(e.by_scopes.begin(), e.by_scopes.end());
-    for (const auto& [key, group] : scopes) out << key << ' ' << group << ';';
+    for (const Group& g : e.groups) out << g.principal << ' ' << g.resource << ' ' << g.first << ' ' << g.forbids << ' ' << g.permits << ';';
+    for (const auto* in : {&e.principal_in, &e.resource_in}) {
+      for (std::uint32_t uid : *in) out << uid << ',';
+    }
   }
-  std::map<std::uint32_t, std::string> uids;
-  for (const auto& [uid, number] : state.uids) uids[number] = to_text(uid);
-  for (const auto& [number, uid] : uids) out << number << uid;
+  for (std::uint32_t i = 0; i < state.uids.size(); ++i) out << to_text(state.uids.uid(i)) << ';';
   return out.str();
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The object of an example against the types of Debian's kernel for arm64: an object is the same bytes on every machine, and what
 # differs is where a kernel keeps things.
-#   arm64.sh KERF RELOCATIONS SOURCE_DIR CACHE
+#   run.sh KERF RELOCATIONS SOURCE_DIR CACHE
 # 77: the package cannot be had here, and one line says why.
 set -euo pipefail
 kerf=$1 relocations=$2 source=$3 cache=$4
