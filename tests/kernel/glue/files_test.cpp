@@ -94,10 +94,12 @@ TEST_CASE("creating") {
   CHECK(rig.inside([] { return ::mkdir("/tmp/w/deny/d", 0755); }) == "103\ncreate /tmp/w/deny/d new dir forbid 103\n");
   CHECK(rig.inside([] { return ::symlink("/x", "/tmp/w/deny/s"); }) == "103\ncreate /tmp/w/deny/s new forbid 103\n");
   CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/p", S_IFIFO | 0644, 0); }) == "103\ncreate /tmp/w/deny/p new forbid 103\n");
+  rig.deny(bit(KERF_EVENT_UNIX_BIND));
   CHECK(rig.inside([] {
     sockaddr_un to{AF_UNIX, "/tmp/w/deny/u"};
     return ::bind(::socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<sockaddr*>(&to), sizeof to);
-  }) == "103\ncreate /tmp/w/deny/u new forbid 103\n");
+  }) == "112\nunix-bind /tmp/w/deny/u new forbid 112\n");
+  rig.deny(bit(KERF_EVENT_FILE_CREATE));
   CHECK(rig.inside([] { return ::mkdir("/tmp/w/d", 0755); }) == "0\ncreate /tmp/w/d new dir permit\n");
   std::string temporary = rig.inside([] { return opened("/tmp/w/deny", O_TMPFILE | O_RDWR); });
   CHECK(temporary.find("103\ncreate /tmp/w/deny/#") == 0);

@@ -121,7 +121,7 @@ TEST_CASE("records that are no events") {
   };
   CHECK(refused([](auto& b) { b.version = 1; }));
   CHECK(refused([](auto& b) { b.version = KERF_ABI_VERSION + 1; }));
-  CHECK(refused([](auto& b) { b.kind = 11; }));
+  CHECK(refused([](auto& b) { b.kind = KERF_EVENT_END; }));
   CHECK(refused([](auto& b) { b.size = sizeof b + 1; }));
   CHECK(refused([](auto& b) { b.payload_size = 1; }));
   CHECK(refused([](auto& b) { b.seen.net.port = 65536; }));
