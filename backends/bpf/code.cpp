@@ -297,7 +297,7 @@ class Lowering {
       case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: node.type = CodeType::long_; return all_are(node, CodeType::long_);
       case CodeOp::if_:
         node.type = expr_[node.args[1]].type;
-        if (node.type == CodeType::name) return false;
+        if (node.type == CodeType::name || node.type == CodeType::ip) return false;   // cases are made of these
         return expr_[node.args[0]].type == CodeType::boolean && expr_[node.args[2]].type == node.type;
       case CodeOp::constant: case CodeOp::observe: case CodeOp::slot: case CodeOp::one_of: case CodeOp::in_range: case CodeOp::has:
       case CodeOp::begins: case CodeOp::to_date: case CodeOp::to_time: case CodeOp::quotient:

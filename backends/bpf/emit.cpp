@@ -44,21 +44,15 @@ class AnonymousFile {
   AnonymousFile& operator=(const AnonymousFile&) = delete;
   int fd() const { return fd_; }
 
+  // A signal that does not end the process does not cut reading and writing of memory short.
   bool write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return lseek(fd_, 0, SEEK_SET) == 0;
+    return ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && lseek(fd_, 0, SEEK_SET) == 0;
   }
   std::string read() const {
     std::string bytes;
     char buffer[1 << 16];
     for (off_t at = 0;; at = static_cast<off_t>(bytes.size())) {
       ssize_t n = pread(fd_, buffer, sizeof buffer, at);
-      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return bytes;
       bytes.append(buffer, static_cast<std::size_t>(n));
     }
@@ -77,8 +71,8 @@ Result<int> spawn_and_wait(const std::string& helper, int in, int out, int err) 
   posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   posix_spawnattr_t attributes;   // signals as a program expects them, whatever the caller of this library does with its own
   posix_spawnattr_init(&attributes);
-  sigset_t none, all;
-  sigemptyset(&none);
+  const sigset_t none{};
+  sigset_t all;
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
@@ -167,7 +161,7 @@ class ElfReader {
     for (std::size_t i = 0; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
       std::optional<Elf64_Sym> symbol = at<Elf64_Sym>(table.sh_offset + i * sizeof(Elf64_Sym));
       if (!symbol) return false;
-      if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL || symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= sections_.size()) continue;
+      if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL || symbol->st_shndx >= sections_.size()) continue;
       std::optional<std::string> name = text(sections_[table.sh_link], symbol->st_name);
       if (!name) return false;
       const std::string& section = names_[symbol->st_shndx];

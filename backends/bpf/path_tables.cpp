@@ -73,7 +73,7 @@ class Placement {
 // Rows of edges in one array, first fit.
 class EdgeArray {
  public:
-  explicit EdgeArray(Words& entries) : entries_(entries) { entries_.assign(first_free_, kFree); }
+  explicit EdgeArray(Words& entries) : entries_(entries) {}
 
   std::uint32_t place(std::span<const Automaton::Edge> edges) {
     if (edges.empty()) return 0;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "backends/bpf/tables.h"
 #include "runtime/abi/policy_abi.h"
@@ -87,8 +88,8 @@ void store_tree(Tables& tables, SearchTable& table, KeyWidth width, const std::v
 class Sweep {
  public:
   Sweep(ClassStore& classes, std::uint32_t base_at, Words words, std::uint32_t blocks)
-      : classes_(classes), base_at_(base_at), words_(std::move(words)), list_(blocks) {
-    for (std::uint32_t block = 0; block < blocks; ++block) list_[block] = classes_.add_block(base_at_, words_, block);
+      : classes_(classes), base_at_(base_at), words_(std::move(words)), list_(blocks), touched_(blocks) {
+    std::iota(touched_.begin(), touched_.end(), 0u);
   }
   void toggle(std::uint32_t row) {
     words_[row / 64] ^= std::uint64_t{1} << (row & 63);

@@ -18,24 +18,19 @@ Address raw(const AddressKey& key) {
   return address;
 }
 
-AddressKey last_of_family(bool v6) {
-  AddressKey key{};
-  key[0] = v6 ? 1 : 0;
-  std::fill(key.begin() + 1, key.begin() + (v6 ? 17 : 5), 0xff);
-  return key;
+Address last_of_family(bool v6) {
+  Address address{};
+  std::fill(address.begin(), address.begin() + (v6 ? 16 : 4), 0xff);
+  return address;
 }
 
-void add_family_range(std::vector<AddressRange>& ranges, const AddressKey& first, const AddressKey& last) {
-  if (!ranges.empty()) {
-    AddressKey before = first;
-    bool at_start = std::all_of(first.begin() + 1, first.end(), [](std::uint8_t byte) { return byte == 0; });
-    if (!at_start) before = previous_address(first);
-    if (!at_start && ranges.back().last == raw(before)) {
-      ranges.back().last = raw(last);
-      return;
-    }
+// `first` is the least of its family only if there is no range yet.
+void add_family_range(std::vector<AddressRange>& ranges, const AddressKey& first, const Address& last) {
+  if (!ranges.empty() && ranges.back().last == raw(previous_address(first))) {
+    ranges.back().last = last;
+  } else {
+    ranges.push_back({raw(first), last});
   }
-  ranges.push_back({raw(first), raw(last)});
 }
 
 // The prefix length if the range is exactly one prefix.
@@ -100,10 +95,10 @@ std::pair<AddressKey, AddressKey> prefix_bounds(const IpAddr& range) {
 void add_range(AddressSet& set, const AddressKey& first, const std::optional<AddressKey>& end) {
   const bool ends_in_v4 = end && (*end)[0] == 0;
   if (first[0] == 0) {
-    add_family_range(set.v4, first, ends_in_v4 ? previous_address(*end) : last_of_family(false));
+    add_family_range(set.v4, first, ends_in_v4 ? raw(previous_address(*end)) : last_of_family(false));
   }
   if (ends_in_v4 || (end && *end == kFirstV6)) return;
-  add_family_range(set.v6, first[0] == 0 ? kFirstV6 : first, end ? previous_address(*end) : last_of_family(true));
+  add_family_range(set.v6, first[0] == 0 ? kFirstV6 : first, end ? raw(previous_address(*end)) : last_of_family(true));
 }
 
 bool contains(const AddressSet& set, const IpAddr& address) {

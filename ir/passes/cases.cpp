@@ -80,7 +80,7 @@ class Step {
   bool is_structure(NodeId id) const {
     const Op op = body_[id].op;
     if (op == Op::and_ || op == Op::or_ || op == Op::not_ || op == Op::if_) return true;
-    return op == Op::eq && is_bool(body_.arg(id, 0)) && is_bool(body_.arg(id, 1));
+    return op == Op::eq && is_bool(body_.arg(id, 0));   // and so is the other
   }
 
   // Depends on several things, or on the path; what depends on one of the others is planned as it stands.

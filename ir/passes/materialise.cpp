@@ -47,16 +47,16 @@ bool has_kind(const Value& value, TypeKind type) {
     case TypeKind::long_: return value.kind() == ValueKind::long_;
     case TypeKind::string: return value.kind() == ValueKind::string;
     case TypeKind::entity: return value.kind() == ValueKind::entity;
-    case TypeKind::set:
-    case TypeKind::empty_set: return value.kind() == ValueKind::set;
-    case TypeKind::record: return value.kind() == ValueKind::record;
     case TypeKind::decimal: return value.kind() == ValueKind::decimal;
     case TypeKind::ip: return value.kind() == ValueKind::ip;
     case TypeKind::datetime: return value.kind() == ValueKind::datetime;
     case TypeKind::duration: return value.kind() == ValueKind::duration;
-    case TypeKind::never: return false;
+    case TypeKind::set:
+    case TypeKind::empty_set:
+    case TypeKind::record:
+    case TypeKind::never: break;
   }
-  internal_error("type kind");
+  internal_error("neither observed nor published");
 }
 
 // The type that the schema gives a published fact, or nullptr.

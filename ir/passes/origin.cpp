@@ -39,12 +39,10 @@ class Analyser {
   StaticType declared(TypeId id) const {
     const Type& type = module_.schema.types[id];
     StaticType result{type.kind, {}, id};
-    if (type.kind == TypeKind::entity && !type.entity_types.empty()) result.entity = type.entity_types.front();
+    if (!type.entity_types.empty()) result.entity = type.entity_types.front();
     if (type.kind == TypeKind::set) {
       const Type& element = module_.schema.types[type.element];
-      if (element.kind == TypeKind::entity && !element.entity_types.empty()) {
-        result.entity = element.entity_types.front();
-      }
+      if (!element.entity_types.empty()) result.entity = element.entity_types.front();
     }
     return result;
   }
@@ -72,7 +70,7 @@ class Analyser {
     switch (body_.variable(id)) {
       case Var::principal: return entity_type(env_.principal);
       case Var::resource: return entity_type(env_.resource);
-      case Var::action: return entity_type(env_.action.type);
+      case Var::action: break;   // a constant
       case Var::context: return declared(action_.context);
     }
     internal_error("variable");
@@ -375,9 +373,8 @@ class Analyser {
     }
   }
 
-  static void drop(std::set<Guard>& guards, std::vector<Guard>& added) {
+  static void drop(std::set<Guard>& guards, const std::vector<Guard>& added) {
     for (const Guard& guard : added) guards.erase(guard);
-    added.clear();
   }
 
   const Module& module_;

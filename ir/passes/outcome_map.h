@@ -16,10 +16,6 @@ inline Outcome outcome_not(Outcome a) {
 }
 inline Outcome outcome_and(Outcome a, Outcome b) { return a == Outcome::true_ ? b : a; }
 inline Outcome outcome_or(Outcome a, Outcome b) { return a == Outcome::false_ ? b : a; }
-inline Outcome outcome_if(Outcome c, Outcome a, Outcome b) {
-  if (c == Outcome::error) return c;
-  return c == Outcome::true_ ? a : b;
-}
 
 // Piecewise constant: `at` holds from each key up to the next. The first key is the least of the domain.
 template <class Key>

@@ -94,8 +94,8 @@ void refuse_both_sides(const Module& module, const KernelPlan& plan, Diagnostics
 }
 
 const KernelKind* kernel_kind(const Module& module, const std::string& type) {
-  const EntityType* declared = module.schema.find_type(type);
-  return declared && declared->kernel ? &*declared->kernel : nullptr;
+  const EntityType& declared = *module.schema.find_type(type);   // environments are of declared types
+  return declared.kernel ? &*declared.kernel : nullptr;
 }
 
 // The resources that the entities name, by their type.

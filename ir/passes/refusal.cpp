@@ -20,7 +20,7 @@ std::string excerpt(const Body& body, NodeId node) {
   std::string text = print_expr(body, node);
   if (text.size() <= kMaxExcerpt) return text;
   std::size_t end = kMaxExcerpt - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  while ((static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;   // UTF-8: not the first byte
   return text.substr(0, end) + "…";
 }
 
@@ -38,22 +38,23 @@ NodeId narrowest(const PolicyInEnv& policy, NodeId node, Origins wanted,
   }
 }
 
+// Of types that fit into no value slot.
 std::string_view type_name(TypeKind kind) {
   switch (kind) {
     case TypeKind::never: return "unknown";
-    case TypeKind::true_:
-    case TypeKind::false_:
-    case TypeKind::boolean: return "Bool";
-    case TypeKind::long_: return "Long";
     case TypeKind::string: return "String";
     case TypeKind::entity: return "entity";
     case TypeKind::set:
     case TypeKind::empty_set: return "Set";
     case TypeKind::record: return "Record";
     case TypeKind::decimal: return "decimal";
-    case TypeKind::ip: return "ipaddr";
-    case TypeKind::datetime: return "datetime";
-    case TypeKind::duration: return "duration";
+    case TypeKind::true_:
+    case TypeKind::false_:
+    case TypeKind::boolean:
+    case TypeKind::long_:
+    case TypeKind::ip:
+    case TypeKind::datetime:
+    case TypeKind::duration: break;   // these fit
   }
   internal_error("type kind");
 }

@@ -16,7 +16,7 @@ constexpr std::size_t kLine = 60;   // columns; longer labels are broken at spac
 
 std::string_view fill(Stage stage) {
   switch (stage) {
-    case Stage::compile: return "#eeeeee";
+    case Stage::compile: break;   // not drawn
     case Stage::bind:
     case Stage::learn:
     case Stage::publish: return "#d9f0f0";

@@ -33,9 +33,8 @@ std::string fit(std::string text, std::size_t width) {
   return text.substr(0, end) + "…";
 }
 
-std::string trimmed(std::string line) {
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line + '\n';
+std::string trimmed(const std::string& line) {
+  return line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
 }
 
 std::string place(const Sources& sources, Span span) {

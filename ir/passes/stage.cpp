@@ -102,9 +102,8 @@ class Stager {
       case Var::principal: return "the principal is known when a cgroup is bound";
       case Var::action: return "the environment fixes the action";
       case Var::resource: {
-        const EntityType* type = module_.schema.find_type(env_.resource);
-        std::string_view kind = type && type->kernel ? to_text(*type->kernel) : to_text(KernelKind::endpoint);
-        return fmt::format("the hook observes which {} it is", kind);
+        const EntityType& type = *module_.schema.find_type(env_.resource);   // bound: its action is governed
+        return fmt::format("the hook observes which {} it is", to_text(*type.kernel));
       }
       case Var::context: return "the context as a whole is known to the gateway only";
     }

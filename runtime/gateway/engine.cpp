@@ -35,6 +35,8 @@ struct Sink {
   }
 };
 
+constexpr std::size_t kLongList = 4;      // times as many look-ups cost as much as the list
+
 class Pass {
  public:
   Pass(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work)
@@ -120,13 +122,28 @@ void Pass::scopes(std::size_t variable, const std::vector<std::uint64_t>& in, st
 
 void Pass::find_groups() {
   work_.groups.clear();
-  std::uint8_t principal_kinds = 0;
-  for (unsigned kind = 0; kind < 3; ++kind) principal_kinds |= static_cast<std::uint8_t>((plan_.shapes[kind] != 0) << kind);
-  scopes(0, plan_.principal_in, principal_kinds, [&](std::uint32_t principal, unsigned kind) {
-    scopes(2, plan_.resource_in, plan_.shapes[kind], [&](std::uint32_t resource, unsigned) {
-      const std::uint32_t group = plan_.groups.find(pair_key(principal, resource));
-      if (group != GroupIndex::kNone) work_.groups.push_back(group);
-    });
+  auto look_up = [&](std::uint32_t principal, std::uint32_t resource) {
+    const std::uint32_t group = plan_.groups.find(pair_key(principal, resource));
+    if (group != GroupIndex::kNone) work_.groups.push_back(group);
+  };
+  const Store::Row& row = *work_.rows[0];
+  const bool by_lists = !plan_.by_resource.empty() && row.bits != nullptr;
+  std::uint8_t kinds = 0;
+  for (unsigned kind = 0; kind < (by_lists ? 2 : 3); ++kind) kinds |= static_cast<std::uint8_t>((plan_.shapes[kind] != 0) << kind);
+  scopes(0, plan_.principal_in, kinds, [&](std::uint32_t principal, unsigned kind) {
+    scopes(2, plan_.resource_in, plan_.shapes[kind], [&](std::uint32_t resource, unsigned) { look_up(principal, resource); });
+  });
+  if (!by_lists || work_.nodes[0] >= store_.nodes()) return;
+  const bool listed = store_.entity_cell(work_.nodes[0]).number != 0;   // under its own column too
+  scopes(2, plan_.resource_in, plan_.shapes[2], [&](std::uint32_t resource, unsigned) {
+    const auto list = plan_.by_resource.of(resource);
+    if (list.size() > kLongList * (row.ancestor_count + 1)) {
+      return scopes(0, plan_.principal_in, 4, [&](std::uint32_t principal, unsigned) { look_up(principal, resource); });
+    }
+    for (const PrincipalLists::Entry& entry : list) {
+      if (row.bits[entry.column / 64] >> (entry.column % 64) & 1) work_.groups.push_back(entry.group);
+    }
+    if (!listed) look_up(in_scope(work_.nodes[0]), resource);
   });
 }
 

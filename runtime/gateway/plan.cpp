@@ -1,7 +1,28 @@
 // Environment -> EnvironmentPlan: scopes as nodes, and an index of each block of many rules.
 #include "runtime/gateway/plan.h"
 
+#include <algorithm>
+
 namespace kerf::gateway {
+namespace {
+
+constexpr std::size_t kListsFrom = 16;   // groups with `in` on principals
+
+}  // namespace
+
+PrincipalLists::PrincipalLists(std::vector<std::pair<std::uint32_t, Entry>> entries) {
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  entries_.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i == 0 || entries[i].first != entries[i - 1].first) {
+      lists_.add(entries[i].first);
+      firsts_.push_back(static_cast<std::uint32_t>(i));
+    }
+    entries_.push_back(entries[i].second);
+  }
+  firsts_.push_back(static_cast<std::uint32_t>(entries_.size()));
+}
+
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
                                  const Store& store, bool indexed) {
   EnvironmentPlan plan;
@@ -29,12 +50,19 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     return {in_scope(node), 2};
   };
   plan.groups = GroupIndex(environment.groups.size());
-  for (const Group& group : environment.groups) {
+  std::vector<std::pair<std::uint32_t, PrincipalLists::Entry>> lists;   // by resource scope
+  for (std::uint32_t g = 0; g < environment.groups.size(); ++g) {
+    const Group& group = environment.groups[g];
     const auto [principal, principal_kind] = translate(group.principal, plan.principal_in);
     const auto [resource, resource_kind] = translate(group.resource, plan.resource_in);
     plan.shapes[principal_kind] |= static_cast<std::uint8_t>(1u << resource_kind);
     plan.groups.add(pair_key(principal, resource));
+    if (principal_kind != 2) continue;
+    // Nothing but itself is in an entity without a column.
+    const auto column = static_cast<std::uint32_t>(store.entity_cell(nodes[(group.principal - 1) / 2]).number);
+    if (column != 0) lists.push_back({resource, {column, g}});
   }
+  if (lists.size() >= kListsFrom) plan.by_resource = PrincipalLists(std::move(lists));
   if (indexed) plan.straight = Straight::make(table, plan, nodes, store);
   return plan;
 }

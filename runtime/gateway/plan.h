@@ -80,10 +80,33 @@ class GroupIndex {
   NumberSet numbers_;
 };
 
+// Of each resource scope that occurs with principals `in` something: the groups, by the columns of these (store.h). One bit of
+// the principal's row then says whether a group's scopes hold.
+class PrincipalLists {
+ public:
+  struct Entry {
+    std::uint32_t column, group;
+  };
+  PrincipalLists() = default;
+  explicit PrincipalLists(std::vector<std::pair<std::uint32_t, Entry>> entries);   // each with its resource scope
+  std::span<const Entry> of(std::uint32_t resource) const {
+    const std::uint32_t list = lists_.find(resource);
+    return list == GroupIndex::kNone ? std::span<const Entry>() : std::span(entries_).subspan(firsts_[list], firsts_[list + 1] - firsts_[list]);
+  }
+  bool empty() const { return entries_.empty(); }
+  std::size_t bytes() const { return lists_.bytes() + firsts_.capacity() * 4 + entries_.capacity() * sizeof(Entry); }
+
+ private:
+  GroupIndex lists_;
+  std::vector<std::uint32_t> firsts_;       // of each list, and the end
+  std::vector<Entry> entries_;
+};
+
 struct EnvironmentPlan {
   const Environment* source = nullptr;
   std::vector<Atom> atoms;
   GroupIndex groups;
+  PrincipalLists by_resource;           // where there are many scopes `in` on principals
   std::vector<BlockIndex> indexes;
   FlatMap index_of;                     // block -> index, where there is one
   // Kinds of resource scopes (bits: any, ==, in) that occur with each kind of principal scope.

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The mutation check: faults in lowering, staging and table emission, one at a time, against everything that should notice.
-    run.py SOURCE BUILD [--count N] [--seed S] [--jobs J] [--programs P] [--most M] [--files REGEX] [--only TEXT] [--minutes T]
+    run.py SOURCE BUILD [--count N] [--seed S] [--jobs J] [--programs P] [--most M] [--files REGEX] [--only TEXT] [--places FILE]
+           [--minutes T]
 BUILD is a configured build directory. Verdicts are kept: what was found is not run again while the text of its function stays,
 and what was not while the tests stay. See docs/testing.md."""
 import argparse, collections, hashlib, json, os, re, subprocess, sys, threading, time
@@ -22,6 +23,7 @@ class Check:
         self.name_mutants()
         self.tests_hash = f"{hash_of_tests(options.source)} {options.slowest}"
         self.verdicts = self.read_verdicts()   # mutant -> (what, by which)
+        self.places = read_places(options.places) if options.places else None
         self.lock, self.measuring = threading.Lock(), threading.Lock()
 
     def build_copy(self, o):
@@ -72,6 +74,8 @@ class Check:
         return numbers[:self.options.count or None]
 
     def wanted(self, m):
+        if self.places is not None and (m["file"], f"{m['function']}: {m['operator']}: {m['text']}") not in self.places:
+            return False
         return re.search(self.options.files, m["file"]) and self.options.only in f"{m['file']} {m['function']} {m['operator']}"
 
     def run(self, numbers):
@@ -164,6 +168,11 @@ class Check:
         return next((k for k in ((file, function, operator, text), (file, function, "*", "*")) if k in equivalents), None)
 
 
+def read_places(path):
+    """Lines as the report has them; a place is known by its text, for lines move."""
+    return {(at[1], at[2]) for at in (re.search(r"(\S+):\d+ (.*?)(?:  \[.*\])?$", line.rstrip()) for line in open(path)) if at}
+
+
 def hash_of_tests(source):
     listed = subprocess.run(["git", "-C", source, "ls-files", "-co", "--exclude-standard", "tests"], capture_output=True, text=True, check=True)
     names = [name for name in listed.stdout.splitlines() if not name.endswith("equivalents.txt")]
@@ -199,6 +208,7 @@ parser.add_argument("--most", type=int, default=25, help="programs for one mutan
 parser.add_argument("--files", default="", help="regular expression: the faults of these files only")
 parser.add_argument("--keep", action="store_true", help="what was built the last time, as it is")
 parser.add_argument("--only", default="", help="part of `FILE FUNCTION OPERATOR`")
+parser.add_argument("--places", default="", help="a file with lines of a report: these faults only")
 parser.add_argument("--slowest", type=float, default=1e6, help="seconds: tests that take longer are left out")
 parser.add_argument("--minutes", type=float, default=1e6, help="time for the runs")
 sys.exit(Check(parser.parse_args()).main())

@@ -12,6 +12,7 @@
 #include <cstddef>
 
 #include "backends/bpf/codegen/generate.h"
+#include "ir/base/check.h"
 #include "runtime/abi/policy_abi.h"
 
 namespace kerf::bpf {
@@ -111,7 +112,7 @@ class ConditionEmitter {
       case CodeOp::has: b_.CreateCondBr(is_there(n.observable), to.yes, to.no); return;
       case CodeOp::observe: b_.CreateCondBr(b_.CreateICmpNE(observe(n, to.error), b_.getInt64(0)), to.yes, to.no); return;
       case CodeOp::add: case CodeOp::sub: case CodeOp::mul: case CodeOp::neg: case CodeOp::to_date: case CodeOp::to_time:
-      case CodeOp::quotient: b_.CreateBr(broken_); return;
+      case CodeOp::quotient: internal_error("code that is no condition");
     }
   }
   void jump_chain(const CodeNode& n, const Exits& first, bool on_yes, const Exits& to) {
@@ -234,7 +235,7 @@ class ConditionEmitter {
       case CodeOp::and_: case CodeOp::or_: case CodeOp::not_: case CodeOp::eq: case CodeOp::less: case CodeOp::less_eq:
       case CodeOp::one_of: case CodeOp::begins: case CodeOp::in_range: case CodeOp::has: break;
     }
-    return unreachable_number();
+    internal_error("code that is no number");
   }
   llvm::Value* truth(std::uint32_t id, BasicBlock* error) {
     BasicBlock *yes = block("true"), *no = block("false"), *join = block("join");
@@ -249,11 +250,6 @@ class ConditionEmitter {
     phi->addIncoming(left, from_left);
     phi->addIncoming(right, from_right);
     return phi;
-  }
-  llvm::Value* unreachable_number() {
-    b_.CreateBr(broken_);
-    b_.SetInsertPoint(block("dead"));
-    return b_.getInt64(0);
   }
   // To `to` if the condition holds, on otherwise.
   void split(llvm::Value* condition, BasicBlock* to) {
@@ -314,7 +310,7 @@ class ConditionEmitter {
 #include "runtime/abi/seen.def"
       case CodeObservable::ip: case CodeObservable::name: break;
     }
-    return unreachable_number();
+    internal_error("an observable that is no number");
   }
   llvm::Value* masked(llvm::Value* value, unsigned width, std::uint64_t bits) {
     return bits == ~std::uint64_t{0} >> (64 - width) ? value : b_.CreateAnd(value, b_.getInt64(bits));
@@ -347,23 +343,7 @@ class ConditionEmitter {
       return {b_.CreateSub(kind, b_.getInt64(KERF_VALUE_IP4)), slot_part(n, offsetof(kerf_value, prefix), 32),
               slot_part(n, offsetof(kerf_value, high), 64), slot_part(n, offsetof(kerf_value, low), 64)};
     }
-    if (n.op == CodeOp::if_) return choose(n, error);
-    llvm::Value* none = unreachable_number();
-    return {none, none, none, none};
-  }
-  Ip choose(const CodeNode& n, BasicBlock* error) {
-    BasicBlock *then = block("then"), *otherwise = block("else"), *join = block("join");
-    jump(n.args[0], {then, otherwise, error});
-    b_.SetInsertPoint(then);
-    Ip left = address(n.args[1], error);
-    BasicBlock* left_end = b_.GetInsertBlock();
-    b_.CreateBr(join);
-    b_.SetInsertPoint(otherwise);
-    Ip right = address(n.args[2], error);
-    BasicBlock* right_end = b_.GetInsertBlock();
-    b_.CreateBr(join);
-    auto part = [&](llvm::Value* a, llvm::Value* c) { return merge(join, a, left_end, c, right_end); };
-    return {part(left.v6, right.v6), part(left.prefix, right.prefix), part(left.high, right.high), part(left.low, right.low)};
+    internal_error("code that is no address");
   }
 
   llvm::Function& function_;
@@ -414,7 +394,6 @@ Returns make_returns(llvm::Function& function, llvm::IRBuilder<>& builder) {
   auto one = [&](const char* name, unsigned value) {
     BasicBlock* block = BasicBlock::Create(builder.getContext(), name, &function);
     llvm::IRBuilder<> at(block);
-    at.SetCurrentDebugLocation(builder.getCurrentDebugLocation());
     at.CreateRet(at.getInt32(value));
     return block;
   };
@@ -459,7 +438,8 @@ Result<std::vector<Part>> divide(const CodegenRequest& request) {
     parts.back().end = i + 1;
     weight += own;
   }
-  if (parts.size() > kMaxParts || limit > kMaxPartWeight) {
+  check(parts.size() < kMaxParts, "two neighbours pass the limit");   // which is more than the 100th part of all
+  if (limit > kMaxPartWeight) {
     return Error{fmt::format("conditions of {} operations together are too many for hook code", total)};
   }
   return parts;

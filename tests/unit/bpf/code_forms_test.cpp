@@ -150,6 +150,7 @@ TEST_CASE("code: addresses are compared as they are") {
   NodeId net = body.add_literal(Value(v6), {});
   CHECK(c.lower(in_range(observed(), net)).ok());
   CHECK(c.refused(in_range(net, net), "an address that no hook observes"));
+  CHECK(c.refused(equal(body, observed(), body.add(Op::if_, {yes(body), net, net}, {})), "operands of types"));
   CHECK(c.refused(in_range(observed(), number(body, 1)), "something else than addresses"));
   CHECK(c.refused(body.add_named(Op::call, "isLoopback", {observed()}, {}), "no form in hook code"));
 }

@@ -1,7 +1,10 @@
 // A helper that answers, but with an object that is not what was asked for: emit_bpf looks before it believes.
 #include <doctest/doctest.h>
 #include <elf.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -108,6 +111,35 @@ TEST_CASE("helper: nothing stays open") {
   CHECK(rig.helper.refusal(rig.program, rig.good.bytes) == "");
   CHECK(rig.helper.refusal(rig.program, "nothing") != "");
   CHECK(open_files() == before);
+}
+
+TEST_CASE("helper: tables that end with the object are read to their ends") {
+  Rig rig;
+  auto to_the_end = [](Elf& e, std::size_t section) {
+    const Elf64_Shdr table = e.section(section);
+    const std::string copy = e.bytes.substr(table.sh_offset, table.sh_size);
+    e.section(section).sh_offset = e.bytes.size();
+    e.bytes += copy;
+  };
+  CHECK(rig.refusal([&](Elf& e) { to_the_end(e, e.find(".symtab")); }) == "");
+  CHECK(rig.refusal([&](Elf& e) { to_the_end(e, e.symbols().sh_link); }) == "");
+}
+
+TEST_CASE("helper: without files to talk through there is an error") {
+  const Program program = one_row();
+  rlimit old{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &old) == 0);
+  const int free = ::open("/dev/null", O_RDONLY | O_CLOEXEC);   // the lowest that is free
+  REQUIRE(free >= 0);
+  ::close(free);
+  for (rlim_t more : {0, 1, 2}) {
+    const rlimit few{static_cast<rlim_t>(free) + more, old.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+    const Result<BpfObject> object = emit(program);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &old) == 0);
+    REQUIRE_FALSE(object.ok());
+    CHECK(has(object.error().message, "temporary memory"));
+  }
 }
 
 TEST_CASE("helper: what is no BPF object is refused") {

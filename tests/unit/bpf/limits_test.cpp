@@ -87,6 +87,24 @@ TEST_CASE("operations of a condition: up to the bound, and not one more") {
   CHECK(has(refusal_of_sum(most + 1), "which is too large"));
 }
 
+TEST_CASE("weight of a condition: 6,000, and not one more") {
+  auto refusal_of_members = [](std::int64_t count) {
+    Program program = make_program();
+    PolicyId policy = add_policy(program, Effect::permit);
+    Body& body = program.module.policies[policy.index].body;
+    std::vector<Value> members;
+    for (std::int64_t i = 0; i < count; ++i) members.emplace_back(i * 3);
+    NodeId sum = body.add(Op::add, {context_attr(body, "uid"), context_attr(body, "gid")}, {});
+    NodeId node = body.add(Op::contains, {body.add_literal(Value::set(std::move(members)), {}), sum}, {});
+    env_of(program).code.push_back({policy, node, {}, {}});
+    add_row(program, Effect::permit).code = {{0, Outcome::true_}};
+    auto object = emit(program);
+    return object ? "" : object.error().message;
+  };
+  CHECK(refusal_of_members(6000 - 5) == "");   // beside the members: the test, and four nodes
+  CHECK(has(refusal_of_members(6000 - 4), "a condition of 6001 operations"));
+}
+
 TEST_CASE("ranges of addresses: 262,144, and not one more") {
   constexpr std::uint32_t boundaries = (1u << KERF_ADDRESS_DEPTH) - 1;
   CHECK(refusal_of_addresses(boundaries / 2, true) == "");

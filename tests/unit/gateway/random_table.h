@@ -131,6 +131,22 @@ inline std::string random_rows(Random& r, std::size_t atoms) {
   return rows;
 }
 
+// Few that each table has, then many, each with a principal in something.
+constexpr std::size_t kFewGroups = 4, kGroups = 48;
+
+inline std::string random_scopes(std::size_t group) {
+  const std::string any = "null", same = "{\"==\":", in = "{\"in\":";
+  auto uid = [](const std::string& type, const std::string& id) { return R"({"type":")" + type + R"(","id":")" + id + "\"}}"; };
+  const std::string few[] = {any, in + uid("Team", "g1"), same + uid("User", "u3")};
+  std::string principal = few[group % 3], resource = group == 3 ? same + uid("Doc", "d1") : any;
+  if (group >= kFewGroups) {
+    const std::size_t at = group - kFewGroups, who = at % 11, what = at / 11;
+    principal = in + (who < 8 ? uid("Team", "g" + number(who == 0 ? 0 : who + 1)) : uid("User", "u" + number(who)));
+    resource = what == 0 ? any : what == 1 ? in + uid("Team", "g2") : same + uid("Doc", "d" + number(what));
+  }
+  return R"("principal":)" + principal + R"(,"resource":)" + resource;
+}
+
 struct RandomPolicy {
   bool forbid = false;
   std::size_t group = 0;
@@ -144,14 +160,13 @@ inline RandomPolicy random_policy(Random& r, std::size_t atoms, unsigned formula
     policy.formula = R"({"policy":@,"formula":{"||":[{"atom":)" + number(r.below(atoms)) + R"(},{"!":[{"atom":)" + number(r.below(atoms)) + "}]}]}}";
     return policy;
   }
-  policy.group = r.chance(85) ? 0 : r.below(4);
+  policy.group = r.chance(70) ? 0 : r.chance(50) ? r.below(kFewGroups) : r.below(kGroups);
   policy.rows = random_rows(r, atoms);
   return policy;
 }
 
 inline std::string table_text(const std::vector<std::pair<std::string, RandomPolicy>>& list, const std::vector<std::string>& atoms) {
-  const char* scopes[] = {"null", R"({"in":{"type":"Team","id":"g1"}})", R"({"==":{"type":"User","id":"u3"}})"};
-  std::string policies, rows[4], formulas[4];
+  std::string policies, rows[kGroups], formulas[kGroups];
   for (std::size_t p = 0; p < list.size(); ++p) {
     const auto& [id, policy] = list[p];
     policies += (p ? "," : "") + std::string(R"({"id":")") + id + R"(","effect":")" + (policy.forbid ? "forbid" : "permit") +
@@ -162,9 +177,9 @@ inline std::string table_text(const std::vector<std::pair<std::string, RandomPol
     group += (group.empty() ? "" : ",") + text;
   }
   std::string groups;
-  for (std::size_t g = 0; g < 4; ++g) {
-    groups += (g ? "," : "") + std::string(R"({"principal":)") + scopes[g % 3] + R"(,"resource":)" +
-              (g == 3 ? R"({"==":{"type":"Doc","id":"d1"}})" : "null") + R"(,"rows":[)" + rows[g] + R"(],"exprs":[)" + formulas[g] + "]}";
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    if (g >= kFewGroups && rows[g].empty() && formulas[g].empty()) continue;
+    groups += (g ? "," : "") + std::string("{") + random_scopes(g) + R"(,"rows":[)" + rows[g] + R"(],"exprs":[)" + formulas[g] + "]}";
   }
   std::string joined;
   for (const std::string& atom : atoms) joined += (joined.empty() ? "" : ",") + atom;
@@ -217,7 +232,9 @@ inline Entity random_doc(Random& r, const std::string& id) {
   maybe("team", Value(EntityUid{"Team", "g" + number(r.below(8))}));
   maybe("teams", users(r));
   maybe("r", Value(ValueRecord{{"s", string(r.chance(50) ? "v" : "w")}}));
-  return {{"Doc", id}, attrs, {}, {}};
+  Entity doc{{"Doc", id}, attrs, {}, {}};
+  for (std::size_t i = r.below(3); i > 0; --i) doc.parents.push_back({"Team", "g" + number(r.below(8))});
+  return doc;
 }
 
 inline Entities random_entities(Random& r) {

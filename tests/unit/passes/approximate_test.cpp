@@ -109,6 +109,16 @@ TEST_CASE("approximated paths past a limit are none") {
   CHECK(!approximate_paths(f.residuals, root, {kUnknownFirst, true}, 100'000, 10));
 }
 
+TEST_CASE("what approximated paths ask is work, four for each requirement") {
+  Residuals residuals;
+  Residuals::Id root = residuals.constant(Outcome::true_);
+  for (std::uint32_t i = 300; i-- > 0;) root = residuals.both(residuals.atom(i, true), root);   // 301 paths of up to 300
+  const std::uint64_t before = residuals.work();
+  CHECK(approximate_paths(residuals, root, {1000, false}, 10'000, 400'000));
+  CHECK(residuals.work() - before < 40'000);
+  CHECK(!approximate_paths(residuals, root, {1000, false}, 10'000, 150'000));
+}
+
 TEST_CASE("a row covers another only if all its parts do") {
   KernelEnv env{};
   env.paths = {{{}, {"/srv"}, {}}, {{"/srv/a"}, {"/srv/b"}, {}}, {{}, {"/srv-2"}, {}}, {{}, {"/"}, {}}};

@@ -34,6 +34,9 @@ Module module_with_facts() {
   add("level", t.entity("Level"));
   add("team", t.entity("Team"));
   connect.context = t.record(attrs);
+  Action& call = module.schema.actions.at({"Action", "call"});   // governed by nobody: says nothing about facts
+  call.context = t.record({{"number", AttrType{t.simple(TypeKind::string), false}}});
+  call.bindings["number"] = fact("number");
   return module;
 }
 

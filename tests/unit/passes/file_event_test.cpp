@@ -63,6 +63,19 @@ TEST_CASE("events on files are read strictly") {
   CHECK(!read(module, all, R"(,"directory":true)", "net.connect").ok());
 }
 
+TEST_CASE("what a hook always sees is there") {
+  const Module module = file_module();
+  KernelEventData event = file_event("Agent::\"a\"", "/w/a.key", true, false);
+  CHECK(materialise(module, event).ok());
+  event.observed.erase("file.fs_type");
+  auto without = materialise(module, event);
+  REQUIRE_FALSE(without.ok());
+  CHECK(without.error().message == "the event has no `file.fs_type`");
+  event = file_event("Agent::\"a\"", "/w/a.key", true, false);
+  event.observed.insert_or_assign("process.uid", text("0"));
+  CHECK_FALSE(materialise(module, event).ok());
+}
+
 TEST_CASE("paths that the kernel refuses stand for no request") {
   Module module = file_module();
   auto message = [&](const std::string& path) {

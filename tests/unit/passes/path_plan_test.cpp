@@ -262,6 +262,33 @@ TEST_CASE("what cannot be asked of a path is refused") {
         Codes{"K5004"});
 }
 
+TEST_CASE("a path that too many records hold is not asked") {
+  auto nested = [](int depth) {
+    return refused([depth](Build& b) {
+      NodeId path = attr(b, Var::resource, "path");
+      for (int i = 0; i < depth; ++i) path = b.named(Op::get_attr, "a", {b.body.add_record({"a"}, {path}, {})});
+      return b.op(Op::eq, {path, b.str("/w/a.key")});
+    });
+  };
+  CHECK(nested(16).empty());
+  CHECK(nested(17) == Codes{"K5010"});
+}
+
+TEST_CASE("names that no path is spelled like are in no set") {
+  CHECK(planned([](Build& b) { return in_dir(b, "/w/../x"); }).rows.empty());
+  CHECK(planned([](Build& b) { return in_dir(b, "/w/"); }).rows.empty());
+  CHECK(planned([](Build& b) { return is_file(b, "/w//a"); }).rows.empty());
+  CHECK(planned([](Build& b) { return in_dir(b, "/w"); }).rows.size() == 1);
+}
+
+TEST_CASE("the members of a constant set are constants of the code") {
+  const Value modes = Value::set({num(0644), num(0755)});
+  const KernelEnv env = planned([&](Build& b) { return b.op(Op::contains, {b.lit(modes), attr(b, Var::resource, "mode")}); });
+  REQUIRE(env.code.size() == 1);
+  REQUIRE(env.code[0].constants.size() == 1);
+  CHECK(env.code[0].constants.begin()->second == modes);
+}
+
 TEST_CASE("comparisons with a file system's type that cannot hold are false") {
   auto compared = [](const std::string& name) {
     return planned([&](Build& b) { return b.op(Op::eq, {attr(b, Var::resource, "fs"), b.lit(Value(name))}); });

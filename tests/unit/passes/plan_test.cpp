@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "ir/passes/address_set.h"
+#include "ir/passes/origin.h"
 #include "ir/passes/plan.h"
 #include "tests/unit/passes/fixture.h"
 
@@ -169,6 +170,74 @@ TEST_CASE("conditions that mix what cannot be mixed are refused") {
           NodeId who = b.op(Op::if_, {loop, b.uid("User::\"u\""), b.uid("User::\"missing\"")});
           return b.op(Op::eq, {attr(b, Var::resource, "ip"), b.named(Op::get_attr, "net", {who})});
         }) == Codes{"K5009"});
+}
+
+TEST_CASE("an error for some endpoints stays, whatever holds for the others") {
+  auto rows = [](auto condition) {
+    Module module = small_module();
+    Diagnostics diagnostics;
+    KernelPlan plan = plan_one(module, diagnostics, [&](Build& b) { return b.op(Op::and_, {condition(b), b.op(Op::less, {attr(b, Var::context, "uid"), b.num(-1)})}); });
+    REQUIRE(!diagnostics.has_errors());
+    std::string text = print_plan(module, plan);
+    return text.substr(text.find("  row"));
+  };
+  // No owner: true. An owner that is missing: an error, and nothing is false.
+  auto owned = [](Build& b) {
+    NodeId owner = b.named(Op::get_attr, "active", {attr(b, Var::resource, "owner")});
+    return b.op(Op::or_, {b.op(Op::not_, {has(b, Var::resource, "owner")}), owner});
+  };
+  CHECK(rows(owned) == "  row p true: endpoint all but [2001:db8::1]:80; code 0 true\n  row p error: endpoint [2001:db8::1]:80\n");
+  // … and where it is never reached: both operands of a condition that is false anyway.
+  auto never = [](auto condition) {
+    Module module = small_module();
+    Diagnostics diagnostics;
+    KernelPlan plan = plan_one(module, diagnostics, [&](Build& b) { return b.op(Op::and_, {condition(b), b.no()}); });
+    std::vector<Outcome> results;
+    for (const KernelRow& row : plan.envs.at(0).rows) results.push_back(row.result);
+    return results;
+  };
+  CHECK(never(owned) == std::vector<Outcome>{Outcome::error});
+  CHECK(never([](Build& b) { return b.op(Op::eq, {attr(b, Var::resource, "env"), b.str("prod")}); }) == std::vector<Outcome>{Outcome::error});
+  CHECK(never([](Build& b) { return has(b, Var::resource, "env"); }).empty());
+}
+
+TEST_CASE("what is asked holds where it was asked, and no longer") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("p", Effect::permit, [](Build& b) {   // no validator lets this pass
+    auto depth = [&] { return b.op(Op::eq, {attr(b, Var::context, "depth"), b.num(1)}); };
+    NodeId chosen = b.op(Op::if_, {has(b, Var::context, "depth"), depth(), depth()});
+    return b.op(Op::or_, {b.op(Op::and_, {has(b, Var::context, "depth"), depth()}), b.op(Op::or_, {depth(), chosen})});
+  }));
+  const Body& body = module.policies[0].body;
+  const Analysis analysis = analyse(module, body, module.environments.at(1));
+  std::vector<bool> can_error;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    if (body[NodeId(i)].op == Op::get_attr) can_error.push_back(analysis.can_error[i]);
+  }
+  CHECK(can_error == std::vector<bool>{false, true, false, true});   // `then`, `else`, behind `&&`, alone
+}
+
+TEST_CASE("sixteen expressions of a condition are split, and not one more") {
+  auto nested = [](int depth) {
+    return refused([depth](Build& b) {
+      NodeId value = attr(b, Var::context, "uid");
+      for (int i = 0; i < depth; ++i) value = b.named(Op::get_attr, "a", {b.body.add_record({"a"}, {value}, {})});
+      return b.op(Op::eq, {value, b.num(3)});
+    });
+  };
+  CHECK(nested(16).empty());
+  CHECK(nested(17) == Codes{"K5007"});
+}
+
+TEST_CASE("a condition without a place is refused at its policy") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("p", Effect::permit, [](Build& b) { return b.op(Op::eq, {attr(b, Var::context, "ticket"), b.num(1)}); }));
+  Sources sources;
+  module.policies[0].span = {sources.add("p.cedar", "permit(principal, action, resource);"), 0, 36};
+  Diagnostics diagnostics;
+  plan_kernel(module, diagnostics);
+  REQUIRE(diagnostics.error_count() == 1);
+  CHECK(diagnostics.all()[0].span.end == 36);
 }
 
 TEST_CASE("annotations are what they say, or errors, never ignored") {

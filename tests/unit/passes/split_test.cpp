@@ -73,6 +73,26 @@ TEST_CASE("a reason is told where it arises, and followed from there") {
   CHECK(asked == 2);
 }
 
+TEST_CASE("what hangs on another entity is told of the operand that reads it") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("other", Effect::permit, [](Build& b) {
+    return b.op(Op::eq, {b.named(Op::get_attr, "port", {b.uid("Dest::\"10.1.2.3:443\"")}), b.num(443)});
+  }));
+  const Body& body = module.policies[0].body;
+  auto env = std::find_if(module.environments.begin(), module.environments.end(),
+                          [](const RequestEnv& e) { return e.action.id == "connect"; });
+  std::vector<NodeStage> staged = stages(module, module.policies[0], *env);
+  int asked = 0;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    const bool compares = body[NodeId(i)].op == Op::eq && staged[i].stage == Stage::gateway, reads = body[NodeId(i)].op == Op::get_attr;
+    if (!compares && !reads) continue;
+    ++asked;
+    CHECK(staged[i].reason == "reads data of a kernel-bound entity that is not reached through `resource`");
+    CHECK(staged[i].because.valid() == compares);
+  }
+  CHECK(asked == 2);
+}
+
 TEST_CASE("the split tells layer, stage and expression, as JSON, table and picture") {
   Module module = mixed_module();
   Diagnostics diagnostics;
@@ -119,6 +139,14 @@ TEST_CASE("atoms are shared, and what the environment decides is folded") {
   CHECK(connect.atoms[1].can_error);
   CHECK(connect.policies[0].formula.evaluate({Outcome::true_, Outcome::true_, Outcome::true_}) == Outcome::true_);
   CHECK(connect.policies[0].formula.evaluate({Outcome::true_, Outcome::error, Outcome::false_}) == Outcome::error);
+}
+
+TEST_CASE("an atom that is no Bool can fail") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("number", Effect::permit, [](Build& b) { return b.num(1); }));
+  const EnvironmentAtoms connect = cut_atoms(module, 1);
+  REQUIRE(connect.atoms.size() == 1);
+  CHECK(connect.atoms[0].can_error);
 }
 
 TEST_CASE("tables do not fold what entities decide") {
