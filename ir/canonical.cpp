@@ -196,7 +196,27 @@ std::string socket_id(std::uint32_t family, std::uint32_t type) {
   return fmt::format("{}/{}", name_in(kFamilies, family), name_in(kSocketTypes, type));
 }
 
-bool is_canonical_text(std::string_view id) { return is_canonical_file_id(id) || is_socket_id(id); }
+namespace {
+
+constexpr std::pair<KernelEventId, std::string_view> kOperations[] = {
+#define KERF_SYSTEM(event, row, name, id, what) {KernelEventId::row, id},
+#include "ir/values/system_names.def"
+};
+constexpr std::string_view kSysctl = "sysctl/";
+constexpr std::size_t kMaxSysctlBytes = 255;
+
+}  // namespace
+
+std::optional<KernelEventId> event_of_operation(std::string_view id) {
+  for (const auto& [event, name] : kOperations) {
+    if (name == id) return event;
+  }
+  const bool variable = id.starts_with(kSysctl) && id.size() > kSysctl.size() && id.size() <= kSysctl.size() + kMaxSysctlBytes &&
+                        id.find('\0') == std::string_view::npos;
+  return variable ? std::optional(KernelEventId::system_sysctl) : std::nullopt;
+}
+
+bool is_canonical_text(std::string_view id) { return is_canonical_file_id(id) || is_socket_id(id) || event_of_operation(id); }
 
 std::vector<std::string> ancestor_directories(std::string_view path) {
   std::vector<std::string> result;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "ir/kernel_model.h"
 #include "ir/values/value.h"
 
 namespace kerf {
@@ -33,6 +34,8 @@ bool is_abstract_socket(std::string_view id);
 // Ids of sockets: "inet/stream", by the names of socket_names.def.
 bool is_socket_id(std::string_view id);
 std::string socket_id(std::uint32_t family, std::uint32_t type);
+// The event that an id of kind `system` belongs to: "umount", "sysctl/kernel/domainname"; none: it is no such id.
+std::optional<KernelEventId> event_of_operation(std::string_view id);
 // The id of some resource that is known by its text (has_text_id).
 bool is_canonical_text(std::string_view id);
 // The proper ancestor directories of a canonical path from "/" down; none of "/" and of objects without a name.

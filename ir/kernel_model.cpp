@@ -110,7 +110,8 @@ bool has_text_id(KernelKind kind) {
   switch (kind) {
     case KernelKind::file:
     case KernelKind::directory:
-    case KernelKind::socket: return true;
+    case KernelKind::socket:
+    case KernelKind::system: return true;
     case KernelKind::process:
     case KernelKind::host:
     case KernelKind::syscall:

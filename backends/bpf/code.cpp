@@ -14,11 +14,11 @@ namespace {
 std::optional<CodeObservable> code_observable(ObservableId id) {
   switch (id) {
     case ObservableId::endpoint_ip: return CodeObservable::ip;
-    case ObservableId::file_fs_type: return CodeObservable::name;
+    case ObservableId::file_fs_type: case ObservableId::mount_fs_type: return CodeObservable::name;
     case ObservableId::endpoint_host: return std::nullopt;
     case ObservableId::syscall_name: case ObservableId::syscall_arg0: case ObservableId::syscall_arg1: case ObservableId::syscall_arg2: case ObservableId::syscall_arg3: case ObservableId::syscall_arg4: case ObservableId::syscall_arg5: return std::nullopt;   // filters ask
-    case ObservableId::file_path: case ObservableId::directory_path: return std::nullopt;   // path tests ask
-#define KERF_SEEN(observable, field, bits, when) case ObservableId::observable: return CodeObservable::observable;
+    case ObservableId::file_path: case ObservableId::directory_path: case ObservableId::system_operation: return std::nullopt;   // path tests ask
+#define KERF_SEEN(observable, field, bits, when, type, events) case ObservableId::observable: return CodeObservable::observable;
 #include "runtime/abi/seen.def"
   }
   return std::nullopt;

@@ -25,7 +25,7 @@ std::optional<std::uint32_t> offset_of(CodeObservable observable) {
     return static_cast<std::uint32_t>(offset);
   };
   switch (observable) {
-#define KERF_SEEN(observable, field, bits, when) \
+#define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return whole(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits, When::when);
 #include "runtime/abi/seen.def"
     case CodeObservable::ip: case CodeObservable::name: return std::nullopt;

@@ -39,7 +39,7 @@ enum class CodeOp : std::uint8_t {
 // `ip`, `name`, and the numbers of seen.def.
 enum class CodeObservable : std::uint8_t {
   ip,
-#define KERF_SEEN(observable, field, bits, when) observable,
+#define KERF_SEEN(observable, field, bits, when, type, events) observable,
 #include "runtime/abi/seen.def"
   name,
 };

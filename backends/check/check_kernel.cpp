@@ -56,7 +56,7 @@ std::optional<ObservableId> number_at(std::uint32_t offset, std::string_view eve
     std::uint64_t bits;
   };
   static constexpr Place places[] = {
-#define KERF_SEEN(observable, field, bits, when) {ObservableId::observable, offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits},
+#define KERF_SEEN(observable, field, bits, when, type, events) {ObservableId::observable, offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits},
 #include "runtime/abi/seen.def"
   };
   const KernelEvent* row = find_event(event);

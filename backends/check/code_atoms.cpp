@@ -111,8 +111,9 @@ class Walk {
     if (!there) return Failed{};
     switch (observable->id) {
       case ObservableId::endpoint_ip: return inputs_.observed_address();
-      case ObservableId::file_fs_type: return Name{};
-#define KERF_SEEN(id, field, bits, when) \
+      case ObservableId::file_fs_type:
+      case ObservableId::mount_fs_type: return Name{};
+#define KERF_SEEN(id, field, bits, when, type, events) \
   case ObservableId::id: return seen_number(*observable, *inputs_.seen(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field)), bits, 8 * sizeof(kerf_seen{}.field));
 #include "runtime/abi/seen.def"
       case ObservableId::endpoint_host:
@@ -124,7 +125,8 @@ class Walk {
       case ObservableId::syscall_arg4:
       case ObservableId::syscall_arg5:
       case ObservableId::file_path:
-      case ObservableId::directory_path: break;
+      case ObservableId::directory_path:
+      case ObservableId::system_operation: break;
     }
     return give_up();
   }

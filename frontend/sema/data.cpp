@@ -215,7 +215,8 @@ class EntityReader {
       case KernelKind::syscall:
       case KernelKind::host:
       case KernelKind::endpoint:
-      case KernelKind::socket: return true;
+      case KernelKind::socket:
+      case KernelKind::system: return true;
       case KernelKind::directory:
       case KernelKind::file: break;
     }

@@ -41,6 +41,9 @@ Spelling spelling_of(KernelKind kind, const std::string& id) {
     case KernelKind::endpoint:
       if (parse_endpoint_id(id)) return {};
       return {false, suggest_endpoint_id(id), "`10.0.0.1:443` or `[2001:db8::1]:443`"};
+    case KernelKind::system:
+      if (event_of_operation(id)) return {};
+      return {false, std::nullopt, "operations, such as `mount`, `umount` or `ptrace`, or `sysctl/` and a variable's name"};
     case KernelKind::socket:
       if (is_socket_id(id)) return {};
       return {false, std::nullopt, "`FAMILY/TYPE`, such as `inet/stream`, `inet6/dgram`, `packet/raw` or `netlink/raw`"};

@@ -421,6 +421,9 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
     case KernelKind::socket:
       if (is_socket_id(uid.id)) return true;
       break;
+    case KernelKind::system:
+      if (event_of_operation(uid.id)) return true;
+      break;
   }
   Diagnostic& diagnostic = reader.report(Code::K6015, span, to_text(uid), to_text(kind));
   if (better) {
@@ -429,6 +432,8 @@ bool check_spelling(const EntityUid& uid, KernelKind kind, Span span, ValueReade
     if (span.valid()) diagnostic.with_fix(span, text);
   } else if (kind == KernelKind::endpoint) {
     diagnostic.with_help("an endpoint's id is \"10.0.0.1:443\" or \"[2001:db8::1]:443\"");
+  } else if (kind == KernelKind::system) {
+    diagnostic.with_help("an operation's id is one of those that the page on kernel bindings lists, such as \"mount\", or \"sysctl/\" and a variable's name");
   } else if (kind == KernelKind::socket) {
     diagnostic.with_help("a socket's id is its family and type: \"inet/stream\", \"inet6/dgram\", \"packet/raw\", \"netlink/raw\"");
   } else {

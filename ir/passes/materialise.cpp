@@ -194,6 +194,14 @@ Result<std::string> socket_of(const KernelEventData& event) {
   return socket_id(numbers[0], numbers[1]);
 }
 
+Result<std::string> operation_of(const KernelEventData& event) {
+  auto value = event.observed.find("system.operation");
+  if (value == event.observed.end() || !value->second.as_string()) return Error{"the event has no `system.operation`"};
+  const std::string& text = *value->second.as_string();
+  if (event_of_operation(text) == event.event) return text;
+  return Error{fmt::format("`system.operation` {} is none of `{}`", quote(text), kernel_event(event.event).text)};
+}
+
 // Of everything observed that is a number.
 Status check_ranges(const KernelEventData& event) {
   for (const auto& [name, value] : event.observed) {
@@ -348,6 +356,7 @@ Result<std::string> resource_text(const KernelEventData& event) {
   switch (kernel_event(event.event).resource) {
     case KernelKind::socket: return socket_of(event);
     case KernelKind::syscall: return call_of(event);
+    case KernelKind::system: return operation_of(event);
     case KernelKind::file:
     case KernelKind::directory: return path_of(event);
     case KernelKind::endpoint:

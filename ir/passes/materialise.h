@@ -31,6 +31,7 @@ struct Materialised {
 // net.connect 0.0.0.0 is 127.0.0.1, :: is ::1.
 // {"event":"net.socket","observed":{"socket.family":2,"socket.type":1,"socket.protocol":6}} says which socket it is by the
 // numbers; the resource is Socket::"inet/stream".
+// {"event":"system.mount","observed":{"system.operation":"mount","mount.fs_type":"tmpfs","mount.flags":0}}
 // "hosts":["example.com"] are the names that are known for the address; `endpoint.host` follows from them.
 // {"event":"file.read","principal":…,"observed":{"file.path":"/srv/a","file.fs_type":"ext4","file.owner":0,
 //  "file.mode":420,"file.nlink":1},"directory":false}. `directory.path` instead says that it is a directory. Of what does

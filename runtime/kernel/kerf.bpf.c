@@ -13,6 +13,7 @@
 #include "rename.h"
 #include "anchor.h"
 #include "guards.h"
+#include "system.h"
 #include "selftest.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -99,6 +99,7 @@ struct css_set {
 
 struct task_struct {
 	unsigned int flags;
+	int tgid;
 	struct css_set *cgroups;
 	unsigned in_execve : 1;
 };

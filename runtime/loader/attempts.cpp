@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -216,6 +217,13 @@ int try_mount(const Targets& t) {
   return result_of(::mount("none", t.empty_directory.c_str(), "tmpfs", 0, nullptr));
 }
 
+// Of a network of its own: whatever goes through is gone with the process.
+int try_sysctl(const Targets&) {
+  if (::unshare(CLONE_NEWNET) != 0) return kImpossible;
+  Fd fd(::open("/proc/sys/net/ipv4/ip_default_ttl", O_WRONLY | O_CLOEXEC));
+  return fd.ok() ? result_of(::write(fd.get(), "64", 2)) : kImpossible;
+}
+
 int try_read_memory(const Targets& t) {
   char byte = 0;
   iovec here{&byte, 1}, there{const_cast<pid_t*>(&t.parent), 1};   // the same address in the parent
@@ -350,6 +358,14 @@ const std::vector<Attempt>& attempts() {
       {"kerf_mmap_file", files, true, 0, try_map},
       {"kerf_file_mprotect", files, true, 0, try_protect},
       {"kerf_protected_open", all, true, 0, [](const Targets& t) { return try_open(t.protected_file, O_WRONLY); }},
+      {"kerf_system_mount", all, true, 0, try_mount},
+      {"kerf_system_chroot", all, true, 0, [](const Targets&) { return result_of(::chroot("/")); }},
+      {"kerf_system_ptrace", all, true, 0, try_read_memory},
+      {"kerf_system_signal", all, true, 0, [](const Targets& t) { return result_of(::kill(t.parent, SIGWINCH)); }},
+      {"kerf_system_bpf", all, true, 0, try_bpf},
+      {"kerf_system_userns", all, true, 0, [](const Targets&) { return result_of(::unshare(CLONE_NEWUSER)); }},
+      {"kerf_system_capable", all, true, 0, [](const Targets&) { return result_of(::setpriority(PRIO_PROCESS, 0, -1)); }},
+      {"kerf_sysctl", KERF_BIT(KERF_EVENT_SYSTEM_SYSCTL), false, EPERM, try_sysctl},
       {"kerf_bpf", all, true, 0, try_bpf},
       {"kerf_sb_mount", all, true, 0, try_mount},
       {"kerf_path_chroot", all, true, 0, [](const Targets&) { return result_of(::chroot("/")); }},

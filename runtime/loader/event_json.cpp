@@ -84,6 +84,7 @@ constexpr std::uint32_t kPermissions = 07777, kSetuid = 04000;
 bool is_file_event(const kerf_event_record& record) { return (KERF_FILE_EVENTS >> record.kind & 1) != 0; }
 bool is_endpoint_event(const kerf_event_record& record) { return (KERF_ENDPOINT_EVENTS >> record.kind & 1) != 0; }
 bool is_socket_event(const kerf_event_record& record) { return record.kind == KERF_EVENT_NET_SOCKET; }
+bool is_system_event(const kerf_event_record& record) { return (KERF_SYSTEM_EVENTS >> record.kind & 1) != 0; }
 
 // The guards that stand at no event: what such a record says of one means nothing.
 bool is_plain_guard(const kerf_event_record& record) {
@@ -96,28 +97,40 @@ std::string fs_type_text(const kerf_file_event& file) { return {file.fs_type, ::
 
 // The numbers of seen.def.
 struct SeenNumber {
-  std::string_view name;      // as the rows are called: process_uid
+  enum class Type { long_, boolean, datetime };
+  std::string_view row;       // as the rows are called: process_uid
   std::uint64_t value;
   bool there;
+  Type type;
+  std::string name() const {
+    std::string text(row);
+    text[text.find('_')] = '.';
+    return text;
+  }
+  std::optional<Value> observed() const {
+    if (!there) return std::nullopt;
+    switch (type) {
+      case Type::long_: return Value(static_cast<std::int64_t>(value));
+      case Type::boolean: return Value(value != 0);
+      case Type::datetime: return value == 0 ? std::nullopt : std::optional(Value(Datetime{static_cast<std::int64_t>(value)}));   // 0: no action binds it
+    }
+    return std::nullopt;
+  }
 };
 
-std::vector<SeenNumber> seen_numbers(const kerf_seen& seen) {
+std::vector<SeenNumber> seen_numbers(const kerf_event_record& record) {
+  const kerf_seen& seen = record.seen;
   const bool always = true, exists = seen.file.exists != 0;
-  return {
-#define KERF_SEEN(observable, field, bits, when) {#observable, seen.field & (bits), when},
+  std::vector<SeenNumber> numbers;
+#define KERF_SEEN(observable, field, bits, when, type, events) \
+  if (((events) >> record.kind & 1) != 0) numbers.push_back({#observable, seen.field & (bits), when, SeenNumber::Type::type});
 #include "runtime/abi/seen.def"
-  };
+  return numbers;
 }
 
-std::optional<Value> seen_number(std::string_view observable, const kerf_seen& seen) {
-  std::string row(observable);
-  std::replace(row.begin(), row.end(), '.', '_');
-  for (const SeenNumber& number : seen_numbers(seen)) {
-    if (number.name != row) continue;
-    if (!number.there) return std::nullopt;
-    const auto value = static_cast<std::int64_t>(number.value);
-    if (row == "clock_now") return value == 0 ? std::nullopt : std::optional(Value(Datetime{value}));   // 0: no action binds it
-    return row == "file_setuid" ? Value(value != 0) : Value(value);
+std::optional<Value> seen_number(std::string_view observable, const kerf_event_record& record) {
+  for (const SeenNumber& number : seen_numbers(record)) {
+    if (number.name() == observable) return number.observed();
   }
   return std::nullopt;
 }
@@ -129,8 +142,12 @@ std::optional<Value> observed_value(const std::string& observable, const Event& 
     if (observable == "file.path" || observable == "directory.path") return Value(event.path);
     if (observable == "file.fs_type") return Value(fs_type_text(seen.file));
   }
+  if (is_system_event(event.record)) {
+    if (observable == "system.operation") return Value(event.path);
+    if (observable == "mount.fs_type" && event.record.kind == KERF_EVENT_SYSTEM_MOUNT) return Value(fs_type_text(seen.file));
+  }
   if (is_endpoint_event(event.record) && observable == "endpoint.ip") return Value(event_address(seen.net));
-  return seen_number(observable, seen);
+  return seen_number(observable, event.record);
 }
 
 std::string resource_id(const Event& event) {
@@ -140,22 +157,14 @@ std::string resource_id(const Event& event) {
 // By the names of the kernel model, as `kerf simulate` reads them; a directory's path is `file.path` too.
 Json observed_json(const Event& event) {
   Json json = Json::object();
-  auto add = [&](const char* name) {
-    auto value = observed_value(name, event);
+  auto put = [&](const std::string& name, const std::optional<Value>& value) {
     if (!value) return;
     if (const IpAddr* ip = value->as_ip()) json[name] = to_text(*ip);
     else if (const Datetime* time = value->as_datetime()) json[name] = to_text(*time);
     else json[name] = value_to_json(*value);
   };
-  if (is_file_event(event.record)) {
-    for (const char* name : {"file.path", "file.fs_type", "file.owner", "file.mode", "file.setuid", "file.nlink"}) add(name);
-  } else if (is_socket_event(event.record)) {
-    for (const char* name : {"socket.family", "socket.type", "socket.protocol"}) add(name);
-  } else {
-    for (const char* name : {"endpoint.ip", "endpoint.port", "net.protocol"}) add(name);
-    if (event.record.kind == KERF_EVENT_NET_ACCEPT) return add("net.local_port"), add("clock.now"), json;
-  }
-  for (const char* name : {"process.uid", "process.gid", "process.pid", "clock.now"}) add(name);
+  for (const char* name : {"file.path", "file.fs_type", "endpoint.ip", "system.operation", "mount.fs_type"}) put(name, observed_value(name, event));
+  for (const SeenNumber& number : seen_numbers(event.record)) put(number.name(), number.observed());
   return json;
 }
 
@@ -336,7 +345,7 @@ std::optional<Event> read_event(const void* bytes, std::size_t size) {
 
 Json event_to_json(const Event& event, const EventSource& source, Completer& completer, std::int64_t wall_minus_boot_ns) {
   const kerf_event_record& record = event.record;
-  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record), socket = !plain_guard && is_socket_event(record);
+  bool plain_guard = is_plain_guard(record), file = !plain_guard && is_file_event(record), socket = !plain_guard && is_socket_event(record), system = !plain_guard && is_system_event(record);
   const Environment* env = plain_guard ? nullptr : find_environment(source.bundle.manifest, source.principal.type, record.kind,
                                                                     file && record.seen.file.directory != 0);
   Json json = {
@@ -363,9 +372,10 @@ Json event_to_json(const Event& event, const EventSource& source, Completer& com
   }
   if (file) json["file"] = file_json(event);
   else if (socket) json["socket"] = socket_json(event);
+  else if (system) json["system"] = {{"operation", escape_bytes(event.path)}};
   else if (!plain_guard) json["net"] = net_json(record.seen.net);
   // bytes that are no text are no id, and what a guard refused was no request
-  bool text = !(file || socket) || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
+  bool text = !(file || socket || system) || (!event.path.empty() && find_invalid_utf8(event.path) == std::string::npos);
   if (!plain_guard && text) json["observed"] = observed_json(event);
   if (!source.hosts.empty()) json["hosts"] = source.hosts;
   bool about_resource = env != nullptr && text && record.decision.reason != KERF_REASON_GUARD;

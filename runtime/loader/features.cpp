@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::string_view kEventNames[] = {"net.connect", "file.read", "file.write", "file.create", "file.delete", "file.rename",
                                             "file.link",   "file.list", "file.stat",  "file.exec",   "lib.load",    "unix.connect",
-                                            "unix.bind",   "net.bind",  "net.listen", "net.accept",  "net.socket"};
+                                            "unix.bind",   "net.bind",  "net.listen", "net.accept",  "net.socket",
+                                            "system.mount", "system.ptrace", "system.signal", "system.bpf", "system.perf", "system.keyring", "system.module", "system.namespace", "system.capability", "system.io_uring", "system.sysctl"};
 static_assert(std::size(kEventNames) == KERF_EVENT_END);
 
 struct GuardRow {
@@ -45,7 +46,7 @@ bool is_in_object(const KnownProgram& program, std::uint64_t governed) {
 
 bool attaches_to_cgroup(const KnownProgram& program) {
   return program.type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR || program.type == BPF_PROG_TYPE_CGROUP_SOCK ||
-         program.type == BPF_PROG_TYPE_CGROUP_SKB;
+         program.type == BPF_PROG_TYPE_CGROUP_SKB || program.type == BPF_PROG_TYPE_CGROUP_SYSCTL;
 }
 
 bool needs_lsm(const KnownProgram& program) {

@@ -277,6 +277,7 @@ std::uint64_t events_about(ResourceKind kind) {
     case ResourceKind::file:
     case ResourceKind::directory: return KERF_FILE_EVENTS;
     case ResourceKind::socket: return KERF_BIT(KERF_EVENT_NET_SOCKET);
+    case ResourceKind::system: return KERF_SYSTEM_EVENTS;
   }
   return 0;
 }
@@ -293,7 +294,7 @@ std::optional<Environment> read_environment(Reader& in, const Json& json, const 
   auto action = uid_from_json(in.at(json, "action"));
   if (!action) in.refuse(where, "`action`: " + action.error().message);
   else env.action = *action;
-  env.kind = static_cast<ResourceKind>(in.word(json, "resource_kind", where, {"endpoint", "file", "directory", "socket"}));
+  env.kind = static_cast<ResourceKind>(in.word(json, "resource_kind", where, {"endpoint", "file", "directory", "socket", "system"}));
   env.event = read_event_kind(in, in.at(json, "event"), where + ".event");
   if (in.ok() && !(events_about(env.kind) >> env.event & 1)) {
     in.refuse(where, "`resource_kind` does not fit `event`");

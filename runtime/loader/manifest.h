@@ -63,7 +63,7 @@ struct ObservedRow {
   bool context = false;
 };
 
-enum class ResourceKind { endpoint, file, directory, socket };
+enum class ResourceKind { endpoint, file, directory, socket, system };
 
 struct Environment {
   std::string principal, resource;

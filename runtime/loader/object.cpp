@@ -33,7 +33,8 @@ struct MapShape {
 };
 
 // Events that programs of a cgroup decide.
-constexpr std::uint64_t kOfCgroups = (KERF_ENDPOINT_EVENTS & ~KERF_BIT(KERF_EVENT_NET_LISTEN)) | KERF_BIT(KERF_EVENT_NET_SOCKET);
+constexpr std::uint64_t kOfCgroups = (KERF_ENDPOINT_EVENTS & ~KERF_BIT(KERF_EVENT_NET_LISTEN)) | KERF_BIT(KERF_EVENT_NET_SOCKET) |
+                                     KERF_BIT(KERF_EVENT_SYSTEM_SYSCTL);
 constexpr std::uint64_t kNever = 0;   // may be there, need not
 
 std::vector<MapShape> map_shapes(const Manifest& manifest) {

@@ -8,10 +8,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,6 +197,20 @@ int keep(const Target& to) {
 
 int send_kept() { return ::send(kept, "x", 1, 0) != 1 ? errno : answer(kept); }
 
+// In a process and a network of its own, so that nothing stays.
+int set_variable(const std::string& name, const std::string& value) {
+  pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNET) != 0) ::_exit(errno);
+    int fd = ::open(("/proc/sys/" + name).c_str(), O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && ::write(fd, value.data(), value.size()) == static_cast<ssize_t>(value.size());
+    ::_exit(good ? 0 : errno);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
 int only_socket(int family, int type, int protocol) { return Socket(family, type, protocol).error; }
 
 // Makes a cgroup below our own and goes there.
@@ -248,6 +264,12 @@ int perform(const std::string& call) {
     return accept_from(target(where, 0), target(v6 ? "::1" : "127.0.0.1", port), target(v6 ? "::" : "0.0.0.0", port));
   }
   if (kind == "accept-mapped") return accept_from(target(where, 0), target("127.0.0.1", port), target("::", port));   // on a socket of IPv6
+  if (kind == "variable") {
+    std::string value;
+    std::istringstream again(call);
+    again >> kind >> where >> value;
+    return set_variable(where, value);
+  }
   if (kind == "socket") {   // FAMILY TYPE PROTOCOL
     int protocol = 0;
     words >> protocol;

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -61,11 +62,30 @@ void fill_net(const KernelEventData& event, kerf_net_event& net) {
   net.local_port = number_of(event, "net.local_port");
 }
 
-void fill_file(const KernelEventData& event, kerf_file_event& file) {
-  constexpr __u32 kRegular = 0100000, kDirectory = 0040000;
-  const std::string& type = *event.observed.at("file.fs_type").as_string();
+void fill_fs_type(const Value& observed, kerf_file_event& file) {
+  const std::string& type = *observed.as_string();
   check(type.size() < sizeof file.fs_type, "the kernel has no longer names of file system types");
   std::memcpy(file.fs_type, type.data(), type.size());
+}
+
+// Those that lie in `number`, by seen.def.
+void fill_numbers(const KernelEventData& event, kerf_seen& seen) {
+  auto put = [&](std::string name, std::size_t offset, std::uint64_t bits) {
+    const std::size_t first = offsetof(kerf_seen, number);
+    name[name.find('_')] = '.';
+    auto value = event.observed.find(name);
+    if (offset < first || offset >= first + sizeof seen.number || value == event.observed.end()) return;
+    const bool* truth = value->second.as_bool();
+    seen.number[(offset - first) / sizeof seen.number[0]] |= static_cast<__u32>(truth ? (*truth ? bits : 0) : static_cast<std::uint64_t>(*value->second.as_long()));
+  };
+#define KERF_SEEN(observable, field, bits, when, type, events) \
+  if (((events) >> seen.event & 1) != 0) put(#observable, offsetof(kerf_seen, field), bits);
+#include "runtime/abi/seen.def"
+}
+
+void fill_file(const KernelEventData& event, kerf_file_event& file) {
+  constexpr __u32 kRegular = 0100000, kDirectory = 0040000;
+  fill_fs_type(event.observed.at("file.fs_type"), file);
   file.exists = event.observed.contains("file.mode");
   file.owner = number_of(event, "file.owner");
   file.mode = file.exists ? number_of(event, "file.mode") | (event.directory ? kDirectory : kRegular) : 0;
@@ -96,8 +116,8 @@ kerf_seen seen_of(const KernelEventData& event) {
   } else if (KERF_FILE_EVENTS >> seen.event & 1) {
     fill_file(event, seen.file);
   } else {
-    const char* const names[] = {"socket.family", "socket.type", "socket.protocol"};
-    for (std::size_t i = 0; i < std::size(names); ++i) seen.number[i] = number_of(event, names[i]);
+    fill_numbers(event, seen);
+    if (auto type = event.observed.find("mount.fs_type"); type != event.observed.end()) fill_fs_type(type->second, seen.file);
     seen.file.path_length = static_cast<__u32>(name_of(event).size());
   }
   return seen;

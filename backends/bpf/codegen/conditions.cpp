@@ -305,7 +305,7 @@ class ConditionEmitter {
   llvm::Value* observe(const CodeNode& n, BasicBlock* error) {
     if (llvm::Value* there = is_there(n.observable); !llvm::isa<llvm::Constant>(there)) split(b_.CreateNot(there), error);
     switch (n.observable) {
-#define KERF_SEEN(observable, field, bits, when) \
+#define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return masked(load(walk_, offsetof(kerf_seen, field), 8 * sizeof(kerf_seen{}.field)), 8 * sizeof(kerf_seen{}.field), bits);
 #include "runtime/abi/seen.def"
       case CodeObservable::ip: case CodeObservable::name: break;
@@ -319,7 +319,7 @@ class ConditionEmitter {
   enum class When { always, exists };
   static When when(CodeObservable observable) {
     switch (observable) {
-#define KERF_SEEN(observable, field, bits, when) \
+#define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return When::when;
 #include "runtime/abi/seen.def"
       case CodeObservable::ip: case CodeObservable::name: break;

@@ -34,6 +34,7 @@ std::string text_of(const Json& json) { return json.is_string() ? json.get<std::
 
 // Of events that are about no file: the socket's kind, the local address, the peer without the port that it happened to get.
 std::string named_by(const Json& event) {
+  if (event.contains("system")) return text_of(event["system"]["operation"]);
   if (event.contains("socket")) return text_of(event["socket"]["id"]);
   const std::string name = text_of(event["event"]);
   if (!event.contains("net") || name == "net.connect") return "";

@@ -21,6 +21,7 @@ int name_step(Task& task, const Words& words);
 int exec_step(Task& task, const Words& words);
 int world_step(Task& task, const Words& words);
 int guard_step(Task& task, const Words& words);
+int system_step(Task& task, const Words& words);
 int socket_step(Task& task, const Words& words);
 int way_step(Task& task, const Words& words);
 
