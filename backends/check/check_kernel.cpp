@@ -177,19 +177,15 @@ class KernelCheck {
 
   // A predicate over facts has to be evaluated anew when a fact is set.
   void check_stage(Env& env, const ManifestExpr& predicate, Term t) {
-    const bool reads_facts = mentions(env, t, Var::context), learned = predicate.stage == "learn";
+    const bool reads_facts = mentions(t, Var::context), learned = predicate.stage == "learn";
     const bool known = learned || predicate.stage == "publish" || predicate.stage == "bind";
-    if (!known || (mentions(env, t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
+    if (!known || (mentions(t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
       report_.whole("predicates", fmt::format("`{}` cannot be evaluated at stage {}; for {}", terms_.text(t), predicate.stage, to_text(env.manifest->request)));
     }
   }
-  // What is a value or an error whatever the request reads nothing.
-  bool mentions(Env& env, Term t, Var var) {
+  bool mentions(Term t, Var var) const {
     if (terms_.is_variable(t, var)) return true;
-    const Knowledge::Known::Kind known = env.knowledge->value(t).kind;
-    if (known == Knowledge::Known::Kind::value || known == Knowledge::Known::Kind::error) return false;
-    const std::vector<Term> args(terms_.args(t).begin(), terms_.args(t).end());   // terms are added
-    return std::any_of(args.begin(), args.end(), [&](Term arg) { return mentions(env, arg, var); });
+    return std::any_of(terms_.args(t).begin(), terms_.args(t).end(), [&](Term arg) { return mentions(arg, var); });
   }
 
   bool read_rows(Env& env) {
