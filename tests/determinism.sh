@@ -25,6 +25,7 @@ done
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$work/copy/source"
 cp -r "$root/CMakeLists.txt" "$root/runtime" "$work/copy/source"
+mkdir -p "$work/copy/source/ir/values" && cp "$root"/ir/values/*.def "$work/copy/source/ir/values"
 cmake -S "$work/copy/source" -B "$work/copy/build" -DKERF_ONLY="runtime/abi;runtime/kernel" >"$work/cmake.log" 2>&1 &&
   cmake --build "$work/copy/build" --target kerf_glue >>"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
 cmp "$work/copy/build/runtime/kernel/kerf.bc" "$KERF_BUILD/runtime/kernel/kerf.bc"

@@ -322,7 +322,7 @@ const std::vector<Attempt>& attempts() {
       {"kerf_bind6", binds, false, EACCES, [](const Targets& t) { return try_bind(t.tcp6_inside, AF_INET6, loopback6(0)); }},
       {"kerf_make_socket", sockets, false, EACCES, [](const Targets&) { return try_socket(AF_INET, SOCK_STREAM, 0); }},
       {"kerf_sock_create", ends, false, EPERM, [](const Targets&) { return try_socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }},
-      {"kerf_egress", net, false, EPERM, try_routed},
+      {"kerf_egress", net, false, EPERM, try_routed, 0, KERF_GUARD_SOURCE_ROUTING},   // the program stays, for quarantine
       {"kerf_lsm_connect", net, true, 0, [](const Targets& t) { return connect_with(t.tcp.get(), t.tcp4); }},
       {"kerf_lsm_sendmsg", net, true, 0, [](const Targets& t) {
          return result_of(::sendto(t.udp.get(), "kerf", 4, 0, t.udp4.raw(), t.udp4.size)); }},

@@ -1,5 +1,6 @@
 // What the probe tries: for each hook one operation that it must refuse.
 #pragma once
+#include <linux/types.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/abi/policy_abi.h"
 #include "runtime/loader/fd.h"
 #include "runtime/loader/loader.h"
 
@@ -49,7 +51,8 @@ struct Attempt {
   bool tagged;                      // judged by the task's tag, not by the cgroup's programs
   int expected;                     // errno; 0: any
   int (*run)(const Targets&);
-  std::uint64_t unguarded = ~0ull;    // with the guard on names waived, tried only if one of these is governed
+  std::uint64_t unguarded = ~0ull;    // with its guard waived, tried only if one of these is governed
+  kerf_guard guard = KERF_GUARD_RENAME;
 };
 const std::vector<Attempt>& attempts();
 

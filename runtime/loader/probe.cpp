@@ -86,7 +86,7 @@ LoaderResult<Unit> judge(const char* what, const Attempt& attempt, const Seen& s
 }
 
 bool wanted(const Attempt& attempt, const std::vector<std::string>& programs, std::uint64_t governed, std::uint64_t waived_guards) {
-  if (waived_guards >> KERF_GUARD_RENAME & 1) governed &= attempt.unguarded;
+  if (waived_guards >> attempt.guard & 1) governed &= attempt.unguarded;
   return (attempt.events & governed) != 0 && std::find(programs.begin(), programs.end(), attempt.program) != programs.end();
 }
 
