@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,6 +137,7 @@ int try_connect(int port) {
 }
 
 int connect_all_the_time(Told& told, int both_allow, int both_refuse) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);            // not longer than a test that is ended
   [[maybe_unused]] int niceness = ::nice(10);   // the loader has its turns too
   while (told.stop == 0) {
     int allowed = try_connect(both_allow), refused = try_connect(both_refuse);
