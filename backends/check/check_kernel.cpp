@@ -7,11 +7,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backends/check/cases.h"
 #include "backends/check/check.h"
-#include "backends/check/filter.h"
 #include "backends/check/event_conditions.h"
-#include "backends/check/read_manifest.h"
+#include "backends/check/filter.h"
+#include "backends/check/kernel_env.h"
 #include "backends/check/read_table.h"
 #include "backends/check/report.h"
 #include "ir/base/check.h"
@@ -21,58 +20,6 @@
 namespace kerf::proof {
 
 namespace {
-
-struct Row {
-  std::uint32_t number, condition;
-  Outcome result;
-  const ManifestRow* active;
-};
-
-// One environment of a governed action and event.
-struct Env {
-  const ManifestEnvironment* manifest;
-  std::vector<std::uint32_t> fields;                 // in kerf_envs
-  bool files = false;
-  std::unique_ptr<Knowledge> knowledge;
-  std::unique_ptr<HookAtoms> atoms;
-  std::unique_ptr<Cases> cases;
-  std::vector<Term> predicates;
-  std::vector<CodeSlot> slots;
-  std::vector<std::vector<Row>> rows;                // by policy
-  std::optional<Ranks> ip4, ip6, port, numbers;
-  std::optional<Peers> peers;
-  std::optional<Dimension> dimensions[5];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2; of both: number
-
-  bool asks(kerf_dimension dimension) const { return fields[KERF_ENV_DIMENSIONS] >> dimension & 1; }
-};
-
-constexpr std::size_t kNumber = 4;
-
-// The number that events of this kind have at a place.
-std::optional<ObservableId> number_at(std::uint32_t offset, std::string_view event) {
-  struct Place {
-    ObservableId id;
-    std::size_t offset, bytes;
-    std::uint64_t bits;
-  };
-  static constexpr Place places[] = {
-#define KERF_SEEN(observable, field, bits, when, type, events) {ObservableId::observable, offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits},
-#include "runtime/abi/seen.def"
-  };
-  const KernelEvent* row = find_event(event);
-  for (const Observable& observable : observables()) {
-    if (!row || !observable.always_present || !is_observed_with(observable, row->id)) continue;
-    for (const Place& place : places) {
-      if (place.id == observable.id && place.offset == offset && place.bytes == 4 && place.bits == 0xffffffff) return place.id;
-    }
-  }
-  return std::nullopt;
-}
-
-// What nothing is looked up in: all rows hold.
-Dimension everywhere(std::uint32_t blocks) {
-  return {std::vector<bool>(std::size_t{blocks} * 4096, true), std::vector<std::vector<std::uint32_t>>(std::size_t{blocks} * 4096)};
-}
 
 class KernelCheck {
  public:
