@@ -394,11 +394,11 @@ bool reads_names(const KernelPlan& plan) {
   });
 }
 
-bool reads_clock(const Module& module, const KernelPlan& plan) {
+bool reads(ObservableId observable, const Module& module, const KernelPlan& plan) {
   return std::any_of(plan.envs.begin(), plan.envs.end(), [&](const KernelEnv& env) {
     const auto& bindings = module.schema.find_action(module.environments[env.environment].action)->bindings;
-    return std::any_of(bindings.begin(), bindings.end(), [](const auto& bound) {
-      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == ObservableId::clock_now;
+    return std::any_of(bindings.begin(), bindings.end(), [&](const auto& bound) {
+      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == observable;
     });
   });
 }
@@ -527,7 +527,8 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   add_tables(result.request, tables, result.object, digest);
   add_bounds(result.request, tables, result.object, words);
   result.request.tables.push_back(number_of("kerf_reads_names", reads_names(plan) ? 1 : 0));
-  result.request.tables.push_back(number_of("kerf_reads_clock", reads_clock(module, plan) ? 1 : 0));
+  result.request.tables.push_back(number_of("kerf_reads_clock", reads(ObservableId::clock_now, module, plan) ? 1 : 0));
+  result.request.tables.push_back(number_of("kerf_reads_command", reads(ObservableId::ioctl_command, module, plan) ? 1 : 0));
   return result;
 }
 
