@@ -118,11 +118,11 @@ bool reads_names(const KernelPlan& plan) {
   });
 }
 
-bool reads_clock(const Module& module, const KernelPlan& plan) {
+bool reads(ObservableId observable, const Module& module, const KernelPlan& plan) {
   return std::any_of(plan.envs.begin(), plan.envs.end(), [&](const KernelEnv& env) {
     const auto& bindings = module.schema.find_action(module.environments[env.environment].action)->bindings;
-    return std::any_of(bindings.begin(), bindings.end(), [](const auto& bound) {
-      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == ObservableId::clock_now;
+    return std::any_of(bindings.begin(), bindings.end(), [&](const auto& bound) {
+      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == observable;
     });
   });
 }
@@ -159,7 +159,8 @@ std::optional<Error> fill_request(const Module& module, const KernelPlan& plan, 
   to.table("kerf_policy_count", std::vector<std::uint32_t>{layout.policy_count}, 1);
   to.number("kerf_has_code", layout.request.conditions.empty() ? 0 : 1);
   to.number("kerf_reads_names", reads_names(plan) ? 1 : 0);
-  to.number("kerf_reads_clock", reads_clock(module, plan) ? 1 : 0);
+  to.number("kerf_reads_clock", reads(ObservableId::clock_now, module, plan) ? 1 : 0);
+  to.number("kerf_reads_command", reads(ObservableId::ioctl_command, module, plan) ? 1 : 0);
   std::uint64_t bytes = 0;
   for (const Table& table : layout.request.tables) bytes += table.bytes();
   if (bytes > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 5
+#define KERF_ABI_VERSION 6
 
 #define KERF_EVENT_KINDS 64      /* slots for events in a binding; masks of events are __u64 */
 
@@ -29,6 +29,16 @@ enum kerf_event_kind {
 	KERF_EVENT_LIB_LOAD,
 	KERF_EVENT_UNIX_CONNECT,
 	KERF_EVENT_UNIX_BIND,
+	KERF_EVENT_FILE_TRUNCATE,
+	KERF_EVENT_FILE_CHMOD,
+	KERF_EVENT_FILE_CHOWN,
+	KERF_EVENT_FILE_MKDIR,
+	KERF_EVENT_FILE_MKNOD,
+	KERF_EVENT_FILE_SYMLINK,
+	KERF_EVENT_FILE_RMDIR,
+	KERF_EVENT_FILE_IOCTL,
+	KERF_EVENT_FILE_APPEND,
+	KERF_EVENT_FILE_RECEIVE,
 	KERF_EVENT_NET_BIND,                  /* about an endpoint */
 	KERF_EVENT_NET_LISTEN,
 	KERF_EVENT_NET_ACCEPT,
@@ -49,7 +59,8 @@ enum kerf_event_kind {
 #define KERF_BIT(event) (1ull << (event))
 #define KERF_RANGE(first, last) (KERF_BIT((last) + 1) - KERF_BIT(first))
 #define KERF_ENDPOINT_EVENTS (KERF_BIT(KERF_EVENT_NET_CONNECT) | KERF_RANGE(KERF_EVENT_NET_BIND, KERF_EVENT_NET_ACCEPT))
-#define KERF_FILE_EVENTS KERF_RANGE(KERF_EVENT_FILE_READ, KERF_EVENT_UNIX_BIND)
+#define KERF_LAST_FILE_EVENT KERF_EVENT_FILE_RECEIVE
+#define KERF_FILE_EVENTS KERF_RANGE(KERF_EVENT_FILE_READ, KERF_LAST_FILE_EVENT)
 #define KERF_SYSTEM_EVENTS KERF_RANGE(KERF_EVENT_SYSTEM_MOUNT, KERF_EVENT_SYSTEM_SYSCTL)
 #define KERF_ALL_EVENTS (KERF_BIT(KERF_EVENT_END) - 1)
 #define KERF_NAMED_EVENTS (KERF_ALL_EVENTS & ~KERF_ENDPOINT_EVENTS)   /* their resource is known by a text */
@@ -262,6 +273,7 @@ struct kerf_state {
 struct kerf_tag {
 	__u32 binding;                        /* key of kerf_bindings; 0: none */
 	__u32 reserved;
+	__u64 punched;                        /* of a task: the file, open for appending, that it punches holes into; 0: none */
 };
 
 /* An anchor: the root of a mount that the binding's tasks had when bound. As the kernel's structures say, never stat.

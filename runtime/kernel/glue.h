@@ -137,6 +137,7 @@ extern const __u32 kerf_segment_words;
 extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
 extern const __u32 kerf_has_code;
 extern const __u32 kerf_reads_clock;
+extern const __u32 kerf_reads_command;   /* some action binds ioctl.command */
 extern const __u32 kerf_reads_names;
 
 struct kerf_values {

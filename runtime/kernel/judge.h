@@ -10,7 +10,7 @@
 
 #define NO_EVENT KERF_EVENT_KINDS
 
-/* What stands for an event that no action binds: the file.write of a creation, the file.exec of a mapping. */
+/* What stands for an event that no action binds: the file.create of a directory, the file.write of that, the file.exec of a mapping. */
 static __always_inline __u64 resolved(__u32 event, __u64 general)
 {
 	return kerf_governed & KERF_BIT(event) ? KERF_BIT(event) : general;
@@ -29,6 +29,31 @@ static __always_inline __u64 creating(void)
 static __always_inline __u64 deleting(void)
 {
 	return resolved(KERF_EVENT_FILE_DELETE, governed(KERF_EVENT_FILE_WRITE));
+}
+
+/* A name for an object of this kind: type bits of a mode, 0 is a file. A socket is bound to one: resolved by who asks. */
+static __always_inline __u64 making(__u32 mode)
+{
+	__u32 type = mode & MODE_TYPE;
+
+	if (type == MODE_DIRECTORY)
+		return resolved(KERF_EVENT_FILE_MKDIR, creating());
+	if (type == MODE_SYMLINK)
+		return resolved(KERF_EVENT_FILE_SYMLINK, creating());
+	if (type == MODE_FIFO || type == MODE_CHARACTER || type == MODE_BLOCK)
+		return resolved(KERF_EVENT_FILE_MKNOD, creating());
+	return creating();
+}
+
+static __always_inline __u64 removing(__u32 mode)
+{
+	return (mode & MODE_TYPE) == MODE_DIRECTORY ? resolved(KERF_EVENT_FILE_RMDIR, deleting()) : deleting();
+}
+
+/* What changes a file that is there, and writes where it is not bound itself. */
+static __always_inline __u64 changing(__u32 event)
+{
+	return resolved(event, governed(KERF_EVENT_FILE_WRITE));
 }
 
 static __always_inline __u64 mapping(void)
@@ -128,6 +153,18 @@ __attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u64 events)
 	return 0;
 }
 
+/* Whether an ioctl is allowed may hang on its command, which no guard knows: s->ioctl_class says which rows about it the name
+ * leaves. */
+static __always_inline void note_ioctl(struct kerf_scratch *s)
+{
+	struct kerf_walk *walk = &s->walk;
+	__u32 asked = FORGET(walk->decision.reason) == KERF_REASON_NO_APPLICABLE_ACTION ? 0 : FORGET(walk->dimensions);
+
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < KERF_AUTOMATA; i++)
+		s->ioctl_class[i] = asked >> i & 1 ? FORGET(walk->class[i]) : ~0u;
+}
+
 /* Which governed events are allowed about the object: s->allowed. Nothing is counted or reported. Not 0: it cannot be
  * told, and s->walk says why. */
 __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
@@ -136,7 +173,7 @@ __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
 		return 1;
 	FORGET(s->allowed) = 0;
 #pragma clang loop unroll(disable)
-	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_UNIX_BIND; event++) {
+	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_LAST_FILE_EVENT; event++) {
 		if (!(kerf_governed >> event & 1))
 			continue;
 		decide_event(s, event, 1);
@@ -146,6 +183,8 @@ __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
 			return 1;
 		if (FORGET(s->walk.decision.verdict) == KERF_VERDICT_ALLOW)
 			FORGET(s->allowed) |= KERF_BIT(event);
+		if (event == KERF_EVENT_FILE_IOCTL && kerf_reads_command)
+			note_ioctl(s);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "fence.h"
 #include "local.h"
 #include "files.h"
+#include "append.h"
 #include "unix.h"
 #include "rename.h"
 #include "anchor.h"

@@ -48,7 +48,7 @@ std::vector<std::uint64_t> tagged(const Maps& maps, std::uint32_t binding) {
 }  // namespace
 
 LoaderResult<Unit> tag_cgroup(const Maps& maps, const std::string& pins, std::uint64_t cgroup_id, std::uint32_t binding) {
-  kerf_tag tag{binding, 0};
+  kerf_tag tag{.binding = binding, .reserved = 0, .punched = 0};
   if (::bpf_map_update_elem(maps.cgroups.get(), &cgroup_id, &tag, BPF_ANY) != 0) return fail(Code::K7604, errno_text(errno));
   return run_iterator(pins);
 }

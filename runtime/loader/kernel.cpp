@@ -148,7 +148,9 @@ LoaderResult<Unit> attach_hook(bpf_program* program, const std::string& pins) {
   return Unit{};
 }
 
-bool is_whole_hook(const KnownProgram& row) { return row.role == ProgramRole::hook && !attaches_to_cgroup(row); }
+bool is_whole_hook(const KnownProgram& row) {
+  return (row.role == ProgramRole::hook || row.role == ProgramRole::newer_hook) && !attaches_to_cgroup(row);
+}
 
 bpf_program* program_of(const Loaded& loaded, const KnownProgram& row) {
   bpf_program* program = bpf_object__find_program_by_name(loaded.object.get(), row.name);

@@ -188,7 +188,7 @@ TEST_CASE("tags: the iterator, tasks without one, a full map, and none left over
   CHECK(rig.no_tags_soon());
   // full: no fork, and who enters is refused and counted
   auto fill = [&] {
-    kerf_tag tag{99, 0};
+    kerf_tag tag{99, 0, 0};
     for (std::uint64_t key = 1; bpf_map_update_elem(fd, &key, &tag, BPF_NOEXIST) == 0; ++key) {
     }
   };
@@ -210,7 +210,7 @@ TEST_CASE("a full map refuses to fork") {
   pid_t helper = ::fork();
   if (helper == 0) {
     ::usleep(300000);
-    kerf_tag tag{99, 0};
+    kerf_tag tag{99, 0, 0};
     for (std::uint64_t key = 1; bpf_map_update_elem(fd, &key, &tag, BPF_NOEXIST) == 0; ++key) {
     }
     ::_exit(::write(pipes[1], "x", 1) != 1);

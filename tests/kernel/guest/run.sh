@@ -31,6 +31,7 @@ compile merged merged.cedar small.cedarschema
 compile waived small.cedar small.cedarschema --waive guard-mount
 compile without-rename small.cedar small.cedarschema --waive guard-rename
 entities=agents
+compile append append.cedar append.cedarschema
 compile net net.cedar net.cedarschema
 compile system system.cedar system.cedarschema
 entities=sockets
