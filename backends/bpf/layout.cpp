@@ -29,7 +29,7 @@ std::int32_t errno_number(std::string_view name) {
                                  {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT},
                                  {"EROFS", EROFS}, {"EXDEV", EXDEV}, {"EADDRINUSE", EADDRINUSE}, {"EADDRNOTAVAIL", EADDRNOTAVAIL},
                                  {"EOPNOTSUPP", EOPNOTSUPP}, {"EAFNOSUPPORT", EAFNOSUPPORT}, {"EPROTONOSUPPORT", EPROTONOSUPPORT},
-                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}};
+                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}};
   for (const Row& row : rows) {
     if (row.name == name) return row.number;
   }
@@ -394,13 +394,32 @@ bool reads_names(const KernelPlan& plan) {
   });
 }
 
-bool reads_clock(const Module& module, const KernelPlan& plan) {
-  return std::any_of(plan.envs.begin(), plan.envs.end(), [&](const KernelEnv& env) {
-    const auto& bindings = module.schema.find_action(module.environments[env.environment].action)->bindings;
-    return std::any_of(bindings.begin(), bindings.end(), [](const auto& bound) {
-      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == ObservableId::clock_now;
-    });
-  });
+// The events for which an action binds an observable to its context that `asked` says yes to.
+template <class Asked>
+std::uint64_t events_that_read(const Module& module, const KernelPlan& plan, const Asked& asked) {
+  std::uint64_t events = 0;
+  for (const KernelEnv& env : plan.envs) {
+    for (const auto& [attribute, bound] : module.schema.find_action(module.environments[env.environment].action)->bindings) {
+      if (bound.kind == AttrBinding::Kind::observable && asked(find_observable(bound.name)->id)) events |= KERF_BIT(static_cast<unsigned>(env.event));
+    }
+  }
+  return events;
+}
+
+bool is_told_of_tasks(ObservableId id) {
+  constexpr bool always = false, exists = false, told = true;
+  switch (id) {
+#define KERF_SEEN(observable, field, bits, when, type, events) case ObservableId::observable: return when;
+#include "runtime/abi/seen.def"
+    default: return id == ObservableId::process_comm;
+  }
+}
+
+void add_questions_of_tasks(CodegenRequest& request, const Module& module, const KernelPlan& plan) {
+  auto one = [](ObservableId wanted) { return [wanted](ObservableId id) { return id == wanted; }; };
+  request.tables.push_back(number_of("kerf_reads_clock", events_that_read(module, plan, one(ObservableId::clock_now)) != 0 ? 1 : 0));
+  request.tables.push_back(number_of("kerf_reads_task", events_that_read(module, plan, is_told_of_tasks) != 0 ? 1 : 0));
+  request.tables.push_back(mask_of("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm))));
 }
 
 void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& layout, std::uint32_t binding_words) {
@@ -527,7 +546,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   add_tables(result.request, tables, result.object, digest);
   add_bounds(result.request, tables, result.object, words);
   result.request.tables.push_back(number_of("kerf_reads_names", reads_names(plan) ? 1 : 0));
-  result.request.tables.push_back(number_of("kerf_reads_clock", reads_clock(module, plan) ? 1 : 0));
+  add_questions_of_tasks(result.request, module, plan);
   return result;
 }
 

@@ -14,6 +14,7 @@
 #include "anchor.h"
 #include "guards.h"
 #include "system.h"
+#include "spawn.h"
 #include "selftest.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
