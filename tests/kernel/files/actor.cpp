@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -77,6 +78,11 @@ Outcome in_child(const std::string& line) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) std::exit(98);
   pid_t child = ::fork();
+  for (int tries = 0; child < 0 && errno == EAGAIN && tries < 400; ++tries) {   // there may be a limit, and tasks that are just going
+    ::usleep(20000);
+    child = ::fork();
+  }
+  if (child < 0) return {-1, errno};
   if (child == 0) {
     ::alarm(kLimitSeconds);
     Outcome outcome = perform_sequence(line);

@@ -38,11 +38,10 @@ void kill_left(const std::string& file) {
 TEST_CASE("spawn: as many processes and threads as the policy says, and none more") {
   check_full("fill-with-children 14");
   check_full("fill-with-threads 14");
-  check_full("fill-racing 14 4 8");
+  check_full("fill-racing 14 4 4");
   check_full("fail-late 100 ; fill-with-children 14", {2, EAGAIN});
   // the leader's task goes when another thread executes
   check_full("exec-by-thread /guest/actor do fill-with-children%2014", {0, EAGAIN});
-  ::usleep(300000);
   here().events();
   CHECK(here().bound().perform("child") == Outcome{});
   bool told = false;

@@ -1,6 +1,7 @@
 // Steps that make tasks, and steps that change what a task is known by.
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/membarrier.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
@@ -133,16 +134,21 @@ Made make_racing(int racers) {
   return made;
 }
 
+void wait_for_the_dead() {
+  ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+  ::usleep(20000);
+}
+
 // Nobody may be made who is one too many, ever; but the kernel lets go of those of the last try some time after their end.
 template <class Make>
 int fill(int room, int times, const Make& make) {
   int error = 0;
-  for (int tries = 0; tries < 60 && times > 0; ++tries) {
+  for (int tries = 0; tries < 100 && times > 0; ++tries) {
     const Made made = make();
     if (made.count > room) return kTooMany + std::min(made.count - room, 50);
     error = made.error;
     if (made.count == room) --times;
-    else ::usleep(300000);
+    else wait_for_the_dead();
   }
   return times > 0 ? ETIME : error;
 }
@@ -190,8 +196,8 @@ int drop_capability(unsigned number) {
 int spawn_step(Task&, const Words& w) {
   const std::string& word = w[0];
   auto number = [&](std::size_t i) { return std::stoi(w.at(i)); };
-  if (word == "fill-with-children") return fill(number(1), 2, make_children);
-  if (word == "fill-with-threads") return fill(number(1), 2, make_threads);
+  if (word == "fill-with-children") return fill(number(1), 1, make_children);
+  if (word == "fill-with-threads") return fill(number(1), 1, make_threads);
   if (word == "fill-racing") return fill(number(1), number(3), [&] { return make_racing(number(2)); });   // ROOM RACERS TIMES
   if (word == "child") {
     const pid_t child = ::fork();
