@@ -50,6 +50,7 @@ enum class CodeObservable : std::uint8_t {
 #define KERF_SEEN(observable, field, bits, when, type, events) observable,
 #include "runtime/abi/seen.def"
   name,
+  comm,
 };
 
 struct CodeNode {

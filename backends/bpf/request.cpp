@@ -118,13 +118,34 @@ bool reads_names(const KernelPlan& plan) {
   });
 }
 
-bool reads(ObservableId observable, const Module& module, const KernelPlan& plan) {
-  return std::any_of(plan.envs.begin(), plan.envs.end(), [&](const KernelEnv& env) {
-    const auto& bindings = module.schema.find_action(module.environments[env.environment].action)->bindings;
-    return std::any_of(bindings.begin(), bindings.end(), [&](const auto& bound) {
-      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == observable;
-    });
-  });
+// The events for which an action binds an observable to its context that `asked` says yes to.
+template <class Asked>
+std::uint64_t events_that_read(const Module& module, const KernelPlan& plan, const Asked& asked) {
+  std::uint64_t events = 0;
+  for (const KernelEnv& env : plan.envs) {
+    for (const auto& [attribute, bound] : module.schema.find_action(module.environments[env.environment].action)->bindings) {
+      if (bound.kind == AttrBinding::Kind::observable && asked(find_observable(bound.name)->id)) events |= KERF_BIT(static_cast<unsigned>(env.event));
+    }
+  }
+  return events;
+}
+
+bool is_told_of_tasks(ObservableId id) {
+  constexpr bool always = false, exists = false, told = true;
+  switch (id) {
+#define KERF_SEEN(observable, field, bits, when, type, events) case ObservableId::observable: return when;
+#include "runtime/abi/seen.def"
+    default: return id == ObservableId::process_comm;
+  }
+}
+
+void add_questions(Filler& to, const Module& module, const KernelPlan& plan) {
+  auto one = [](ObservableId wanted) { return [wanted](ObservableId id) { return id == wanted; }; };
+  auto reads = [&](const auto& asked) { return events_that_read(module, plan, asked) != 0 ? 1 : 0; };
+  to.number("kerf_reads_clock", reads(one(ObservableId::clock_now)));
+  to.number("kerf_reads_command", reads(one(ObservableId::ioctl_command)));
+  to.number("kerf_reads_task", reads(is_told_of_tasks));
+  to.mask("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm)));
 }
 
 }  // namespace
@@ -135,7 +156,7 @@ std::int32_t errno_number(std::string_view name) {
                                  {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT},
                                  {"EROFS", EROFS}, {"EXDEV", EXDEV}, {"EADDRINUSE", EADDRINUSE}, {"EADDRNOTAVAIL", EADDRNOTAVAIL},
                                  {"EOPNOTSUPP", EOPNOTSUPP}, {"EAFNOSUPPORT", EAFNOSUPPORT}, {"EPROTONOSUPPORT", EPROTONOSUPPORT},
-                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}};
+                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}};
   for (const Row& row : rows) {
     if (row.name == name) return row.number;
   }
@@ -159,8 +180,7 @@ std::optional<Error> fill_request(const Module& module, const KernelPlan& plan, 
   to.table("kerf_policy_count", std::vector<std::uint32_t>{layout.policy_count}, 1);
   to.number("kerf_has_code", layout.request.conditions.empty() ? 0 : 1);
   to.number("kerf_reads_names", reads_names(plan) ? 1 : 0);
-  to.number("kerf_reads_clock", reads(ObservableId::clock_now, module, plan) ? 1 : 0);
-  to.number("kerf_reads_command", reads(ObservableId::ioctl_command, module, plan) ? 1 : 0);
+  add_questions(to, module, plan);
   std::uint64_t bytes = 0;
   for (const Table& table : layout.request.tables) bytes += table.bytes();
   if (bytes > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};

@@ -138,6 +138,8 @@ extern const __u32 kerf_binding_words;    /* words in a binding record, all segm
 extern const __u32 kerf_has_code;
 extern const __u32 kerf_reads_clock;
 extern const __u32 kerf_reads_command;   /* some action binds ioctl.command */
+extern const __u32 kerf_reads_task;       /* capabilities, pid namespace or name of the task */
+extern const __u64 kerf_comm_events;      /* mask of events that some action binds the name of the task for */
 extern const __u32 kerf_reads_names;
 
 struct kerf_values {

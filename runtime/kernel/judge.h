@@ -70,6 +70,23 @@ static __always_inline __u64 clock_now(void)
 	return state ? (bpf_ktime_get_tai_ns() - state->tai_offset_ns) / 1000000 : 0;
 }
 
+/* By copying, not by following pointers: programs of cgroups come here too. */
+static __always_inline void tell_task(struct kerf_seen *seen)
+{
+	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+	const struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	__u64 upid = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
+		     (__u64)BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid);
+
+	seen->task_told = 1;
+	seen->pid_namespace = BPF_CORE_READ((const struct upid *)upid, ns, ns.inum);
+	seen->capabilities = 0;
+	if (!BPF_CORE_READ(cred, user_ns, level))
+		BPF_CORE_READ_INTO(&seen->capabilities, cred, cap_effective);
+	bpf_get_current_comm(seen->comm, sizeof(seen->comm));
+}
+
 /* What every event of an operation shares. */
 static __always_inline void fill_task(struct kerf_seen *seen)
 {
@@ -79,6 +96,8 @@ static __always_inline void fill_task(struct kerf_seen *seen)
 	seen->uid = (__u32)uid_gid;
 	seen->gid = uid_gid >> 32;
 	seen->pid = bpf_get_current_pid_tgid() >> 32;
+	if (kerf_reads_task)
+		tell_task(seen);
 }
 
 /* What audit mode lets pass: a policy's denial and what cannot be observed, never a failure of our own. */

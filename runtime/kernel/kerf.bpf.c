@@ -15,6 +15,7 @@
 #include "anchor.h"
 #include "guards.h"
 #include "system.h"
+#include "spawn.h"
 #include "selftest.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

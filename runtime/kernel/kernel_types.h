@@ -98,9 +98,41 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[];
+};
+
+struct user_namespace {
+	int level;
+};
+
+typedef struct {
+	__u32 cap[2];                /* since 6.3 a __u64, of the same bytes here */
+} kernel_cap_t;
+
+struct cred {
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
+	struct pid *thread_pid;
+	const struct cred *cred;
 	struct css_set *cgroups;
 	unsigned in_execve : 1;
 };
@@ -164,6 +196,7 @@ struct msghdr {
 #pragma clang attribute pop
 
 #define ERRNO_EPERM 1
+#define ERRNO_ENOENT 2
 #define ERRNO_EAGAIN 11
 #define ERRNO_EACCES 13
 #define ERRNO_EXDEV 18
@@ -196,6 +229,8 @@ struct msghdr {
 #define MAY_BE_WRITTEN 0x2ul         /* MAY_WRITE */
 #define FALLOCATE_KEEP_SIZE 0x1u
 #define FS_ON_DEVICE 0x1             /* FS_REQUIRES_DEV */
+#define CLONE_A_THREAD 0x00010000ul  /* CLONE_THREAD */
+
 #define PROT_EXECUTE 0x4ul
 #define VM_EXECUTE 0x4ul
 

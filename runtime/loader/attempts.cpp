@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -228,6 +229,13 @@ int try_mount(const Targets& t) {
   return result_of(::mount("none", t.empty_directory.c_str(), "tmpfs", 0, nullptr));
 }
 
+int try_fork(const Targets&) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  if (child > 0) ::waitpid(child, nullptr, 0);
+  return child < 0 ? errno : 0;
+}
+
 // Of a network of its own: whatever goes through is gone with the process.
 int try_sysctl(const Targets&) {
   if (::unshare(CLONE_NEWNET) != 0) return kImpossible;
@@ -395,6 +403,7 @@ const std::vector<Attempt>& attempts() {
       {"kerf_system_bpf", all, true, 0, try_bpf},
       {"kerf_system_userns", all, true, 0, [](const Targets&) { return result_of(::unshare(CLONE_NEWUSER)); }},
       {"kerf_system_capable", all, true, 0, [](const Targets&) { return result_of(::setpriority(PRIO_PROCESS, 0, -1)); }},
+      {"kerf_spawn", KERF_BIT(KERF_EVENT_PROCESS_SPAWN), true, 0, try_fork},
       {"kerf_sysctl", KERF_BIT(KERF_EVENT_SYSTEM_SYSCTL), false, EPERM, try_sysctl},
       {"kerf_bpf", all, true, 0, try_bpf},
       {"kerf_sb_mount", all, true, 0, try_mount},

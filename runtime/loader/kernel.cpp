@@ -49,6 +49,7 @@ constexpr NamedMap kMaps[] = {
     {"kerf_events", &Maps::events, BPF_MAP_TYPE_RINGBUF, 0, 0, true, false},
     {"kerf_tasks", &Maps::tasks, BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), false, true},
     {"kerf_cgroups", &Maps::cgroups, BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), false, true},
+    {"kerf_live", &Maps::live, BPF_MAP_TYPE_HASH, 4, 8, false, true},
     {"kerf_anchors", &Maps::anchors, BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, false, true},
     {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), false, true},
     {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), false, false}};

@@ -183,7 +183,9 @@ std::vector<Json> Stage::events() {
       Json event = Json::parse(text.substr(read_, end - read_));
       read_ = end + 1;
       if (is_fence(event)) {
-        if (!list.empty() && list.back()["event"] == "net.socket") list.pop_back();   // the fence's own
+        for (const char* own : {"net.socket", "process.spawn"}) {   // the fence's
+          if (!list.empty() && list.back()["event"] == own) list.pop_back();
+        }
         return list;
       }
       list.push_back(std::move(event));

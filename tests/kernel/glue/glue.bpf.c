@@ -8,6 +8,7 @@
 const __u64 kerf_governed = GOVERNED;
 const __u32 kerf_reads_clock = 0;
 const __u32 kerf_reads_command = 1;
+const __u32 kerf_reads_task = 0;
 const __u8 kerf_bundle_digest[16] = "glue";
 
 struct {

@@ -68,6 +68,7 @@ Rig::Rig(Variant variant) {
   struct stat info {};
   REQUIRE(::stat(cgroup_.c_str(), &info) == 0);
   std::uint64_t id = info.st_ino;
+  set_live(0);
   kerf_tag tag{kBinding, 0, 0};
   REQUIRE(bpf_map_update_elem(map("kerf_cgroups"), &id, &tag, BPF_ANY) == 0);
 }
@@ -102,6 +103,14 @@ Rig::~Rig() {
   bpf_object__close(object_);
   for (int i = 0; i < 100 && ::rmdir(cgroup_.c_str()) != 0; ++i) ::usleep(10000);
 }
+
+std::uint64_t Rig::live() const {
+  std::uint64_t count = ~std::uint64_t{0};
+  bpf_map_lookup_elem(map("kerf_live"), &kBinding, &count);
+  return count;
+}
+
+void Rig::set_live(std::uint64_t count) { REQUIRE(bpf_map_update_elem(map("kerf_live"), &kBinding, &count, BPF_ANY) == 0); }
 
 int Rig::map(const char* name) const {
   int fd = bpf_object__find_map_fd_by_name(object_, name);
