@@ -17,6 +17,8 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint64_t kLeastElements = 64;
+// Tables that lie a power of two apart would get into each other's way in a processor's cache.
+constexpr std::uint64_t kStagger = 24;
 
 // What padding holds: a row of a policy that is not there, an edge of no state; elsewhere zeros, which are no class, no row.
 enum class Padding : char { zeros = 0, ones = -1 };
@@ -36,7 +38,7 @@ class Filler {
   // With its length as a constant beside it.
   template <class T>
   void counted(const std::string& name, const std::vector<T>& values, Padding padding = Padding::zeros) {
-    const std::uint64_t length = rounded_length(values.size(), kLeastElements);
+    const std::uint64_t length = rounded_length(values.size(), kLeastElements) + kStagger;
     table(name, values, length, padding);
     number(name + "_count", length);
   }
@@ -72,7 +74,7 @@ void add_tables(Filler& to, const Tables& tables, std::size_t envs, const std::a
   to.counted("kerf_peer_shifts", tables.peer_shifts);
   to.counted("kerf_peer_slots", tables.peer_slots);
   to.counted("kerf_path_cells", tables.path_cells);
-  to.table("kerf_path_bytes", tables.path_bytes, rounded_length(tables.path_cells.size(), kLeastElements) + 8, Padding::ones);
+  to.table("kerf_path_bytes", tables.path_bytes, rounded_length(tables.path_cells.size(), kLeastElements) + kStagger + 8, Padding::ones);
   to.counted("kerf_path_edges", tables.path_edges, Padding::ones);
   to.table("kerf_path_starts", tables.path_starts, KERF_AUTOMATA);
   to.number("kerf_automata", tables.path_starts.size());

@@ -7,7 +7,7 @@
 
 namespace kerf::bpf {
 
-// As long as a table or a binding's segment becomes: at least `least`, a power of two, and past 16 times that with four
+// A length rounded up, of a table or of a binding's segment: at least `least`, a power of two, and past 16 times that with four
 // steps to the next, so that a quarter is the most that is added.
 std::uint64_t rounded_length(std::uint64_t length, std::uint64_t least);
 
