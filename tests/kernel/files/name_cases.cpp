@@ -196,10 +196,11 @@ TEST_CASE("every event with an action of its own") {
 TEST_CASE("opened for appending") {
   // 6.9 and later write where pwritev2 says, and ask nobody
   const bool keeps = kernel_is("6.1.");
-  const std::vector<std::string> once = {"run", "--bundle", "/guest/bundles/append", "--principal", "Agent::\"a\"", "--", "/guest/actor", "exit", "0"};
-  Ran ran = run_kerf(once);
-  CHECK_MESSAGE((ran.status == 0) == keeps, ran.output);
-  CHECK_MESSAGE((ran.output.find("--allow-degraded=append") == std::string::npos) == keeps, ran.output);
+  if (!keeps) {
+    Ran ran = run_kerf({"run", "--bundle", "/guest/bundles/append", "--principal", "Agent::\"a\"", "--", "/guest/actor"});
+    CHECK(ran.status != 0);
+    CHECK_MESSAGE(ran.output.find("--allow-degraded=append") != std::string::npos, ran.output);
+  }
   Scene scene(stage("append", Governed::files, keeps ? "" : "append"), [] {
     for (const char* path : {"/zone/drop/log", "/zone/readable/log", "/zone/open/log"}) put(path, "first");
   });
