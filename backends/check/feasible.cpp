@@ -138,25 +138,36 @@ class System {
   bool possible_ = true;
 };
 
-// A place in the range of a number of which bits are asked: below and from there on they are known better.
+// Where to divide the range of a number of which bits are asked: below and from there on they are known better.
+std::optional<Question> split_of(const Number& n, const Bounds& range, Wide mask) {
+  const Wide span = mask + 1;
+  if ((span & (span - 1)) == 0 && floor_div(range.least, span) < floor_div(range.most, span)) {
+    return normal(n, floor_div(range.most, span) * span - 1).first;
+  }
+  if (range.least < 0 || range.most >= kWord || range.least >= range.most) return std::nullopt;
+  Wide unit = 1;
+  while (range.least / (2 * unit) != range.most / (2 * unit)) unit *= 2;   // of the highest bit that is not known
+  if (mask % (2 * unit) == 0) return std::nullopt;                        // none that is asked
+  return normal(n, range.most / unit * unit - 1).first;
+}
+
+// Narrow ranges first: they take fewest splits until nothing is open.
 std::optional<Question> split_of(const Numbers& numbers, const Facts& facts) {
+  std::optional<Question> best;
+  Wide narrowest = kHuge;
   for (const auto& [form, bounds] : facts.known()) {
     for (const auto& [product, factor] : form.terms) {
       const Numbers::Source& source = numbers.source(product.front());
       if (product.size() != 1 || source.how != Made::bits_and || !source.b.is_constant() || source.a.is_constant()) continue;
-      const Bounds a = facts.of(source.a);
-      const Wide span = source.b.constant + 1;
-      if ((span & (span - 1)) == 0 && a.least > -kHuge && a.most < kHuge && floor_div(a.least, span) < floor_div(a.most, span)) {
-        return normal(source.a, floor_div(a.most, span) * span - 1).first;
-      }
-      if (a.least < 0 || a.most >= kWord || a.least >= a.most) continue;
-      Wide unit = 1;
-      while (a.least / (2 * unit) != a.most / (2 * unit)) unit *= 2;   // of the highest bit that is not known
-      if (source.b.constant % (2 * unit) == 0) continue;               // none that is asked
-      return normal(source.a, a.most / unit * unit - 1).first;
+      const Bounds range = facts.of(source.a);
+      if (range.least <= -kHuge || range.most >= kHuge || range.most - range.least >= narrowest) continue;
+      const auto split = split_of(source.a, range, source.b.constant);
+      if (!split) continue;
+      best = split;
+      narrowest = range.most - range.least;
     }
   }
-  return std::nullopt;
+  return best;
 }
 
 std::set<Input> multiplied(const Facts& facts) {

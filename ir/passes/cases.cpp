@@ -44,6 +44,7 @@ class Step {
       open.pop_back();
       if (analysis_.folded.known(id)) continue;
       if (!is_structure(id)) {
+        decided_ = decided_ || (mixed(id) && has_decided_choice(id));
         if (auto form = choose(id)) forms_.emplace(id, std::move(*form));
         continue;
       }
@@ -52,12 +53,12 @@ class Step {
         if (!decided || i == (*decided == Outcome::true_ ? 1u : 2u)) open.push_back(body_.arg(id, i));
       }
     }
-    if (forms_.empty()) return {std::nullopt, too_many_};
+    if (forms_.empty() && !decided_) return {std::nullopt, too_many_};
     Body made = rewrite(body_, body_.root, analysis_.folded, [&](NodeId id, Body& to) -> std::optional<NodeId> {
       auto form = forms_.find(id);
       return form == forms_.end() ? std::nullopt : std::optional(build(id, form->second, to));
     });
-    if (made.size() > kMaxCaseNodes) return {std::nullopt, forms_.begin()->first};
+    if (made.size() > kMaxCaseNodes && !forms_.empty()) return {std::nullopt, forms_.begin()->first};
     return {std::move(made), std::nullopt};
   }
 
@@ -81,6 +82,14 @@ class Step {
     const Op op = body_[id].op;
     if (op == Op::and_ || op == Op::or_ || op == Op::not_ || op == Op::if_) return true;
     return op == Op::eq && is_bool(body_.arg(id, 0));   // and so is the other
+  }
+
+  // An `if` of numbers that always goes one way: the other may have what no hook knows. Rewriting leaves it out.
+  bool has_decided_choice(NodeId id) const {
+    const std::vector<NodeId> nodes = subtree(body_, id);
+    return std::any_of(nodes.begin(), nodes.end(), [&](NodeId at) {
+      return body_[at].op == Op::if_ && !analysis_.folded.known(at) && analysis_.folded.value(body_.arg(at, 0));
+    });
   }
 
   // Depends on several things, or on the path; what depends on one of the others is planned as it stands.
@@ -350,6 +359,7 @@ class Step {
   const Analysis& analysis_;
   std::map<NodeId, Form> forms_;
   std::optional<NodeId> too_many_, too_many_here_;
+  bool decided_ = false;
 };
 
 }  // namespace

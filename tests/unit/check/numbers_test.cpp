@@ -199,6 +199,15 @@ TEST_CASE("inequalities that no numbers have are found, and only those") {
   CHECK(feasible(n, bits));
   CHECK((!w.learn(bits, w.small, 4, true) || !feasible(n, bits)));
 
+  Facts beside(n);                                          // the same, beside other bits of a number with a far wider range
+  const Number wide = n.read("wide", {0, 65535}), low = n.made(Made::bits_and, wide, constant(4095), {0, 4095});
+  REQUIRE(w.learn(beside, w.minus(n.read("any", {0, 65535}), low), -1, true));
+  REQUIRE(w.learn(beside, w.small, 4, true));
+  REQUIRE(w.learn(beside, rest, 1, true));
+  REQUIRE(w.learn(beside, rest, 0, false));
+  CHECK(feasible(n, beside));
+  CHECK((!w.learn(beside, w.small, 1, false) || !feasible(n, beside)));
+
   Facts words(n);                                           // other words, and no bit that differs
   const Number a = n.read("a", {0, 255}), c = n.read("c", {0, 255}), turned = n.made(Made::bits_xor, a, c, {0, 255});
   REQUIRE(w.learn(words, w.minus(a, c), 0, true));
