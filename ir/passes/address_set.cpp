@@ -75,9 +75,9 @@ std::optional<AddressKey> next_address(AddressKey key) {
 }
 
 AddressKey previous_address(AddressKey key) {
-  for (std::size_t i = last_byte(key); i > 0; --i) {
-    if (key[i]-- != 0) break;
-  }
+  std::size_t i = last_byte(key);
+  while (key.at(i) == 0) key.at(i--) = 0xff;   // not the first: some byte is not 0
+  --key.at(i);
   return key;
 }
 

@@ -296,7 +296,6 @@ class Analyser {
       if (body_[condition].op == Op::and_) {
         open.push_back(body_.arg(condition, 0));
         open.push_back(body_.arg(condition, 1));
-        continue;
       }
       if (body_[condition].op != Op::has_attr) continue;
       NodeId object = body_.arg(condition, 0);

@@ -3,6 +3,7 @@ import collections, glob, json, os, resource, shutil, signal, subprocess, time
 
 UNITS = ["test_passes", "test_table", "test_bpf", "test_bundle", "test_check", "test_driver"]
 GOLDENS = ["plan", "split", "table", "sema", "cli"]
+SYSCALLS = 20              # programs about system calls, with 100 calls each: semantics.syscalls
 QUICK = 0.25   # seconds: such cases of a program run together
 
 
@@ -54,7 +55,7 @@ class Programs:
 
 
 class Test:
-    """A test case of a unit test program, or a golden file."""
+    """A test case of a unit test program, a golden file, or random programs about system calls."""
 
     def __init__(self, kind, name, words, case=""):
         self.kind, self.name, self.words, self.case = kind, name, words, case
@@ -119,7 +120,8 @@ class Tests:
         self.found = collections.Counter()   # (test, file or function): what finds one mutant finds its neighbours
         old = {row["name"]: row for row in json.load(open(kept))} if os.path.exists(kept) else {}
         self.tests = []
-        for test in [*unit_tests(build), *golden_tests(copy, build, scratch)]:
+        syscalls = Test("syscalls", f"semantics.syscalls {SYSCALLS}", [f"{build}/syscalls", str(SYSCALLS)])
+        for test in [*unit_tests(build), *golden_tests(copy, build, scratch), syscalls]:
             known, stamp = old.get(test.name), test.stamp(build)
             if known and known["stamp"] == stamp:
                 test.seconds, test.seen = known["seconds"], set(known["seen"])

@@ -14,7 +14,8 @@ OTHER = {"Outcome::error": "Outcome::false_", "Outcome::true_": "Outcome::false_
          "Stage::gateway": "Stage::hook", "Op::and_": "Op::or_", "Op::or_": "Op::and_", "Op::eq": "Op::in", "Op::in": "Op::eq",
          "Op::less": "Op::less_eq", "Op::less_eq": "Op::less"}
 COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
-SLOT = 64        # numbers of a file begin at a multiple: a place more or less seldom moves those of other files
+SLOT = 64        # numbers of a file begin at a multiple: a place more or less seldom moves them
+MOST = 1 << 14   # numbers, as kCount of mutants.h
 INTEGERS = {TypeKind.INT, TypeKind.UINT, TypeKind.LONG, TypeKind.ULONG, TypeKind.LONGLONG, TypeKind.ULONGLONG}
 
 
@@ -303,6 +304,31 @@ def instrument_again(source, fresh, args, path, kept):
     return body, mutants
 
 
+class Numbers:
+    """Where the numbers of each file begin: where they did the last time, if they still fit, so that a change of one file is no
+    reason to compile the others."""
+
+    def __init__(self, path):
+        count, first = {}, {}
+        for m in json.load(open(path)) if os.path.exists(path) else []:
+            count[m["file"]] = count.get(m["file"], 0) + 1
+            first[m["file"]] = min(first.get(m["file"], MOST), m["number"])
+        self.old = {file: (first[file], self.room(count[file])) for file in count}
+        self.free = max((at + room for at, room in self.old.values()), default=0)
+
+    @staticmethod
+    def room(count):
+        return (count + SLOT - 1) // SLOT * SLOT
+
+    def first(self, file, count):
+        at, room = self.old.get(file, (0, 0))
+        if count > room:
+            at, self.free = self.free, self.free + self.room(count)
+        if at + count > MOST:
+            sys.exit("too many places, or many moved: remove build/mutants/source and begin anew")
+        return at
+
+
 def refused(unit):
     for d in unit.diagnostics:
         if d.severity >= 3:
@@ -348,15 +374,15 @@ def main():
     known = commands(compile_commands)
     fresh = copy + "/.fresh"
     copy_tree(source, fresh)
-    mutants, first = [], 0
+    mutants, numbers = [], Numbers(copy + "/mutants.json")
     for path in targets(source, sys.argv[4] if len(sys.argv) > 4 else ""):
         body, found = instrument_again(source, fresh, args_for(source, path, known), path, copy + "/../instrumented")
+        first = numbers.first(path, len(found))
         head = f"#include \"tests/mutants/mutants.h\"\n#define {first_name(path)} {first}\n#line 1\n" if found else ""
         write(os.path.join(fresh, path), head.encode() + body)
         for i, m in enumerate(found):
             del m["key"]
             mutants.append({**m, "number": first + i})
-        first += (len(found) + SLOT - 1) // SLOT * SLOT
     instrument_helper(fresh + "/backends/bpf/emit.cpp")
     for folder, _, names in os.walk(fresh):
         for name in names:

@@ -8,7 +8,7 @@ import argparse, collections, hashlib, json, os, re, subprocess, sys, threading,
 from detectors import UNITS, Programs, Tests
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-COLUMNS = ["proof", "object", "refused", "event", "table", "kernel", "crash", "hangs", "unit", "golden", "equivalent", "unreached", "SURVIVES"]
+COLUMNS = ["proof", "object", "refused", "event", "table", "kernel", "crash", "hangs", "unit", "golden", "syscalls", "equivalent", "unreached", "SURVIVES"]
 
 
 class Check:
@@ -29,8 +29,11 @@ class Check:
     def build_copy(self, o):
         subprocess.run(["/usr/bin/python3", f"{HERE}/instrument.py", o.source, f"{o.build}/compile_commands.json", self.copy], check=True)
         subprocess.run(["cmake", "--preset", "release", "-DKERF_MUTANTS=ON"], cwd=self.copy, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["ninja", f"-j{o.jobs}", "-C", self.build, "kerf", "kerf-codegen", "golden", "mutant_programs", *UNITS], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(["ninja", f"-j{o.jobs}", "-C", self.build, "kerf", "kerf-codegen", "golden", "mutant_programs", "syscalls", *UNITS],
+                       check=True, stdout=subprocess.DEVNULL)
+        engine = "tests/oracle/node_modules"   # without it random programs about system calls are skipped
+        if os.path.isdir(f"{o.source}/{engine}") and not os.path.exists(f"{self.copy}/{engine}"):
+            os.symlink(os.path.realpath(f"{o.source}/{engine}"), f"{self.copy}/{engine}")
 
     # ---- verdicts that are kept ----
     def name_mutants(self):
@@ -71,7 +74,9 @@ class Check:
             turns[n] = of_function[place]
             of_function[place] += 1
         numbers.sort(key=lambda n: (self.mutants[n]["name"] in self.again, turns[n]))   # what is new comes first
-        return numbers[:self.options.count or None]
+        if self.options.count == "each":
+            return [n for n in numbers if turns[n] == 0]
+        return numbers[:int(self.options.count) or None]
 
     def wanted(self, m):
         if self.places is not None and (m["file"], f"{m['function']}: {m['operator']}: {m['text']}") not in self.places:
@@ -194,7 +199,7 @@ def read_equivalents(path, mutants):
 parser = argparse.ArgumentParser()
 parser.add_argument("source")
 parser.add_argument("build")
-parser.add_argument("--count", type=int, default=0, help="a random sample; 0: all")
+parser.add_argument("--count", default="each", help="each: one of every function; a number: so many, functions take turns; 0: all")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--jobs", type=int, default=2)
 parser.add_argument("--programs", type=int, default=100)

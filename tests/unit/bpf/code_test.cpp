@@ -286,6 +286,30 @@ TEST_CASE("a slot of the wrong kind refuses") {
   CHECK(decision.reason == KERF_REASON_INTERNAL);
 }
 
+TEST_CASE("a slot with a prefix longer than its address refuses") {
+  if (!kernel_takes_bpf()) return;
+  Checker checker;
+  PolicyId policy;
+  Body& body = checker.body(policy);
+  checker.finish(policy, body.add_named(Op::call, "isInRange", {resource_attr(body, "ip"), principal_attr(body, "i1")}, {}));
+  Result<BpfObject> object = emit(checker.program);
+  REQUIRE(object.ok());
+  auto loaded = Loaded::load(checker.program, std::move(*object));
+  REQUIRE(loaded.ok());
+  for (bool v6 : {false, true}) {
+    kerf_seen event{};
+    event.net.v6 = v6;
+    for (__u32 more : {0, 1}) {
+      Binding binding;
+      binding.segments[0].slots = {kerf_value{0, 0, v6 ? KERF_VALUE_IP6 : KERF_VALUE_IP4, (v6 ? 128u : 32u) + more}};
+      REQUIRE((*loaded)->bind(1, binding) == 0);
+      const kerf_decision decision = (*loaded)->decide(1, {event}).at(0);
+      CHECK(decision.verdict == (more ? KERF_VERDICT_DENY : KERF_VERDICT_ALLOW));
+      if (more) CHECK(decision.reason == KERF_REASON_INTERNAL);
+    }
+  }
+}
+
 TEST_CASE("what hooks cannot compute is an error, not code") {
   Checker checker;
   PolicyId policy;

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,6 +123,35 @@ TEST_CASE("helper: nothing stays open") {
   CHECK(rig.helper.refusal(rig.program, rig.good.bytes) == "");
   CHECK(rig.helper.refusal(rig.program, "nothing") != "");
   CHECK(open_files() == before);
+}
+
+TEST_CASE("helper: signals that the caller ignores or blocks end it as they end any program") {
+  const std::string folder = std::filesystem::temp_directory_path() / ("kerf-signals-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder + "/helper") << "#!/bin/sh\nwhile read -r line; do echo \"$line\"; done < /proc/self/status > '" << folder << "/status'\n";
+  std::filesystem::permissions(folder + "/helper", std::filesystem::perms::owner_all);
+  const Program program = one_row();
+  struct sigaction old[NSIG] {};
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  sigset_t all, mask;
+  sigfillset(&all);
+  for (int s = 1; s < NSIG; ++s) {
+    if (s != SIGCHLD) ::sigaction(s, &ignore, &old[s]);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &all, &mask);
+  (void)emit_bpf(program.module, program.plan, digest(), {folder + "/helper"});
+  ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  for (int s = 1; s < NSIG; ++s) {
+    if (s != SIGCHLD) ::sigaction(s, &old[s], nullptr);
+  }
+  std::ifstream in(folder + "/status");
+  const std::string status{std::istreambuf_iterator<char>(in), {}};
+  CHECK(has(status, "SigBlk:\t0000000000000000\n"));
+  const std::size_t ignored = status.find("SigIgn:\t");
+  REQUIRE(ignored != std::string::npos);
+  CHECK((std::stoull(status.substr(ignored + 8, 16), nullptr, 16) & ~(std::uint64_t{3} << 31)) == 0);   // but two of the C library's own
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("helper: tables that end with the object are read to their ends") {
