@@ -257,7 +257,7 @@ class Step {
   }
 
   // ---- records that the condition makes ----
-  bool is_record(NodeId id) const { return body_[id].op == Op::record; }
+  bool is_record(NodeId id) const { return body_[id].op == Op::record && !analysis_.folded.known(id); }
 
   // `{a: x, …}.a` is `x`, once the others are evaluated.
   std::optional<std::size_t> field_of(NodeId id) const {
