@@ -84,7 +84,14 @@ class Bench {
   __u32 count_ = 0;
 };
 
-kerf_seen connect(std::uint32_t address, std::uint32_t port, std::uint32_t uid = 0) { return {0, uid, 0, 0, {{0, address, 0, port, 6, 0}}}; }
+kerf_seen connect(std::uint32_t address, std::uint32_t port, std::uint32_t uid = 0) {
+  kerf_seen seen{};
+  seen.uid = uid;
+  seen.net.address_low = address;
+  seen.net.port = port;
+  seen.net.protocol = 6;
+  return seen;
+}
 
 constexpr std::uint32_t kNetwork = 0x0a000000;
 

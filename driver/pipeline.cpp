@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "backends/bpf/templates.h"
 #include "backends/features.h"
 #include "backends/seccomp/emit.h"
 #include "backends/seccomp/names.h"
@@ -123,7 +124,8 @@ std::optional<Artefacts> compile_program(Program& program, const ProgramText& te
   check_waived(waived, governed_events(program.module.schema), program.diagnostics);
   if (program.diagnostics.has_errors()) return std::nullopt;
   std::vector<NamedBytes> inputs = input_bytes(text);
-  Result<BpfObject> object = emit_bpf(program.module, program.plan, inputs_digest(inputs), {options.helper});
+  static ObjectTemplates templates;   // of all compiles in this process
+  Result<BpfObject> object = emit_bpf(program.module, program.plan, inputs_digest(inputs), {options.helper, &templates});
   if (!object) {
     program.diagnostics.report(Code::K7904, {}, object.error().message);
     return std::nullopt;

@@ -1,5 +1,5 @@
 // KernelPlan -> policy.bpf.o. Tables are laid out here (data); instructions are emitted by the helper program
-// kerf-codegen, which alone links LLVM and is started only now.
+// kerf-codegen, which alone links LLVM and is started only if nothing of this shape was made before.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -32,8 +32,11 @@ struct BpfObject {
   BpfLayout layout;
 };
 
+class ObjectTemplates;                     // templates.h
+
 struct CodegenOptions {
   std::string helper;                      // absolute path of kerf-codegen; never from the environment or the cwd
+  ObjectTemplates* templates = nullptr;    // null: the helper is started for every object; its bytes are the same either way
 };
 
 // `like` patterns that fit into no path automaton beside the others; emit_bpf then fails.

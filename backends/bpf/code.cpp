@@ -15,6 +15,7 @@ std::optional<CodeObservable> code_observable(ObservableId id) {
   switch (id) {
     case ObservableId::endpoint_ip: return CodeObservable::ip;
     case ObservableId::file_fs_type: case ObservableId::mount_fs_type: return CodeObservable::name;
+    case ObservableId::process_comm: return CodeObservable::comm;
     case ObservableId::endpoint_host: return std::nullopt;
     case ObservableId::syscall_name: case ObservableId::syscall_arg0: case ObservableId::syscall_arg1: case ObservableId::syscall_arg2: case ObservableId::syscall_arg3: case ObservableId::syscall_arg4: case ObservableId::syscall_arg5: return std::nullopt;   // filters ask
     case ObservableId::file_path: case ObservableId::directory_path: case ObservableId::system_operation: return std::nullopt;   // path tests ask
@@ -35,7 +36,7 @@ std::optional<CodeType> code_type(TypeKind kind) {
   return std::nullopt;
 }
 
-// The only text that hooks hold.
+// The only texts that hooks hold.
 std::optional<CodeType> observed_type(const Observable& row) {
   return row.from == ObservedFrom::name ? CodeType::name : code_type(row.type);
 }
@@ -204,7 +205,7 @@ class Lowering {
     if (!exact && (pieces.size() != 2 || !pieces[1].empty())) return refuse(id, "has a wildcard that is not at its end");
     std::optional<std::uint32_t> name = lower(body_.arg(id, 0));
     if (!name) return std::nullopt;
-    if (expr_[*name].op != CodeOp::observe || expr_[*name].type != CodeType::name || !can_be_name(pieces[0])) return refuse(id, "matches no name of a file system");
+    if (expr_[*name].op != CodeOp::observe || expr_[*name].type != CodeType::name || !can_be_name(pieces[0])) return refuse(id, "matches no name");
     CodeNode node;
     node.op = exact ? CodeOp::one_of : CodeOp::begins;
     node.args = {*name};
@@ -223,7 +224,7 @@ class Lowering {
     CodeNode node;
     node.op = CodeOp::one_of;
     for (const Value& member : *set) {
-      if (!add_member(node, member, expr_[*element])) return refuse(id, "asks about something else than numbers and names of file systems");
+      if (!add_member(node, member, expr_[*element])) return refuse(id, "asks about something else than numbers and names");
     }
     std::sort(node.members.begin(), node.members.end());
     std::sort(node.names.begin(), node.names.end());

@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "backends/bpf/numbers.h"
 #include "backends/bpf/path_tables.h"
+#include "backends/bpf/request.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
 
@@ -19,22 +19,9 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint32_t kNoPolicy = 0xffffffffu;
-constexpr std::size_t kMinElements = 8;
+constexpr std::uint64_t kLeastSegmentWords = 16;
 constexpr std::uint32_t kValueWords = sizeof(kerf_value) / 8;
 constexpr std::uint32_t kSlackWords = 64;
-
-std::int32_t errno_number(std::string_view name) {
-  struct Row { std::string_view name; std::int32_t number; };
-  static constexpr Row rows[] = {{"EPERM", EPERM}, {"EACCES", EACCES}, {"ENOENT", ENOENT}, {"ECONNREFUSED", ECONNREFUSED},
-                                 {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT},
-                                 {"EROFS", EROFS}, {"EXDEV", EXDEV}, {"EADDRINUSE", EADDRINUSE}, {"EADDRNOTAVAIL", EADDRNOTAVAIL},
-                                 {"EOPNOTSUPP", EOPNOTSUPP}, {"EAFNOSUPPORT", EAFNOSUPPORT}, {"EPROTONOSUPPORT", EPROTONOSUPPORT},
-                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}};
-  for (const Row& row : rows) {
-    if (row.name == name) return row.number;
-  }
-  internal_error("an errno of the kernel model without a number");
-}
 
 enum Group { forbids, permits, errors, group_count };
 
@@ -325,110 +312,6 @@ void add_rows(Tables& tables, Conditions& conditions, const KernelEnv& env, cons
   }
 }
 
-template <class T>
-Table table_of(std::string name, const std::vector<T>& values) {
-  std::vector<T> data = values;
-  if (data.size() < kMinElements) data.resize(kMinElements);   // the hooks' bounds subtract up to seven
-  Table table{std::move(name), sizeof(T), false, {}};
-  table.bytes.assign(reinterpret_cast<const char*>(data.data()), data.size() * sizeof(T));
-  return table;
-}
-
-Table number_of(std::string name, std::uint64_t value) {
-  check(value <= 0xffffffffu, "a table constant passes 32 bits");
-  auto number = static_cast<std::uint32_t>(value);
-  return {std::move(name), sizeof number, true, std::string(reinterpret_cast<const char*>(&number), sizeof number)};
-}
-
-Table mask_of(std::string name, std::uint64_t mask) {
-  return {std::move(name), sizeof mask, true, std::string(reinterpret_cast<const char*>(&mask), sizeof mask)};
-}
-
-template <class T>
-void add_table(CodegenRequest& request, const std::string& name, const std::vector<T>& values) {
-  request.tables.push_back(table_of(name, values));
-  request.tables.push_back(number_of(name + "_count", std::max(values.size(), kMinElements)));
-}
-
-std::vector<std::uint32_t> event_errnos() {
-  std::vector<std::uint32_t> numbers(KERF_EVENT_KINDS, EPERM);
-  for (const KernelEvent& event : kernel_events()) {
-    if (decided_by_filter(event)) continue;
-    numbers[static_cast<std::size_t>(event.id)] = static_cast<std::uint32_t>(errno_number(event.default_errno));
-  }
-  return numbers;
-}
-
-void add_tables(CodegenRequest& request, const Tables& tables, const BpfLayout& layout,
-                const std::array<std::uint8_t, 16>& digest) {
-  request.tables.push_back(table_of("kerf_envs", tables.envs));
-  request.tables.push_back(number_of("kerf_env_count", layout.envs.size()));
-  add_table(request, "kerf_rows", tables.rows);
-  add_table(request, "kerf_keys32", tables.keys32);
-  add_table(request, "kerf_keys128", tables.keys128);
-  add_table(request, "kerf_ranks", tables.ranks);
-  add_table(request, "kerf_class_blocks", tables.class_blocks);
-  add_table(request, "kerf_blocks", tables.blocks);
-  add_table(request, "kerf_words", tables.words);
-  add_table(request, "kerf_peer_shifts", tables.peer_shifts);
-  add_table(request, "kerf_peer_slots", tables.peer_slots);
-  add_table(request, "kerf_path_cells", tables.path_cells);
-  request.tables.push_back(table_of("kerf_path_bytes", tables.path_bytes));
-  add_table(request, "kerf_path_edges", tables.path_edges);
-  request.tables.push_back(table_of("kerf_path_starts", tables.path_starts));
-  request.tables.push_back(number_of("kerf_automata", tables.path_starts.size()));
-  request.tables.push_back(table_of("kerf_event_errnos", event_errnos()));
-  request.tables.push_back(table_of("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end())));
-}
-
-std::uint32_t most_in_a_word(const EnvLayout& layout) {
-  std::vector<std::uint32_t> count(layout.row_words);
-  for (std::uint32_t row : layout.row_of) ++count[row / 64];
-  return count.empty() ? 0 : *std::max_element(count.begin(), count.end());
-}
-
-bool reads_names(const KernelPlan& plan) {
-  return std::any_of(plan.envs.begin(), plan.envs.end(), [](const KernelEnv& env) {
-    auto learned = [&](const Requirement& when) { return env.predicates[when.atom].stage == Stage::learn; };
-    return std::any_of(env.rows.begin(), env.rows.end(), [&](const KernelRow& row) { return std::any_of(row.bind.begin(), row.bind.end(), learned); });
-  });
-}
-
-bool reads_clock(const Module& module, const KernelPlan& plan) {
-  return std::any_of(plan.envs.begin(), plan.envs.end(), [&](const KernelEnv& env) {
-    const auto& bindings = module.schema.find_action(module.environments[env.environment].action)->bindings;
-    return std::any_of(bindings.begin(), bindings.end(), [](const auto& bound) {
-      return bound.second.kind == AttrBinding::Kind::observable && find_observable(bound.second.name)->id == ObservableId::clock_now;
-    });
-  });
-}
-
-void add_bounds(CodegenRequest& request, const Tables& tables, const BpfLayout& layout, std::uint32_t binding_words) {
-  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0, dimensions = 0;
-  for (std::size_t i = 0; i < layout.envs.size(); ++i) {
-    const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
-    blocks = std::max(blocks, layout.envs[i].summary_words);
-    words = std::max(words, std::min<std::uint32_t>(layout.envs[i].row_words, 64));
-    word_rows = std::max(word_rows, most_in_a_word(layout.envs[i]));
-    dimensions |= fields[KERF_ENV_DIMENSIONS];
-    depth32 = std::max(depth32, fields[KERF_ENV_NUMBER_DEPTH]);
-    if (fields[KERF_ENV_FILES]) continue;
-    depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
-    depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
-  }
-  request.tables.push_back(number_of("kerf_dimensions", dimensions));
-  request.tables.push_back(number_of("kerf_depth32_max", depth32));
-  request.tables.push_back(number_of("kerf_depth128_max", depth128));
-  request.tables.push_back(number_of("kerf_blocks_max", blocks));
-  request.tables.push_back(number_of("kerf_block_words_max", words));
-  request.tables.push_back(number_of("kerf_word_rows_max", word_rows));
-  request.tables.push_back(number_of("kerf_segment_words", layout.segment_words));
-  request.tables.push_back(number_of("kerf_binding_words", binding_words));
-  request.tables.push_back(number_of("kerf_policy_count", request.policy_count));
-  request.tables.push_back(mask_of("kerf_governed", layout.governed));
-  request.tables.push_back(number_of("kerf_has_code", request.conditions.empty() ? 0 : 1));
-}
-
 // In a binding an event has at most one environment of each kind of resource: environments of the same event and kind
 // never meet there, so they share a part of a segment.
 std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
@@ -449,7 +332,7 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
     env.active_offset = begin[part_of(env)];
     env.values_offset = env.active_offset + env.summary_words + env.row_words;
   }
-  return std::max<std::uint32_t>(total, 1);
+  return static_cast<std::uint32_t>(rounded_length(total, kLeastSegmentWords));
 }
 
 // The mask of events that some action of the schema binds.
@@ -521,13 +404,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   static_assert(kSlackWords >= 64 && kSlackWords >= KERF_VALUE_SLOTS * kValueWords);
   std::uint32_t words = (KERF_SEGMENTS + 1) * result.object.segment_words + kSlackWords;
   result.object.binding_bytes = static_cast<std::uint32_t>(sizeof(kerf_binding)) + words * 8;
-  result.request.binding_bytes = result.object.binding_bytes;
-  result.request.governed = result.object.governed;
-  result.request.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));
-  add_tables(result.request, tables, result.object, digest);
-  add_bounds(result.request, tables, result.object, words);
-  result.request.tables.push_back(number_of("kerf_reads_names", reads_names(plan) ? 1 : 0));
-  result.request.tables.push_back(number_of("kerf_reads_clock", reads_clock(module, plan) ? 1 : 0));
+  if (auto error = fill_request(module, plan, tables, digest, result)) return *error;
   return result;
 }
 

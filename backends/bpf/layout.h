@@ -1,6 +1,8 @@
-// KernelPlan -> the request to kerf-codegen: row numbers, constant tables, code conditions. No LLVM.
+// KernelPlan -> the request to kerf-codegen, and what its tables hold: row numbers, constant tables, code conditions. No LLVM.
 #pragma once
 #include <array>
+#include <map>
+#include <string>
 
 #include "backends/bpf/bpf.h"
 #include "backends/bpf/protocol.h"
@@ -11,6 +13,8 @@ namespace kerf::bpf {
 struct Layout {
   BpfLayout object;
   CodegenRequest request;
+  std::map<std::string, std::string> contents;   // of the request's tables, by name; little-endian
+  std::uint32_t policy_count = 0;                // elements of kerf_hits
 };
 
 Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest);

@@ -15,20 +15,20 @@ using Ranges = std::vector<KeyRange>;   // ascending, with room between them
 
 constexpr std::int64_t kLast = 0xffffffff;
 
-enum class When { always, exists };   // a name may have none of the latter
+enum class When { always, exists, told };
 
 // Those of seen.def that are whole fields of 32 bits. Rows have a set of ports already.
 std::optional<std::uint32_t> offset_of(CodeObservable observable) {
   if (observable == CodeObservable::endpoint_port) return std::nullopt;
   auto whole = [](std::size_t offset, std::size_t bytes, std::uint64_t bits, When when) -> std::optional<std::uint32_t> {
-    if (bytes != 4 || bits != kLast || when != When::always) return std::nullopt;
+    if (bytes != 4 || bits != kLast || when == When::exists) return std::nullopt;
     return static_cast<std::uint32_t>(offset);
   };
   switch (observable) {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return whole(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits, When::when);
 #include "runtime/abi/seen.def"
-    case CodeObservable::ip: case CodeObservable::name: return std::nullopt;
+    case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: return std::nullopt;
   }
   return std::nullopt;
 }

@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the wire form is copied as it is");
 
 constexpr std::string_view kRequestMagic = "KERFCGRQ", kAnswerMagic = "KERFCGAN";
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kFrameBytes = 8 + 4 + 8 + 8;
 
 std::uint64_t fnv1a(std::string_view bytes) {
@@ -109,7 +109,7 @@ CodeNode read_node(Reader& in, std::size_t index) {
   CodeNode node;
   node.op = in.choice(CodeOp::quotient);
   node.type = in.choice(CodeType::name);
-  node.observable = in.choice(CodeObservable::name);
+  node.observable = in.choice(CodeObservable::comm);
   node.v6 = in.number<std::uint8_t>();
   node.prefix = in.number<std::uint8_t>();
   node.slot = in.number<std::uint32_t>();
@@ -156,14 +156,17 @@ Result<std::string_view> unframe(std::string_view magic, std::string_view bytes)
 std::string write_request(const CodegenRequest& request) {
   Writer out;
   out.number(request.governed);
-  out.number(request.binding_bytes);
-  out.number(request.policy_count);
   out.number<std::uint64_t>(request.tables.size());
   for (const Table& table : request.tables) {
     out.text(table.name);
     out.number(table.element_bytes);
-    out.number<std::uint8_t>(table.scalar);
-    out.text(table.bytes);
+    out.number(table.length);
+  }
+  out.number<std::uint64_t>(request.constants.size());
+  for (const Constant& constant : request.constants) {
+    out.text(constant.name);
+    out.number(constant.bytes);
+    out.number(constant.value);
   }
   out.number<std::uint64_t>(request.exprs.size());
   for (const CodeExpr& expr : request.exprs) {
@@ -187,16 +190,21 @@ Result<CodegenRequest> read_request(std::string_view bytes) {
   Reader in(*payload);
   CodegenRequest request;
   request.governed = in.number<std::uint64_t>();
-  request.binding_bytes = in.number<std::uint32_t>();
-  request.policy_count = in.number<std::uint32_t>();
-  request.tables.resize(in.count(18));
+  request.tables.resize(in.count(17));
+  std::uint64_t total = 0;
   for (Table& table : request.tables) {
     table.name = in.text();
     table.element_bytes = in.number<std::uint8_t>();
-    table.scalar = in.number<std::uint8_t>() != 0;
-    table.bytes = in.text();
+    table.length = in.number<std::uint64_t>();
     bool whole = table.element_bytes == 1 || table.element_bytes == 4 || table.element_bytes == 8;
-    if (!whole || table.bytes.empty() || table.bytes.size() % table.element_bytes != 0) in.fail();
+    if (!whole || table.length == 0 || table.length > kMaxTableBytes || (total += table.bytes()) > kMaxTableBytes) in.fail();
+  }
+  request.constants.resize(in.count(17));
+  for (Constant& constant : request.constants) {
+    constant.name = in.text();
+    constant.bytes = in.number<std::uint8_t>();
+    constant.value = in.number<std::uint64_t>();
+    if (constant.bytes != 8 && (constant.bytes != 4 || constant.value > 0xffffffffu)) in.fail();
   }
   request.exprs.resize(in.count(8));
   for (CodeExpr& expr : request.exprs) {

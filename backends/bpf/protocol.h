@@ -12,12 +12,20 @@
 
 namespace kerf::bpf {
 
-// A constant array or number that the glue declares (runtime/kernel/glue.h) and the compiler supplies.
+// A constant array that the glue declares (runtime/kernel/glue.h). The helper puts in zeros: no instruction depends on
+// what a table holds, and emit_bpf fills it in.
 struct Table {
   std::string name;
   std::uint8_t element_bytes = 4;   // 1, 4 or 8
-  bool scalar = false;              // one element, declared without brackets
-  std::string bytes;                // little-endian
+  std::uint64_t length = 0;         // elements
+  std::uint64_t bytes() const { return length * element_bytes; }
+};
+
+// A number that the glue declares, and that instructions depend on.
+struct Constant {
+  std::string name;
+  std::uint8_t bytes = 4;           // 4 or 8
+  std::uint64_t value = 0;
 };
 
 enum class CodeType : std::uint8_t { boolean, long_, ip, name };   // long_: dates and durations too; name: of a file system type
@@ -42,6 +50,7 @@ enum class CodeObservable : std::uint8_t {
 #define KERF_SEEN(observable, field, bits, when, type, events) observable,
 #include "runtime/abi/seen.def"
   name,
+  comm,
 };
 
 struct CodeNode {
@@ -69,9 +78,8 @@ using CodeCondition = std::vector<CodeTest>;   // all must hold
 
 struct CodegenRequest {
   std::vector<Table> tables;
+  std::vector<Constant> constants;
   std::uint64_t governed = 0;           // mask of events; programs that need none of them are dropped
-  std::uint32_t binding_bytes = 0;
-  std::uint32_t policy_count = 0;
   std::vector<CodeExpr> exprs;
   std::vector<CodeCondition> conditions;
 };

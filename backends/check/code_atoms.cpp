@@ -112,7 +112,8 @@ class Walk {
     switch (observable->id) {
       case ObservableId::endpoint_ip: return inputs_.observed_address();
       case ObservableId::file_fs_type:
-      case ObservableId::mount_fs_type: return Name{};
+      case ObservableId::mount_fs_type: return Name{offsetof(kerf_seen, file.fs_type), KERF_FS_TYPE_BYTES};
+      case ObservableId::process_comm: return Name{offsetof(kerf_seen, comm), KERF_COMM_BYTES};
 #define KERF_SEEN(id, field, bits, when, type, events) \
   case ObservableId::id: return seen_number(*observable, *inputs_.seen(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field)), bits, 8 * sizeof(kerf_seen{}.field));
 #include "runtime/abi/seen.def"
@@ -196,7 +197,7 @@ class Walk {
   // Of values of different types: false.
   std::optional<bool> equal(const Operand& a, const Operand& c) {
     if (std::holds_alternative<Name>(c) && !std::holds_alternative<Name>(a)) return equal(c, a);
-    if (std::holds_alternative<Name>(a)) return name_is(c);
+    if (const Name* name = std::get_if<Name>(&a)) return name_is(*name, c);
     if (a.index() != c.index()) return false;
     if (const bool* truth = std::get_if<bool>(&a)) return *truth == std::get<bool>(c);
     if (const Number* number = std::get_if<Number>(&a)) return b_.equal(*number, std::get<Number>(c));
@@ -208,38 +209,43 @@ class Walk {
     return std::nullopt;
   }
 
-  std::optional<bool> name_is(const Operand& other) {
-    if (std::holds_alternative<Name>(other)) return true;
+  std::optional<bool> name_is(const Name& name, const Operand& other) {
+    if (std::holds_alternative<Name>(other)) {
+      if (std::get<Name>(other).offset == name.offset) return true;
+      b_.give_up();
+      return std::nullopt;
+    }
     const Value* const* value = std::get_if<const Value*>(&other);
     const std::string* text = value ? (*value)->as_string() : nullptr;
     // The kernel's names are shorter than their field and end with a zero.
-    if (!text || text->size() >= KERF_FS_TYPE_BYTES || text->find('\0') != std::string::npos) return false;
-    char padded[KERF_FS_TYPE_BYTES] = {};
-    std::copy(text->begin(), text->end(), padded);
-    for (std::size_t at = 0; at < sizeof padded; at += 8) {
+    if (!text || text->size() >= name.bytes || text->find('\0') != std::string::npos) return false;
+    std::string padded = *text;
+    padded.resize(name.bytes);
+    for (std::size_t at = 0; at < padded.size(); at += 8) {
       std::uint64_t word;
-      std::memcpy(&word, padded + at, sizeof word);   // little-endian, as the object is
-      if (!b_.equal(*inputs_.seen(offsetof(kerf_seen, file.fs_type) + at, 8), {{}, word})) return false;
+      std::memcpy(&word, padded.data() + at, sizeof word);   // little-endian, as the object is
+      if (!b_.equal(*inputs_.seen(name.offset + at, 8), {{}, word})) return false;
     }
     return true;
   }
 
-  // Of the name of a file system's type: a text, with a wildcard at its end or without.
-  Operand begins(Term t, const Operand& name) {
+  // Of a name: a text, with a wildcard at its end or without.
+  Operand begins(Term t, const Operand& operand) {
     const auto& pieces = terms_.pattern(t).pieces;
-    if (!std::holds_alternative<Name>(name) || pieces.size() > 2 || (pieces.size() == 2 && !pieces[1].empty())) return give_up();
+    const Name* name = std::get_if<Name>(&operand);
+    if (!name || pieces.size() > 2 || (pieces.size() == 2 && !pieces[1].empty())) return give_up();
     const std::string& text = pieces[0];
     if (pieces.size() == 1) {
       const Value whole(text);
-      return bool_or_failed(name_is(Operand(&whole)));
+      return bool_or_failed(name_is(*name, Operand(&whole)));
     }
-    if (text.size() >= KERF_FS_TYPE_BYTES || text.find('\0') != std::string::npos) return false;
+    if (text.size() >= name->bytes || text.find('\0') != std::string::npos) return false;
     for (std::size_t at = 0; at < text.size(); at += 8) {
       std::uint64_t word = 0;
       const std::size_t bytes = std::min<std::size_t>(8, text.size() - at);
       std::memcpy(&word, text.data() + at, bytes);
       const Wide mask = (Wide{1} << (8 * bytes)) - 1;
-      if (!b_.equal(bits_and(b_, *inputs_.seen(offsetof(kerf_seen, file.fs_type) + at, 8), {{}, mask}), {{}, word})) return false;
+      if (!b_.equal(bits_and(b_, *inputs_.seen(name->offset + at, 8), {{}, mask}), {{}, word})) return false;
     }
     return true;
   }

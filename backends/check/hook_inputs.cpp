@@ -34,6 +34,8 @@ std::optional<Number> HookInputs::seen(std::uint64_t offset, std::size_t bytes) 
       {"the uid", offsetof(kerf_seen, uid), 4, kUnsigned32, true, true},
       {"the gid", offsetof(kerf_seen, gid), 4, kUnsigned32, true, true},
       {"the pid", offsetof(kerf_seen, pid), 4, kUnsigned32, true, true},
+      {"the capabilities", offsetof(kerf_seen, capabilities), 8, kUnsigned64, true, true},
+      {"the pid namespace", offsetof(kerf_seen, pid_namespace), 4, kUnsigned32, true, true},
       {"the address is IPv6", offsetof(kerf_seen, net.v6), 4, kBit, true, false},
       {"the port", offsetof(kerf_seen, net.port), 4, {0, 65535}, true, false},
       {"the protocol", offsetof(kerf_seen, net.protocol), 4, kUnsigned32, true, false},
@@ -56,15 +58,16 @@ std::optional<Number> HookInputs::seen(std::uint64_t offset, std::size_t bytes) 
     const AddressNumber address = observed_address();
     return offset == high ? address.high : address.low;
   }
-  const std::size_t type = offsetof(kerf_seen, file.fs_type);
-  if (!net && offset >= type && offset < type + KERF_FS_TYPE_BYTES && offset % bytes == 0) return type_bytes(offset - type, bytes);
+  const std::size_t type = offsetof(kerf_seen, file.fs_type), comm = offsetof(kerf_seen, comm);
+  if (!net && offset >= type && offset < type + KERF_FS_TYPE_BYTES && offset % bytes == 0) return name_bytes("the file system's type", offset - type, bytes);
+  if (offset >= comm && offset < comm + KERF_COMM_BYTES && offset % bytes == 0) return name_bytes("the task's name", offset - comm, bytes);
   return std::nullopt;
 }
 
-// Words of the file system's type, or parts of them.
-Number HookInputs::type_bytes(std::size_t at, std::size_t bytes) {
+// Words of a name, or parts of them.
+Number HookInputs::name_bytes(std::string_view what, std::size_t at, std::size_t bytes) {
   const std::size_t first = at / 8 * 8;
-  const Number word = b_.numbers.read(fmt::format("bytes {} to {} of the file system's type", first, first + 7), kUnsigned64);
+  const Number word = b_.numbers.read(fmt::format("bytes {} to {} of {}", first, first + 7, what), kUnsigned64);
   const Number from = shift_right(b_, word, constant(8 * static_cast<Wide>(at - first)));
   return bytes == 8 ? word : bits_and(b_, from, constant((Wide{1} << (8 * bytes)) - 1));
 }

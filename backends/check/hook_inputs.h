@@ -24,7 +24,9 @@ struct AddressNumber {
 };
 
 struct Failed {};
-struct Name {};   // of the type of the file's file system
+struct Name {                  // a text in a field, padded with zeros; its last byte is 0
+  std::size_t offset, bytes;
+};
 using Operand = std::variant<Failed, bool, Number, AddressNumber, Name, const Value*>;   // a Value: a text or a set
 
 class HookInputs {
@@ -56,7 +58,7 @@ class HookInputs {
   Number read(std::string_view what, Term expression, Bounds bounds);
   const CodeSlot* slot(Term expression) const;
   bool composes(Term expression);
-  Number type_bytes(std::size_t at, std::size_t bytes);
+  Number name_bytes(std::string_view what, std::size_t at, std::size_t bytes);
 
   HookAtoms& hook_;
   Branching& b_;

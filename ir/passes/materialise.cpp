@@ -215,11 +215,16 @@ Status check_ranges(const KernelEventData& event) {
 // Normalised, as the kernel sees it; an error where the kernel would refuse.
 Status complete(KernelEventData& event) {
   constexpr std::int64_t u32 = 4294967295;
-  for (auto [name, last] : {std::pair{"process.uid", u32}, {"process.gid", u32}, {"process.pid", u32}, {"net.protocol", std::int64_t{255}}}) {
+  for (auto [name, last] : {std::pair{"process.uid", u32}, {"process.gid", u32}, {"process.pid", u32}, {"process.pid_namespace", u32}, {"net.protocol", std::int64_t{255}}}) {
     if (Status range = check_range(event, name, last); !range) return range.error();
   }
   auto clock = event.observed.find("clock.now");
   if (clock != event.observed.end() && clock->second.as_datetime()->ms < 0) return Error{"`clock.now` is before 1970"};
+  if (auto comm = event.observed.find("process.comm"); comm != event.observed.end()) {
+    const std::string& text = *comm->second.as_string();
+    if (find_invalid_utf8(text) != std::string_view::npos) return Error{"not-text: `process.comm` is no UTF-8"};
+    if (text.size() > kMaxCommBytes || text.find('\0') != std::string::npos) return Error{"`process.comm` is no name of a task"};
+  }
   if (!event.hosts.empty() && kernel_event(event.event).resource != KernelKind::endpoint) return Error{"`hosts` belongs to events about an endpoint"};
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);
   if (event.directory) return Error{"`directory` belongs to file events"};

@@ -143,6 +143,7 @@ struct KernelPlan {
 inline constexpr std::size_t kMaxRowsPerPolicy = 4096;
 inline constexpr std::size_t kMaxRowsPerEnv = 65536;
 inline constexpr std::size_t kMaxValueSlots = 16;   // per environment; KERF_VALUE_SLOTS
+inline constexpr std::size_t kMaxCommBytes = 15;    // KERF_COMM_BYTES less a final 0
 inline constexpr std::size_t kMaxFsTypeBytes = 31;  // KERF_FS_TYPE_BYTES less a final 0
 
 struct PlanOptions {

@@ -185,8 +185,8 @@ void Refusals::mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId le
     }
   } else if (Diagnostic* made = add(Code::K5007, policy, env, node, excerpt(body, node))) {
     made->with_label("no instructions for this");
-    made->with_help(reads_fs_type(policy, env, node)
-                        ? "compare the type of a file system with `==`, `contains` or `like \"…*\"` of constant Strings"
+    made->with_help(reads_name(policy, env, node)
+                        ? "compare a name with `==`, `contains` or `like \"…*\"` of constant Strings"
                         : "use comparisons and arithmetic of numbers and dates, `contains` of constants, `==` or `isInRange` of the address");
   }
 }
@@ -198,7 +198,7 @@ void Refusals::too_many_values(const PolicyInEnv& policy, const RequestEnv& env,
       .with_note(fmt::format("policy `{}`, for {}", owner.id, environment_text(env)));
 }
 
-bool Refusals::reads_fs_type(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const {
+bool Refusals::reads_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const {
   for (NodeId part : subtree(*policy.body, node)) {
     const Observable* observable = observable_of(module_, *policy.body, env, part);
     if (observable && observable->from == ObservedFrom::name) return true;

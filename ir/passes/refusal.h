@@ -26,7 +26,7 @@ class Refusals {
   Diagnostic* add(Code code, const PolicyInEnv& policy, const RequestEnv& env, NodeId node, std::string argument);
   void not_in_kernel(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
   void mixed(const PolicyInEnv& policy, const RequestEnv& env, NodeId leaf);
-  bool reads_fs_type(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const;
+  bool reads_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const;
 
   const Module& module_;
   Diagnostics& diagnostics_;

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 5
+#define KERF_ABI_VERSION 6
 
 #define KERF_EVENT_KINDS 64      /* slots for events in a binding; masks of events are __u64 */
 
@@ -29,6 +29,16 @@ enum kerf_event_kind {
 	KERF_EVENT_LIB_LOAD,
 	KERF_EVENT_UNIX_CONNECT,
 	KERF_EVENT_UNIX_BIND,
+	KERF_EVENT_FILE_TRUNCATE,
+	KERF_EVENT_FILE_CHMOD,
+	KERF_EVENT_FILE_CHOWN,
+	KERF_EVENT_FILE_MKDIR,
+	KERF_EVENT_FILE_MKNOD,
+	KERF_EVENT_FILE_SYMLINK,
+	KERF_EVENT_FILE_RMDIR,
+	KERF_EVENT_FILE_IOCTL,
+	KERF_EVENT_FILE_APPEND,
+	KERF_EVENT_FILE_RECEIVE,
 	KERF_EVENT_NET_BIND,                  /* about an endpoint */
 	KERF_EVENT_NET_LISTEN,
 	KERF_EVENT_NET_ACCEPT,
@@ -44,13 +54,15 @@ enum kerf_event_kind {
 	KERF_EVENT_SYSTEM_CAPABILITY,
 	KERF_EVENT_SYSTEM_IO_URING,
 	KERF_EVENT_SYSTEM_SYSCTL,
+	KERF_EVENT_PROCESS_SPAWN,
 	KERF_EVENT_END,
 };
 #define KERF_BIT(event) (1ull << (event))
 #define KERF_RANGE(first, last) (KERF_BIT((last) + 1) - KERF_BIT(first))
 #define KERF_ENDPOINT_EVENTS (KERF_BIT(KERF_EVENT_NET_CONNECT) | KERF_RANGE(KERF_EVENT_NET_BIND, KERF_EVENT_NET_ACCEPT))
-#define KERF_FILE_EVENTS KERF_RANGE(KERF_EVENT_FILE_READ, KERF_EVENT_UNIX_BIND)
-#define KERF_SYSTEM_EVENTS KERF_RANGE(KERF_EVENT_SYSTEM_MOUNT, KERF_EVENT_SYSTEM_SYSCTL)
+#define KERF_LAST_FILE_EVENT KERF_EVENT_FILE_RECEIVE
+#define KERF_FILE_EVENTS KERF_RANGE(KERF_EVENT_FILE_READ, KERF_LAST_FILE_EVENT)
+#define KERF_SYSTEM_EVENTS KERF_RANGE(KERF_EVENT_SYSTEM_MOUNT, KERF_EVENT_PROCESS_SPAWN)
 #define KERF_ALL_EVENTS (KERF_BIT(KERF_EVENT_END) - 1)
 #define KERF_NAMED_EVENTS (KERF_ALL_EVENTS & ~KERF_ENDPOINT_EVENTS)   /* their resource is known by a text */
 
@@ -66,6 +78,7 @@ enum kerf_event_kind {
 #define KERF_PATH_BYTES 4096     /* longest canonical path, without a final 0 */
 #define KERF_PATH_DEPTH 128      /* components of a path */
 #define KERF_FS_TYPE_BYTES 32    /* name of a file system type, padded with zeros; the last byte is always 0 */
+#define KERF_COMM_BYTES 16       /* name of a task, padded with zeros; the last byte is always 0 */
 #define KERF_AUTOMATA 3          /* path automata of an object: 0 literals and trees, 1 and 2 patterns */
 #define KERF_NUMBERS 4
 #define KERF_SCRATCH_SLOTS 64    /* decisions about files under way at once; past it refused, and counted */
@@ -188,6 +201,11 @@ struct kerf_seen {
 	__u32 pid;                            /* thread group, in the initial pid namespace */
 	__u32 number[KERF_NUMBERS];           /* what else the event observes: seen.def */
 	__u64 clock_ms;                       /* wall time since 1970, read once for an operation; 0 if no action binds it */
+	/* Of the task, if an action binds any of the three: else all of this is 0. */
+	__u64 capabilities;                   /* the effective set, bits 1 << CAP_…; 0 in another user namespace than the initial */
+	__u32 pid_namespace;                  /* inode number */
+	__u32 task_told;                      /* 1: the other two, and comm, are valid */
+	char comm[KERF_COMM_BYTES];
 	union {
 		struct kerf_net_event net;
 		struct kerf_file_event file;
@@ -256,12 +274,16 @@ struct kerf_state {
 };
 
 /* Identity. A task's tag is set at fork, when it enters a bound cgroup, or by the task iterator at bind; first binding
- * wins, and it stays for life.
+ * wins, and it stays for life. A tag is counted in kerf_live as long as the task is there: what made its entry has counted
+ * it, what deletes the entry counts it out.
  * kerf_tasks: HASH, address of the kernel's task_struct -> struct kerf_tag, KERF_MAX_TASKS elements.
- * kerf_cgroups: HASH, cgroup id -> struct kerf_tag, KERF_MAX_BINDINGS elements: tasks in it or below get the tag. */
+ * kerf_cgroups: HASH, cgroup id -> struct kerf_tag, KERF_MAX_BINDINGS elements: tasks in it or below get the tag.
+ * kerf_live: HASH, key of kerf_bindings -> __u64, KERF_MAX_BINDINGS elements: tasks with the binding's tag. There before
+ * the first tag and until after the last; it goes on when a bundle takes another's place. */
 struct kerf_tag {
 	__u32 binding;                        /* key of kerf_bindings; 0: none */
-	__u32 reserved;
+	__u32 place;                          /* of a task: how many there were with it when it was counted; 0: it is not */
+	__u64 punched;                        /* of a task: the file, open for appending, that it punches holes into; 0: none */
 };
 
 /* An anchor: the root of a mount that the binding's tasks had when bound. As the kernel's structures say, never stat.

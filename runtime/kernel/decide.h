@@ -8,6 +8,7 @@
 
 #include "bits.h"
 #include "glue.h"
+#include "utf8.h"
 
 /* Overridden: permits where a forbid holds; they are counted and decide nothing. */
 enum kerf_group { KERF_GROUP_FORBID, KERF_GROUP_PERMIT, KERF_GROUP_ERROR, KERF_GROUP_OVERRIDDEN };
@@ -475,6 +476,8 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 		return refuse(walk, KERF_REASON_QUARANTINE);
 	if (binding->mode > KERF_MODE_QUARANTINE)
 		return 1;
+	if (kerf_comm_events >> (walk->seen.event & 63) & 1 && kerf_comm_is_text(walk) != 1)
+		return refuse(walk, KERF_REASON_NOT_TEXT);
 	walk->rows = ENV(env, KERF_ENV_ROWS);
 	walk->forbid_end = ENV(env, KERF_ENV_FORBID_END);
 	walk->permit_end = ENV(env, KERF_ENV_PERMIT_END);

@@ -6,7 +6,22 @@
 
 #include "judge.h"
 
-static __always_inline __u64 open_events(const struct file *file, int directory)
+/* Do writes to a file that is open for appending go to its end? Not to a device, nor to what only looks like a file, as
+ * below /proc; other file systems are not trusted to. */
+static __always_inline int keeps_to_the_end(const struct dentry *dentry)
+{
+	unsigned long magic = dentry->d_sb->s_magic;
+
+	return (dentry->d_inode->i_mode & MODE_TYPE) == MODE_FILE &&
+	       (dentry->d_sb->s_type->fs_flags & FS_ON_DEVICE || magic == MAGIC_TMPFS || magic == MAGIC_RAMFS || magic == MAGIC_OVERLAY);
+}
+
+static __always_inline int appends(const struct file *file)
+{
+	return file->f_flags & O_TO_THE_END && file->f_mode & FMODE_WRITE;
+}
+
+static __always_inline __u64 open_events(const struct file *file, const struct dentry *dentry, int directory)
 {
 	__u32 flags = file->f_flags, mode = file->f_mode;
 	__u64 events = 0;
@@ -17,8 +32,12 @@ static __always_inline __u64 open_events(const struct file *file, int directory)
 		return kerf_governed & KERF_BIT(KERF_EVENT_FILE_EXEC);
 	if (mode & FMODE_READ)
 		events |= KERF_BIT(KERF_EVENT_FILE_READ);
-	if (mode & FMODE_WRITE || flags & O_TRUNCATE || (flags & O_ACCESS_MODE) == O_ACCESS_MODE)
+	if (governed(KERF_EVENT_FILE_APPEND) && appends(file) && !(flags & O_TRUNCATE) && keeps_to_the_end(dentry))
+		events |= KERF_BIT(KERF_EVENT_FILE_APPEND);
+	else if (mode & FMODE_WRITE || flags & O_TRUNCATE || (flags & O_ACCESS_MODE) == O_ACCESS_MODE)
 		events |= KERF_BIT(KERF_EVENT_FILE_WRITE);
+	if (flags & O_TRUNCATE)
+		events |= KERF_BIT(KERF_EVENT_FILE_TRUNCATE);
 	return events & kerf_governed;
 }
 
@@ -62,7 +81,7 @@ long kerf_file_open(__u64 *ctx)
 		return 0;
 	struct dentry *dentry = plain(file->f_path.dentry);
 	int directory = is_directory(dentry);
-	__u64 events = open_events(file, directory);
+	__u64 events = open_events(file, dentry, directory);
 	int temporary = !directory && file->f_flags & O_TEMPORARY && creating();
 	if ((!events && !temporary) || is_inner_open(file))
 		return 0;
@@ -85,19 +104,19 @@ long kerf_path_mknod(__u64 *ctx)
 {
 	int socket = (ctx[2] & MODE_TYPE) == MODE_SOCKET;
 
-	return judge_entry(ctx, socket ? resolved(KERF_EVENT_UNIX_BIND, creating()) : creating(), 1, 0);
+	return judge_entry(ctx, socket ? resolved(KERF_EVENT_UNIX_BIND, creating()) : making(ctx[2]), 1, 0);
 }
 
 SEC("lsm/path_mkdir")
 long kerf_path_mkdir(__u64 *ctx)
 {
-	return judge_entry(ctx, creating(), 1, 1);
+	return judge_entry(ctx, making(MODE_DIRECTORY), 1, 1);
 }
 
 SEC("lsm/path_symlink")
 long kerf_path_symlink(__u64 *ctx)
 {
-	return judge_entry(ctx, creating(), 1, 0);
+	return judge_entry(ctx, making(MODE_SYMLINK), 1, 0);
 }
 
 SEC("lsm/path_unlink")
@@ -109,14 +128,13 @@ long kerf_path_unlink(__u64 *ctx)
 SEC("lsm/path_rmdir")
 long kerf_path_rmdir(__u64 *ctx)
 {
-	return judge_entry(ctx, deleting(), 0, 0);
+	return judge_entry(ctx, removing(MODE_DIRECTORY), 0, 0);
 }
 
 /* Hooks whose first argument is the object's path. */
-static __always_inline long judge_path(__u64 *ctx, __u32 event)
+static __always_inline long judge_path(__u64 *ctx, __u64 events)
 {
 	const struct path *path = (const struct path *)ctx[0];
-	__u64 events = kerf_governed & KERF_BIT(event);
 	__u32 binding;
 
 	if (!events || !current_is_bound(&binding) || is_inner(path))
@@ -127,25 +145,83 @@ static __always_inline long judge_path(__u64 *ctx, __u32 event)
 SEC("lsm/path_truncate")
 long kerf_path_truncate(__u64 *ctx)
 {
-	return judge_path(ctx, KERF_EVENT_FILE_WRITE);
+	return judge_path(ctx, changing(KERF_EVENT_FILE_TRUNCATE));
 }
 
 SEC("lsm/path_chmod")
 long kerf_path_chmod(__u64 *ctx)
 {
-	return judge_path(ctx, KERF_EVENT_FILE_WRITE);
+	return judge_path(ctx, changing(KERF_EVENT_FILE_CHMOD));
 }
 
 SEC("lsm/path_chown")
 long kerf_path_chown(__u64 *ctx)
 {
-	return judge_path(ctx, KERF_EVENT_FILE_WRITE);
+	return judge_path(ctx, changing(KERF_EVENT_FILE_CHOWN));
 }
 
 SEC("lsm/inode_getattr")
 long kerf_inode_getattr(__u64 *ctx)
 {
-	return judge_path(ctx, KERF_EVENT_FILE_STAT);
+	return judge_path(ctx, governed(KERF_EVENT_FILE_STAT));
+}
+
+/* A file that is open already. */
+static __always_inline long judge_file(const struct file *file, __u64 events)
+{
+	__u32 binding;
+
+	if (!events || !current_is_bound(&binding) || is_inner_open(file))
+		return 0;
+	return judge_dentry(file->f_path.dentry, binding, events, 0, 0);
+}
+
+/* ftruncate, and the end of an open with O_TRUNC: before 6.2 they come as a path. */
+SEC("lsm/file_truncate")
+long kerf_file_truncate(__u64 *ctx)
+{
+	return judge_file((const struct file *)ctx[0], changing(KERF_EVENT_FILE_TRUNCATE));
+}
+
+/* An O_PATH descriptor opens nothing. */
+SEC("lsm/file_receive")
+long kerf_file_receive(__u64 *ctx)
+{
+	const struct file *file = (const struct file *)ctx[0];
+
+	return file->f_mode & FMODE_PATH ? 0 : judge_file(file, governed(KERF_EVENT_FILE_RECEIVE));
+}
+
+static __always_inline long judge_ioctl(__u64 *ctx)
+{
+	const struct file *file = (const struct file *)ctx[0];
+	const __u64 events = governed(KERF_EVENT_FILE_IOCTL);
+	__u32 binding;
+
+	if (!events || !current_is_bound(&binding) || is_inner_open(file))
+		return 0;
+	struct dentry *dentry = plain(file->f_path.dentry);
+	struct kerf_scratch *s = begin_operation(binding, events);
+	if (!s)
+		return -ERRNO_EACCES;
+	s->walk.seen.number[0] = ctx[1];
+	describe(dentry, s, 1, is_directory(dentry));
+	find_name(dentry, s);
+	TRY(s, kerf_judge(s, events));
+	return end_operation(s);
+}
+
+SEC("lsm/file_ioctl")
+long kerf_file_ioctl(__u64 *ctx)
+{
+	return judge_ioctl(ctx);
+}
+
+/* Of 32-bit programs; a kernel without this hook asks at the other. */
+SEC("lsm/file_ioctl_compat")
+long kerf_file_ioctl_compat(__u64 *ctx)
+{
+	return judge_ioctl(ctx);
 }
 
 /* The file of a mapping, by the name under which it was opened: kernels with struct backing_file put the layer's file

@@ -93,7 +93,7 @@ struct {
 	__uint(value_size, sizeof(struct kerf_selftest_path));
 } kerf_selftest_path SEC(".maps");
 
-/* Tables; every one has at least eight elements. */
+/* Tables; all but kerf_envs have at least 64 elements where their lengths are below. */
 extern const __u32 kerf_envs[];
 extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
 extern const __u32 kerf_keys32[];
@@ -110,6 +110,7 @@ extern const __u64 kerf_path_edges[];
 extern const __u32 kerf_path_starts[];    /* by automaton */
 extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
 extern const __u8 kerf_bundle_digest[16];
+extern const __u32 kerf_policy_count;     /* data too */
 
 /* Their lengths, and bounds over all environments: constants when the object is optimised. */
 extern const __u32 kerf_env_count;
@@ -134,9 +135,11 @@ extern const __u32 kerf_block_words_max;  /* words used in one block, at most 64
 extern const __u32 kerf_word_rows_max;    /* rows in one word, at most 64 */
 extern const __u32 kerf_segment_words;
 extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
-extern const __u32 kerf_policy_count;
 extern const __u32 kerf_has_code;
 extern const __u32 kerf_reads_clock;
+extern const __u32 kerf_reads_command;   /* some action binds ioctl.command */
+extern const __u32 kerf_reads_task;       /* capabilities, pid namespace or name of the task */
+extern const __u64 kerf_comm_events;      /* mask of events that some action binds the name of the task for */
 extern const __u32 kerf_reads_names;
 
 struct kerf_values {

@@ -25,6 +25,13 @@ struct {
 	__uint(value_size, sizeof(struct kerf_tag));
 } kerf_cgroups SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KERF_MAX_BINDINGS);
+	__uint(key_size, 4);
+	__uint(value_size, 8);
+} kerf_live SEC(".maps");
+
 #define KERF_CGROUP_LEVELS 64
 
 static __always_inline __u64 cgroup_levels(void)
@@ -114,6 +121,23 @@ static __always_inline void lose_tag(void)
 		__sync_fetch_and_add(&c->tags_lost, 1);
 }
 
+/* Counts one more task of the binding, and says how many there are with it. 0: it cannot be counted. Counted first and
+ * decided by that number, so that of two forks at the same time each sees the other. */
+static __always_inline __u32 take_place(__u32 binding)
+{
+	__u64 *live = bpf_map_lookup_elem(&kerf_live, &binding);
+
+	return live ? __sync_fetch_and_add(live, 1) + 1 : 0;
+}
+
+static __always_inline void leave_place(__u32 binding)
+{
+	__u64 *live = bpf_map_lookup_elem(&kerf_live, &binding);
+
+	if (live)
+		__sync_fetch_and_add(live, -1);
+}
+
 static __always_inline void tag_by_cgroup(struct task_struct *task, struct cgroup *cgroup)
 {
 	__u64 key = (__u64)task;
@@ -123,30 +147,66 @@ static __always_inline void tag_by_cgroup(struct task_struct *task, struct cgrou
 	const struct kerf_tag *tag = tag_of_cgroup(cgroup);
 	if (!tag)
 		return;
-	struct kerf_tag own = {.binding = tag->binding};
-	if (bpf_map_update_elem(&kerf_tasks, &key, &own, BPF_NOEXIST) && !tag_of(task))
+	struct kerf_tag own = {.binding = tag->binding, .place = take_place(tag->binding)};
+	if (own.place && !bpf_map_update_elem(&kerf_tasks, &key, &own, BPF_NOEXIST))
+		return;
+	if (own.place)
+		leave_place(own.binding);
+	if (!tag_of(task))
 		lose_tag();
 }
 
-/* Fork: the child is what its parent is, before it runs, or there is no child. */
+/* The place of a child, which it gets with its tag: from whichever program of whichever generation comes first, so that
+ * all of them decide by the same number. 0: there is no room. An entry without a place is one that an earlier task at this
+ * address left. */
+static __always_inline __u32 inherit(__u64 child, __u32 binding)
+{
+	const struct kerf_tag *own = bpf_map_lookup_elem(&kerf_tasks, &child);
+
+	if (own && own->binding == binding && own->place)
+		return own->place;
+	struct kerf_tag tag = {.binding = binding, .place = take_place(binding)};
+	if (!tag.place)
+		return 0;
+	if (bpf_map_update_elem(&kerf_tasks, &child, &tag, BPF_ANY)) {
+		leave_place(binding);
+		return 0;
+	}
+	return tag.place;
+}
+
+/* Fork: the child is what its parent is, before it runs, or there is no child. If it is refused here, by another hook or
+ * by what follows, the kernel calls task_free for it. */
 SEC("lsm/task_alloc")
 long kerf_task_alloc(__u64 *ctx)
 {
 	const struct kerf_tag *tag = tag_of((const void *)bpf_get_current_task());
 	__u64 key = ctx[0];
 
-	if (!tag)
-		return 0;
-	struct kerf_tag own = {.binding = tag->binding};
-	return bpf_map_update_elem(&kerf_tasks, &key, &own, BPF_ANY) ? -ERRNO_EAGAIN : 0;
+	if (tag)
+		return inherit(key, tag->binding) ? 0 : -ERRNO_EAGAIN;
+	if (bpf_map_lookup_elem(&kerf_tasks, &key))
+		bpf_map_delete_elem(&kerf_tasks, &key);   /* left by another task */
+	return 0;
 }
 
+/* What deletes the tag counts the task out. The kernel may say that the map is busy, to an interrupt on 6.1: the tag is then
+ * marked as counted out, and stays until there is another task at this address. */
 SEC("lsm/task_free")
 long kerf_task_free(__u64 *ctx)
 {
 	__u64 key = ctx[0];
+	struct kerf_tag *tag = bpf_map_lookup_elem(&kerf_tasks, &key);
 
-	bpf_map_delete_elem(&kerf_tasks, &key);
+	if (!tag)
+		return 0;
+	__u32 binding = tag->binding, place = FORGET(tag->place);
+	long error = bpf_map_delete_elem(&kerf_tasks, &key);
+	if (!place || error == -ERRNO_ENOENT)
+		return 0;
+	if (error)
+		FORGET(tag->place) = 0;
+	leave_place(binding);
 	return 0;
 }
 

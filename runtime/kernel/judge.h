@@ -10,7 +10,7 @@
 
 #define NO_EVENT KERF_EVENT_KINDS
 
-/* What stands for an event that no action binds: the file.write of a creation, the file.exec of a mapping. */
+/* What stands for an event that no action binds: the file.create of a directory, the file.write of that, the file.exec of a mapping. */
 static __always_inline __u64 resolved(__u32 event, __u64 general)
 {
 	return kerf_governed & KERF_BIT(event) ? KERF_BIT(event) : general;
@@ -31,6 +31,31 @@ static __always_inline __u64 deleting(void)
 	return resolved(KERF_EVENT_FILE_DELETE, governed(KERF_EVENT_FILE_WRITE));
 }
 
+/* A name for an object of this kind: type bits of a mode, 0 is a file. A socket is bound to one: resolved by who asks. */
+static __always_inline __u64 making(__u32 mode)
+{
+	__u32 type = mode & MODE_TYPE;
+
+	if (type == MODE_DIRECTORY)
+		return resolved(KERF_EVENT_FILE_MKDIR, creating());
+	if (type == MODE_SYMLINK)
+		return resolved(KERF_EVENT_FILE_SYMLINK, creating());
+	if (type == MODE_FIFO || type == MODE_CHARACTER || type == MODE_BLOCK)
+		return resolved(KERF_EVENT_FILE_MKNOD, creating());
+	return creating();
+}
+
+static __always_inline __u64 removing(__u32 mode)
+{
+	return (mode & MODE_TYPE) == MODE_DIRECTORY ? resolved(KERF_EVENT_FILE_RMDIR, deleting()) : deleting();
+}
+
+/* What changes a file that is there, and writes where it is not bound itself. */
+static __always_inline __u64 changing(__u32 event)
+{
+	return resolved(event, governed(KERF_EVENT_FILE_WRITE));
+}
+
 static __always_inline __u64 mapping(void)
 {
 	return resolved(KERF_EVENT_LIB_LOAD, governed(KERF_EVENT_FILE_EXEC));
@@ -45,6 +70,23 @@ static __always_inline __u64 clock_now(void)
 	return state ? (bpf_ktime_get_tai_ns() - state->tai_offset_ns) / 1000000 : 0;
 }
 
+/* By copying, not by following pointers: programs of cgroups come here too. */
+static __always_inline void tell_task(struct kerf_seen *seen)
+{
+	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+	const struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	__u64 upid = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
+		     (__u64)BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid);
+
+	seen->task_told = 1;
+	seen->pid_namespace = BPF_CORE_READ((const struct upid *)upid, ns, ns.inum);
+	seen->capabilities = 0;
+	if (!BPF_CORE_READ(cred, user_ns, level))
+		BPF_CORE_READ_INTO(&seen->capabilities, cred, cap_effective);
+	bpf_get_current_comm(seen->comm, sizeof(seen->comm));
+}
+
 /* What every event of an operation shares. */
 static __always_inline void fill_task(struct kerf_seen *seen)
 {
@@ -54,6 +96,8 @@ static __always_inline void fill_task(struct kerf_seen *seen)
 	seen->uid = (__u32)uid_gid;
 	seen->gid = uid_gid >> 32;
 	seen->pid = bpf_get_current_pid_tgid() >> 32;
+	if (kerf_reads_task)
+		tell_task(seen);
 }
 
 /* What audit mode lets pass: a policy's denial and what cannot be observed, never a failure of our own. */
@@ -128,6 +172,18 @@ __attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u64 events)
 	return 0;
 }
 
+/* Whether an ioctl is allowed may hang on its command, which no guard knows: s->ioctl_class says which rows about it the name
+ * leaves. */
+static __always_inline void note_ioctl(struct kerf_scratch *s)
+{
+	struct kerf_walk *walk = &s->walk;
+	__u32 asked = FORGET(walk->decision.reason) == KERF_REASON_NO_APPLICABLE_ACTION ? 0 : FORGET(walk->dimensions);
+
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < KERF_AUTOMATA; i++)
+		s->ioctl_class[i] = asked >> i & 1 ? FORGET(walk->class[i]) : ~0u;
+}
+
 /* Which governed events are allowed about the object: s->allowed. Nothing is counted or reported. Not 0: it cannot be
  * told, and s->walk says why. */
 __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
@@ -136,7 +192,7 @@ __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
 		return 1;
 	FORGET(s->allowed) = 0;
 #pragma clang loop unroll(disable)
-	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_EVENT_UNIX_BIND; event++) {
+	for (__u32 event = KERF_EVENT_FILE_READ; event <= KERF_LAST_FILE_EVENT; event++) {
 		if (!(kerf_governed >> event & 1))
 			continue;
 		decide_event(s, event, 1);
@@ -146,6 +202,8 @@ __attribute__((noinline)) int kerf_survey(struct kerf_scratch *s)
 			return 1;
 		if (FORGET(s->walk.decision.verdict) == KERF_VERDICT_ALLOW)
 			FORGET(s->allowed) |= KERF_BIT(event);
+		if (event == KERF_EVENT_FILE_IOCTL && kerf_reads_command)
+			note_ioctl(s);
 	}
 	return 0;
 }

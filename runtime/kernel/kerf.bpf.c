@@ -9,11 +9,13 @@
 #include "fence.h"
 #include "local.h"
 #include "files.h"
+#include "append.h"
 #include "unix.h"
 #include "rename.h"
 #include "anchor.h"
 #include "guards.h"
 #include "system.h"
+#include "spawn.h"
 #include "selftest.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

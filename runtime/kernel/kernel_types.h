@@ -11,6 +11,7 @@
 
 struct file_system_type {
 	const char *name;
+	int fs_flags;
 };
 
 struct super_block {
@@ -97,9 +98,41 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[];
+};
+
+struct user_namespace {
+	int level;
+};
+
+typedef struct {
+	__u32 cap[2];                /* since 6.3 a __u64, of the same bytes here */
+} kernel_cap_t;
+
+struct cred {
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
+};
+
 struct task_struct {
 	unsigned int flags;
 	int tgid;
+	struct pid *thread_pid;
+	const struct cred *cred;
 	struct css_set *cgroups;
 	unsigned in_execve : 1;
 };
@@ -163,6 +196,7 @@ struct msghdr {
 #pragma clang attribute pop
 
 #define ERRNO_EPERM 1
+#define ERRNO_ENOENT 2
 #define ERRNO_EAGAIN 11
 #define ERRNO_EACCES 13
 #define ERRNO_EXDEV 18
@@ -172,16 +206,30 @@ struct msghdr {
 
 #define MODE_TYPE 0170000u
 #define MODE_DIRECTORY 0040000u
+#define MODE_FILE 0100000u
+#define MODE_SYMLINK 0120000u
 #define MODE_SOCKET 0140000u
+#define MODE_FIFO 0010000u
+#define MODE_CHARACTER 0020000u
+#define MODE_BLOCK 0060000u
 
 #define FMODE_READ 0x1u
 #define FMODE_WRITE 0x2u
+#define FMODE_PATH 0x4000u
 #define FMODE_BACKING (1u << 24)     /* a macro: 6.6 and later, where struct backing_file exists */
 #define FMODE_NOACCOUNT (1u << 29)
 #define FMODE_EXEC_FLAG 0x20u        /* __FMODE_EXEC in f_flags */
 #define O_ACCESS_MODE 03u
 #define O_TRUNCATE 01000u
+#define O_TO_THE_END 02000u          /* O_APPEND */
 #define O_TEMPORARY 020000000u       /* __O_TMPFILE */
+
+#define SET_FLAGS 4u                 /* F_SETFL */
+#define MAP_IS_SHARED 0x1ul          /* MAP_SHARED, MAP_SHARED_VALIDATE */
+#define MAY_BE_WRITTEN 0x2ul         /* MAY_WRITE */
+#define FALLOCATE_KEEP_SIZE 0x1u
+#define FS_ON_DEVICE 0x1             /* FS_REQUIRES_DEV */
+#define CLONE_A_THREAD 0x00010000ul  /* CLONE_THREAD */
 
 #define PROT_EXECUTE 0x4ul
 #define VM_EXECUTE 0x4ul
@@ -197,6 +245,8 @@ struct msghdr {
 #define RENAME_WHITEOUT_FLAG 4u
 
 #define MAGIC_TMPFS 0x01021994u
+#define MAGIC_RAMFS 0x858458f6u
+#define MAGIC_OVERLAY 0x794c7630u
 #define MAGIC_HUGETLBFS 0x958458f6u
 #define MAGIC_SECRETMEM 0x5345434du
 #define MAGIC_PIPEFS 0x50495045u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Array lengths in the glue that depend on the policy: the compiler finds them by these numbers in the debug
- * information and replaces them. */
+/* Sizes of maps that depend on the policy: the compiler finds them by these numbers in the object's types and replaces
+ * them. */
 #ifndef KERF_MARKS_H
 #define KERF_MARKS_H
 

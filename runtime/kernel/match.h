@@ -8,33 +8,10 @@
 
 #include "bits.h"
 #include "scratch.h"
+#include "utf8.h"
 
 #define KERF_MATCH_PIECE 64   /* bytes of text in one call */
 #define KERF_MATCH_PIECES (KERF_PATH_BYTES / KERF_MATCH_PIECE)
-
-enum kerf_utf8_state { KERF_UTF8_WHOLE = 0, KERF_UTF8_BAD = 8, KERF_UTF8_STATES };
-
-/* Bytes that well-formed UTF-8 treats alike (Unicode, table 3-7). */
-static const __u8 kerf_utf8_class[256] = {
-	[0x80 ... 0x8f] = 1, [0x90 ... 0x9f] = 2, [0xa0 ... 0xbf] = 3, [0xc0 ... 0xc1] = 11, [0xc2 ... 0xdf] = 4,
-	[0xe0] = 5, [0xe1 ... 0xec] = 6, [0xed] = 7, [0xee ... 0xef] = 6, [0xf0] = 8, [0xf1 ... 0xf3] = 9, [0xf4] = 10,
-	[0xf5 ... 0xff] = 11,
-};
-
-#define KERF_UTF8_CLASSES 12
-
-/* States: 0 between characters; 1, 2, 6: one, two, three more bytes; 3 after e0; 4 after ed; 5 after f0; 7 after f4; 8 bad. */
-static const __u8 kerf_utf8_next[KERF_UTF8_STATES * KERF_UTF8_CLASSES] = {
-	0, 8, 8, 8, 1, 3, 2, 4, 5, 6, 7, 8,
-	8, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 1, 1, 1, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 8, 8, 1, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 1, 1, 8, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 8, 2, 2, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 2, 2, 2, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 2, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
-	8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
-};
 
 /* Is there a byte from 0x80 on in the text? Eight at a time. */
 static __always_inline int text_high(const struct kerf_scratch *s, __u64 start)

@@ -31,6 +31,26 @@ static __always_inline void refuse_rename(struct kerf_scratch *s, __u32 event)
 	s->refused_errno = ERRNO_EXDEV;
 }
 
+static __always_inline void keep_ioctl(__u32 *kept, const struct kerf_scratch *s)
+{
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < KERF_AUTOMATA; i++)
+		kept[i] = FORGET(s->ioctl_class[i]);
+}
+
+/* Where an ioctl's command is asked for, both names must leave the same rows about it. */
+static __always_inline __u64 other_ioctls(const __u32 *kept, const struct kerf_scratch *s)
+{
+	__u32 differs = 0;
+
+	if (!kerf_reads_command || !governed(KERF_EVENT_FILE_IOCTL))
+		return 0;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < KERF_AUTOMATA; i++)
+		differs |= FORGET(kept[i]) ^ FORGET(s->ioctl_class[i]);
+	return differs ? KERF_BIT(KERF_EVENT_FILE_IOCTL) : 0;
+}
+
 /* At the old name, about the object: what is allowed there. */
 __attribute__((noinline)) int kerf_guard_before(struct kerf_scratch *s)
 {
@@ -41,6 +61,7 @@ __attribute__((noinline)) int kerf_guard_before(struct kerf_scratch *s)
 	if (kerf_survey(s))
 		FORGET(s->incomparable) = 1;
 	s->old_allowed = FORGET(s->allowed);
+	keep_ioctl(s->old_ioctl, s);
 	return 0;
 }
 
@@ -54,6 +75,7 @@ __attribute__((noinline)) int kerf_guard_other_before(struct kerf_scratch *s)
 	if (kerf_survey(s))
 		FORGET(s->incomparable) = 1;
 	s->other_allowed = FORGET(s->allowed);
+	keep_ioctl(s->other_ioctl, s);
 	return 0;
 }
 
@@ -78,7 +100,7 @@ __attribute__((noinline)) int kerf_guard_after(struct kerf_scratch *s)
 	if (is_settled(s))
 		return 0;
 	int told = !kerf_survey(s);
-	__u64 more = FORGET(s->allowed) & ~FORGET(s->old_allowed);
+	__u64 more = (FORGET(s->allowed) & ~FORGET(s->old_allowed)) | other_ioctls(s->old_ioctl, s);
 	if (FORGET(s->incomparable) || !told)
 		more = kerf_governed & KERF_FILE_EVENTS;
 	if (more)
@@ -94,7 +116,7 @@ __attribute__((noinline)) int kerf_guard_other_after(struct kerf_scratch *s)
 	if (is_settled(s))
 		return 0;
 	int told = !kerf_survey(s);
-	__u64 more = FORGET(s->other_allowed) & ~FORGET(s->allowed);
+	__u64 more = (FORGET(s->other_allowed) & ~FORGET(s->allowed)) | other_ioctls(s->other_ioctl, s);
 	if (!told)
 		more = kerf_governed & KERF_FILE_EVENTS;
 	if (more)
@@ -128,17 +150,17 @@ static __always_inline void judge_old_name(struct kerf_scratch *s, struct dentry
 
 	find_name(old, s);
 	describe(old, s, 1, is_directory(old));
-	TRY(s, kerf_judge(s, own || event == KERF_EVENT_FILE_LINK ? own : deleting()));
+	TRY(s, kerf_judge(s, own || event == KERF_EVENT_FILE_LINK ? own : removing(old->d_inode->i_mode)));
 	TRY(s, kerf_guard_before(s));
 	if (FORGET(s->kind) & KIND_EXCHANGE) {
 		describe(new, s, !!own, is_directory(new));
-		TRY(s, kerf_judge(s, own ? own : creating()));
+		TRY(s, kerf_judge(s, own ? own : making(new->d_inode->i_mode)));
 		describe(new, s, 1, is_directory(new));
 		TRY(s, kerf_guard_other_before(s));
 	}
 	if (!own && FORGET(s->kind) & KIND_WHITEOUT) {
 		describe(old, s, 0, 0);
-		TRY(s, kerf_judge(s, creating()));
+		TRY(s, kerf_judge(s, making(MODE_CHARACTER)));
 	}
 	TRY(s, kerf_guard_below_before(s));
 }
@@ -149,10 +171,10 @@ static __always_inline void judge_new_name(struct kerf_scratch *s, struct dentry
 
 	find_name(new, s);
 	describe(old, s, !!own, is_directory(old));
-	TRY(s, kerf_judge(s, own ? own : creating()));
+	TRY(s, kerf_judge(s, own ? own : making(old->d_inode->i_mode)));
 	if (new->d_inode && (!own || FORGET(s->kind) & KIND_EXCHANGE)) {
 		describe(new, s, 1, is_directory(new));
-		TRY(s, kerf_judge(s, own ? own : deleting()));
+		TRY(s, kerf_judge(s, own ? own : removing(new->d_inode->i_mode)));
 	}
 	describe(old, s, 1, is_directory(old));
 	TRY(s, kerf_guard_after(s));

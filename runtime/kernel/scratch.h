@@ -25,6 +25,7 @@ struct kerf_scratch {
 	__u32 kind, failed;                       /* what kind of it; 1: ours went wrong */
 	/* what a guard remembers of the old name: events allowed there, and the states below a directory */
 	__u64 allowed, old_allowed, other_allowed;
+	__u32 ioctl_class[KERF_AUTOMATA], old_ioctl[KERF_AUTOMATA], other_ioctl[KERF_AUTOMATA];
 	__u32 incomparable, old_below[KERF_AUTOMATA];
 	struct kerf_walk walk;
 	struct kerf_event_record record;          /* of the event that is being reported */

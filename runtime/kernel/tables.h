@@ -7,7 +7,8 @@
  * automaton, whose final state gives a match class; of both: a number): the set of rows that hold there. A class is the
  * set of blocks in which some row can hold, and its blocks, one for 64 row words; a block says how its words differ from
  * the dimension's base bitmap, so that rows that do not ask for the dimension, or hold nearly everywhere, cost nothing.
- * In a dimension that an environment does not ask for every row holds, and nothing is looked up. */
+ * In a dimension that an environment does not ask for every row holds, and nothing is looked up.
+ * Tables are longer than what is in them (backends/bpf/request.cpp); nothing leads behind that. */
 #ifndef KERF_TABLES_H
 #define KERF_TABLES_H
 

@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/mount.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,19 +29,25 @@ namespace {
 constexpr const char* kLsmList = "/sys/kernel/security/lsm";
 constexpr std::uint64_t kMaxListBytes = 4096;
 
-// The list of security modules, whether securityfs is mounted or not: else from a mount that no path leads to.
-std::optional<std::string> read_lsm_list() {
-  if (auto text = read_file(kLsmList, kMaxListBytes)) return *text;
-  Fd context(static_cast<int>(::syscall(SYS_fsopen, "securityfs", FSOPEN_CLOEXEC)));
+// A file of one of the kernel's own file systems, from a mount that no path leads to.
+std::optional<std::string> read_unmounted(const char* type, const char* file) {
+  Fd context(static_cast<int>(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
   if (!context.ok() || ::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return std::nullopt;
   Fd mount(static_cast<int>(::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
   if (!mount.ok()) return std::nullopt;
-  Fd list(::openat(mount.get(), "lsm", O_RDONLY | O_CLOEXEC));
+  Fd list(::openat(mount.get(), file, O_RDONLY | O_CLOEXEC));
   if (!list.ok()) return std::nullopt;
   auto text = read_all(list.get(), kMaxListBytes);
   return text ? std::optional(*text) : std::nullopt;
 }
 
+// The list of security modules, whether securityfs is mounted or not.
+std::optional<std::string> read_lsm_list() {
+  if (auto text = read_file(kLsmList, kMaxListBytes)) return *text;
+  return read_unmounted("securityfs", "lsm");
+}
+
+constexpr std::string_view kAppend = "append";
 constexpr const char* kSymbols = "/proc/kallsyms";
 constexpr std::uint64_t kMaxSymbolsBytes = 256u << 20;
 constexpr std::string_view kRenameLock = "rename_lock";
@@ -49,6 +58,34 @@ bool names_files(const KnownProgram& row) { return (row.events & ~KERF_FILE_EVEN
 bool shows_rename_lock() {
   auto text = read_file(kSymbols, kMaxSymbolsBytes);
   return text.ok() && shows_symbol(*text, kRenameLock);
+}
+
+// Does a file that is open for appending keep what it holds? Since 6.9 a flag of pwritev2(2) says where to write, and no hook is asked.
+bool keeps_appending() {
+  constexpr int kAnywhere = 0x20;   // RWF_NOAPPEND
+  Fd file(::memfd_create("kerf", MFD_CLOEXEC));
+  if (!file.ok() || ::fcntl(file.get(), F_SETFL, O_APPEND) != 0 || ::write(file.get(), "a", 1) != 1) return false;
+  char byte = 'b';
+  const iovec part{&byte, 1};
+  return ::pwritev2(file.get(), &part, 1, 0, kAnywhere) < 0 && errno == EOPNOTSUPP;
+}
+
+// Can a task lose the processor anywhere in the kernel? A tracing program that another task is in just then is passed over.
+bool preempts() {
+  utsname name;
+  if (::uname(&name) != 0) return true;
+  const std::string_view version = name.version;
+  if (version.find("PREEMPT") == std::string_view::npos) return false;
+  if (version.find("PREEMPT_DYNAMIC") == std::string_view::npos) return true;
+  const auto mode = read_unmounted("debugfs", "sched/preempt");   // "none (voluntary) full"
+  return !mode || (mode->find("(none)") == std::string::npos && mode->find("(voluntary)") == std::string::npos);
+}
+
+// Empty: what is open for appending can do no more than that.
+std::string why_not_appending() {
+  if (!keeps_appending()) return "this kernel (Linux 6.9 and later) has pwritev2(2) write anywhere in a file that is open for appending, and asks no hook about it";
+  if (preempts()) return "this kernel interrupts itself anywhere (preempt=full), and may then pass over the program that tells holes from appending";
+  return {};
 }
 
 struct FreeBtf {
@@ -63,10 +100,19 @@ std::string kernel_function(const KnownProgram& row) {
   return target;
 }
 
+int type_id(const btf* types, const std::string& function) {
+  return types != nullptr ? btf__find_by_name_kind(types, function.c_str(), BTF_KIND_FUNC) : -ENOENT;
+}
+
+// Not there because the kernel is older than the hook, and asks elsewhere.
+bool is_older(const KnownProgram& row, const btf* types) {
+  return row.role == ProgramRole::newer_hook && types != nullptr && type_id(types, kernel_function(row)) == -ENOENT;
+}
+
 // Empty: a program for this hook can be loaded.
 std::string trial(const KnownProgram& row, const btf* types) {
   std::string function = kernel_function(row);
-  int id = types != nullptr ? btf__find_by_name_kind(types, function.c_str(), BTF_KIND_FUNC) : -ENOENT;
+  int id = type_id(types, function);
   if (id <= 0) return fmt::format("this kernel has no {}", function);
   const bpf_insn nothing[] = {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
   LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = row.attach, .attach_btf_id = static_cast<__u32>(id));
@@ -139,10 +185,19 @@ Abilities find_abilities(const Manifest& manifest) {
   if (!named) {
     found.reasons.push_back(fmt::format("no file can be named: {} shows no address of `{}` (it takes a kernel with CONFIG_KALLSYMS_ALL, and CAP_SYSLOG or the sysctl kernel.kptr_restrict=0)", kSymbols, kRenameLock));
   }
+  bool appends = std::any_of(programs.begin(), programs.end(), [](const KnownProgram* row) { return row->feature == kAppend; });
+  if (std::string why = appends ? why_not_appending() : ""; !why.empty()) {
+    found.unkept.insert(std::string(kAppend));
+    found.reasons.push_back(std::move(why));
+  }
   Btf types(btf__load_vmlinux_btf());
   std::string first;
   std::size_t more = 0;
   for (const KnownProgram* row : programs) {
+    if (is_older(*row, types.get())) {
+      found.needless.insert(row->name);
+      continue;
+    }
     if (!named && names_files(*row)) found.refused.insert(row->name);
     if (!needs_lsm(*row) || found.refused.contains(row->name)) continue;
     std::string why = row->type == BPF_PROG_TYPE_LSM && !listed ? "not listed" : trial(*row, types.get());
@@ -173,14 +228,14 @@ Enforcement plan_enforcement(const Manifest& manifest, const Abilities& abilitie
   }
   for (const Feature& feature : manifest.features) {
     bool waived = is_waived(manifest, feature.name);
-    bool possible = runs(feature, abilities) && (identity || !is_lsm_feature(feature));
+    bool possible = runs(feature, abilities) && !abilities.unkept.contains(feature.name) && (identity || !is_lsm_feature(feature));
     if (waived) plan.waived_guards |= *guard_bit(feature.name);
     std::vector<std::string>& list = waived ? plan.waived : possible ? plan.enforced : plan.degraded;
     list.push_back(feature.name);
   }
   for (const KnownProgram* row : programs_of(manifest)) {
     bool lost = contains(plan.waived, row->feature) && !decides_events(row->feature);
-    bool runs_here = !abilities.refused.contains(row->name) && (identity || !needs_lsm(*row));
+    bool runs_here = !abilities.refused.contains(row->name) && !abilities.needless.contains(row->name) && (identity || !needs_lsm(*row));
     bool anchors = row->role != ProgramRole::anchor_probe || std::any_of(plan.programs.begin(), plan.programs.end(), [](const KnownProgram* p) {
       return p->role == ProgramRole::hook && (p->events & ~KERF_FILE_EVENTS) == 0;
     });

@@ -12,6 +12,8 @@ namespace kerf::loader {
 
 struct Abilities {
   std::set<std::string, std::less<>> refused;   // programs of the manifest that this kernel cannot run
+  std::set<std::string, std::less<>> needless;  // hooks that are newer than it: it asks at another one of the manifest
+  std::set<std::string, std::less<>> unkept;    // features that do not hold here, although their hooks are there
   std::vector<std::string> reasons;             // why, and the way out; lines for a person
 };
 

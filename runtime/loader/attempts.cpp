@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -152,6 +154,10 @@ int try_protect(const Targets& t) {
   return at == MAP_FAILED ? kImpossible : result_of(::mprotect(at, 4096, PROT_READ | PROT_EXEC));
 }
 
+int try_share(const Targets& t) {
+  return ::mmap(nullptr, 1, PROT_READ, MAP_SHARED, t.appending.get(), 0) == MAP_FAILED ? errno : 0;
+}
+
 // One way point, the loopback address itself: of the types that there are, the first that the kernel takes.
 bool set_routing_header(int fd) {
   struct {
@@ -198,6 +204,12 @@ Fd receive_fd(int channel) {
   return Fd(fd);
 }
 
+// To itself: what is refused never arrives, and the message does.
+int try_receive(const Targets& t) {
+  if (!send_fd(t.out.get(), t.executable.get())) return kImpossible;
+  return receive_fd(t.in.get()).ok() ? 0 : EACCES;
+}
+
 int try_routed(const Targets& t) {
   if (!t.routed.ok()) return kImpossible;
   return result_of(::send(t.routed.get(), "kerf", 4, MSG_DONTWAIT));
@@ -215,6 +227,13 @@ int try_bpf(const Targets&) {
 int try_mount(const Targets& t) {
   if (::unshare(CLONE_NEWNS) != 0) return kImpossible;
   return result_of(::mount("none", t.empty_directory.c_str(), "tmpfs", 0, nullptr));
+}
+
+int try_fork(const Targets&) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  if (child > 0) ::waitpid(child, nullptr, 0);
+  return child < 0 ? errno : 0;
 }
 
 // Of a network of its own: whatever goes through is gone with the process.
@@ -287,7 +306,6 @@ LoaderResult<Unit> make_inside(int cgroup, Targets& t) {
 LoaderResult<Targets> make_targets(const std::string& directory, const std::string& outside) {
   Targets t;
   if (auto done = make_sockets(t); !done) return done.error();
-  t.executable = Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   t.directory = directory;
   t.file = directory + "/file";
   t.other = directory + "/other";
@@ -299,6 +317,15 @@ LoaderResult<Targets> make_targets(const std::string& directory, const std::stri
   bool made = ::mkdir(t.empty_directory.c_str(), 0700) == 0;
   for (const std::string& path : {t.file, t.other}) made = made && write_file(path, "kerf").ok();
   if (!made || ::chmod(t.file.c_str(), 0700) != 0) return fail(Code::K7408, "the cgroup", "no files could be made in " + directory);
+  t.executable = Fd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  t.writable = Fd(::open(t.file.c_str(), O_RDWR | O_CLOEXEC));
+  t.appending = Fd(::open(t.file.c_str(), O_RDWR | O_APPEND | O_CLOEXEC));
+  int ends[2];
+  if (!t.writable.ok() || !t.appending.ok() || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return fail(Code::K7408, "the cgroup", errno_text(errno));
+  }
+  t.out = Fd(ends[0]);
+  t.in = Fd(ends[1]);
   return t;
 }
 
@@ -339,15 +366,18 @@ const std::vector<Attempt>& attempts() {
       {"kerf_lsm_socket", ends, true, 0, [](const Targets&) { return try_socket(AF_PACKET, SOCK_RAW, 0); }},
       {"kerf_file_open", reads, true, 0, [](const Targets& t) { return try_open(t.file, O_RDONLY); }},
       {"kerf_file_open", writes, true, 0, [](const Targets& t) { return try_open(t.file, O_WRONLY); }},
+      {"kerf_file_open", KERF_BIT(KERF_EVENT_FILE_APPEND), true, 0, [](const Targets& t) { return try_open(t.file, O_WRONLY | O_APPEND); }},
       {"kerf_file_open", lists, true, 0, [](const Targets& t) { return try_open(t.directory, O_RDONLY | O_DIRECTORY); }},
       {"kerf_file_open", executes, true, 0, try_exec},
       {"kerf_path_mknod", makes, true, 0, [](const Targets& t) { return try_open(t.fresh, O_WRONLY | O_CREAT | O_EXCL); }},
       {"kerf_path_mknod", KERF_BIT(KERF_EVENT_UNIX_BIND), true, 0, [](const Targets& t) { return result_of(::mknod(t.fresh.c_str(), S_IFSOCK | 0600, 0)); }},
+      {"kerf_path_mknod", KERF_BIT(KERF_EVENT_FILE_MKNOD), true, 0, [](const Targets& t) { return result_of(::mknod(t.fresh.c_str(), S_IFIFO | 0600, 0)); }},
       {"kerf_path_mkdir", files, true, 0, [](const Targets& t) { return result_of(::mkdir(t.fresh_directory.c_str(), 0700)); }},
       {"kerf_path_symlink", files, true, 0, [](const Targets& t) { return result_of(::symlink("file", t.fresh.c_str())); }},
       {"kerf_path_unlink", files, true, 0, [](const Targets& t) { return result_of(::unlink(t.other.c_str())); }},
       {"kerf_path_rmdir", files, true, 0, [](const Targets& t) { return result_of(::rmdir(t.empty_directory.c_str())); }},
       {"kerf_path_truncate", files, true, 0, [](const Targets& t) { return result_of(::truncate(t.file.c_str(), 1)); }},
+      {"kerf_file_truncate", files, true, 0, [](const Targets& t) { return result_of(::ftruncate(t.writable.get(), 1)); }},
       {"kerf_path_chmod", files, true, 0, [](const Targets& t) { return result_of(::chmod(t.file.c_str(), 0700)); }},
       {"kerf_path_chown", files, true, 0, [](const Targets& t) { return result_of(::chown(t.file.c_str(), 0, 0)); }},
       {"kerf_path_rename", files, true, 0, [](const Targets& t) { return result_of(::rename(t.other.c_str(), t.fresh.c_str())); }, renames},
@@ -355,6 +385,14 @@ const std::vector<Attempt>& attempts() {
       {"kerf_inode_getattr", files, true, 0, [](const Targets& t) {
          struct stat about {};
          return result_of(::stat(t.file.c_str(), &about)); }},
+      {"kerf_file_ioctl", files, true, 0, [](const Targets& t) {
+         int left = 0;
+         return result_of(::ioctl(t.executable.get(), FIONREAD, &left)); }},
+      {"kerf_append_fcntl", writes, true, 0, [](const Targets& t) { return result_of(::fcntl(t.appending.get(), F_SETFL, 0)); }},
+      {"kerf_append_mmap", writes, true, 0, try_share},
+      {"kerf_append_write", writes, true, 0, [](const Targets& t) {
+         return result_of(::fallocate(t.appending.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1)); }},
+      {"kerf_file_receive", files, true, 0, try_receive},
       {"kerf_mmap_file", files, true, 0, try_map},
       {"kerf_file_mprotect", files, true, 0, try_protect},
       {"kerf_protected_open", all, true, 0, [](const Targets& t) { return try_open(t.protected_file, O_WRONLY); }},
@@ -365,6 +403,7 @@ const std::vector<Attempt>& attempts() {
       {"kerf_system_bpf", all, true, 0, try_bpf},
       {"kerf_system_userns", all, true, 0, [](const Targets&) { return result_of(::unshare(CLONE_NEWUSER)); }},
       {"kerf_system_capable", all, true, 0, [](const Targets&) { return result_of(::setpriority(PRIO_PROCESS, 0, -1)); }},
+      {"kerf_spawn", KERF_BIT(KERF_EVENT_PROCESS_SPAWN), true, 0, try_fork},
       {"kerf_sysctl", KERF_BIT(KERF_EVENT_SYSTEM_SYSCTL), false, EPERM, try_sysctl},
       {"kerf_bpf", all, true, 0, try_bpf},
       {"kerf_sb_mount", all, true, 0, try_mount},

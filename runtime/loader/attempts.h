@@ -30,6 +30,8 @@ struct Targets {
   Fd tcp4_inside, tcp6_inside, udp4_inside, udp6_inside;   // of the cgroup, made while nothing judges that
   Fd routed;                        // the same, with a routing header in its packets; none of these are open if this machine lacks them
   Fd executable;                    // of this process, for mappings
+  Fd writable, appending;           // `file`, open for writing; and to append to it
+  Fd out, in;                       // a socket and its peer
   std::string file, other, fresh, empty_directory, fresh_directory, directory;
   std::string protected_file;       // the kernel's cgroup.procs of `outside`
   pid_t parent = 0;

@@ -120,7 +120,7 @@ struct SeenNumber {
 
 std::vector<SeenNumber> seen_numbers(const kerf_event_record& record) {
   const kerf_seen& seen = record.seen;
-  const bool always = true, exists = seen.file.exists != 0;
+  const bool always = true, exists = seen.file.exists != 0, told = seen.task_told != 0;
   std::vector<SeenNumber> numbers;
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   if (((events) >> record.kind & 1) != 0) numbers.push_back({#observable, seen.field & (bits), when, SeenNumber::Type::type});
@@ -135,9 +135,17 @@ std::optional<Value> seen_number(std::string_view observable, const kerf_event_r
   return std::nullopt;
 }
 
+// Whatever bytes a task calls itself by: what is no text is no String.
+std::optional<Value> observed_comm(const kerf_event_record& record) {
+  const std::string name(record.seen.comm, ::strnlen(record.seen.comm, sizeof record.seen.comm));
+  const bool told = record.seen.task_told != 0 && record.kind != KERF_EVENT_NET_ACCEPT && find_invalid_utf8(name) == std::string::npos;
+  return told ? std::optional(Value(name)) : std::nullopt;
+}
+
 // What no record carries is absent.
 std::optional<Value> observed_value(const std::string& observable, const Event& event) {
   const kerf_seen& seen = event.record.seen;
+  if (observable == "process.comm") return observed_comm(event.record);
   if (is_file_event(event.record)) {
     if (observable == "file.path" || observable == "directory.path") return Value(event.path);
     if (observable == "file.fs_type") return Value(fs_type_text(seen.file));
@@ -163,7 +171,7 @@ Json observed_json(const Event& event) {
     else if (const Datetime* time = value->as_datetime()) json[name] = to_text(*time);
     else json[name] = value_to_json(*value);
   };
-  for (const char* name : {"file.path", "file.fs_type", "endpoint.ip", "system.operation", "mount.fs_type"}) put(name, observed_value(name, event));
+  for (const char* name : {"file.path", "file.fs_type", "endpoint.ip", "system.operation", "mount.fs_type", "process.comm"}) put(name, observed_value(name, event));
   for (const SeenNumber& number : seen_numbers(event.record)) put(number.name(), number.observed());
   return json;
 }

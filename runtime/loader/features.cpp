@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::string_view kEventNames[] = {"net.connect", "file.read", "file.write", "file.create", "file.delete", "file.rename",
                                             "file.link",   "file.list", "file.stat",  "file.exec",   "lib.load",    "unix.connect",
-                                            "unix.bind",   "net.bind",  "net.listen", "net.accept",  "net.socket",
-                                            "system.mount", "system.ptrace", "system.signal", "system.bpf", "system.perf", "system.keyring", "system.module", "system.namespace", "system.capability", "system.io_uring", "system.sysctl"};
+                                            "unix.bind",   "file.truncate", "file.chmod", "file.chown", "file.mkdir", "file.mknod", "file.symlink", "file.rmdir", "file.ioctl", "file.append", "file.receive",
+                                            "net.bind",  "net.listen", "net.accept",  "net.socket",
+                                            "system.mount", "system.ptrace", "system.signal", "system.bpf", "system.perf", "system.keyring", "system.module", "system.namespace", "system.capability", "system.io_uring", "system.sysctl", "process.spawn"};
 static_assert(std::size(kEventNames) == KERF_EVENT_END);
 
 struct GuardRow {

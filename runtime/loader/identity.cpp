@@ -45,22 +45,30 @@ std::vector<std::uint64_t> tagged(const Maps& maps, std::uint32_t binding) {
   return tasks;
 }
 
+// Once nobody has the tag, and no hook is running that had found one.
+LoaderResult<Unit> forget_count(const Maps& maps, std::uint32_t binding) {
+  if (::bpf_map_delete_elem(maps.live.get(), &binding) != 0 && errno != ENOENT) return fail(Code::K7604, errno_text(errno));
+  return Unit{};
+}
+
 }  // namespace
 
 LoaderResult<Unit> tag_cgroup(const Maps& maps, const std::string& pins, std::uint64_t cgroup_id, std::uint32_t binding) {
-  kerf_tag tag{binding, 0};
+  const std::uint64_t none = 0;
+  if (::bpf_map_update_elem(maps.live.get(), &binding, &none, BPF_NOEXIST) != 0 && errno != EEXIST) return fail(Code::K7604, errno_text(errno));
+  kerf_tag tag{.binding = binding, .place = 0, .punched = 0};
   if (::bpf_map_update_elem(maps.cgroups.get(), &cgroup_id, &tag, BPF_ANY) != 0) return fail(Code::K7604, errno_text(errno));
   return run_iterator(pins);
 }
 
 LoaderResult<Unit> untag(const Maps& maps, std::uint64_t cgroup_id, std::uint32_t binding) {
-  if (!maps.cgroups.ok() || !maps.tasks.ok()) return Unit{};
+  if (!maps.cgroups.ok() || !maps.tasks.ok() || !maps.live.ok()) return Unit{};
   if (::bpf_map_delete_elem(maps.cgroups.get(), &cgroup_id) != 0 && errno != ENOENT) return fail(Code::K7604, errno_text(errno));
   for (int turn = 0; turn < 100; ++turn) {
     // a fork that read its parent's tag before it was removed writes it before the period ends
     if (auto done = grace_period(); !done) return done;
     std::vector<std::uint64_t> tasks = tagged(maps, binding);
-    if (tasks.empty()) return Unit{};
+    if (tasks.empty()) return forget_count(maps, binding);
     for (std::uint64_t task : tasks) static_cast<void>(::bpf_map_delete_elem(maps.tasks.get(), &task));
   }
   return fail(Code::K7604, std::string("tasks of the binding are forked faster than they can be let go; freeze the cgroup first"));

@@ -49,6 +49,7 @@ constexpr NamedMap kMaps[] = {
     {"kerf_events", &Maps::events, BPF_MAP_TYPE_RINGBUF, 0, 0, true, false},
     {"kerf_tasks", &Maps::tasks, BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), false, true},
     {"kerf_cgroups", &Maps::cgroups, BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), false, true},
+    {"kerf_live", &Maps::live, BPF_MAP_TYPE_HASH, 4, 8, false, true},
     {"kerf_anchors", &Maps::anchors, BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, false, true},
     {"kerf_anchor_paths", &Maps::anchor_paths, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), false, true},
     {"kerf_probe", &Maps::anchor_probe, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), false, false}};
@@ -148,7 +149,9 @@ LoaderResult<Unit> attach_hook(bpf_program* program, const std::string& pins) {
   return Unit{};
 }
 
-bool is_whole_hook(const KnownProgram& row) { return row.role == ProgramRole::hook && !attaches_to_cgroup(row); }
+bool is_whole_hook(const KnownProgram& row) {
+  return (row.role == ProgramRole::hook || row.role == ProgramRole::newer_hook) && !attaches_to_cgroup(row);
+}
 
 bpf_program* program_of(const Loaded& loaded, const KnownProgram& row) {
   bpf_program* program = bpf_object__find_program_by_name(loaded.object.get(), row.name);

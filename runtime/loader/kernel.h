@@ -15,7 +15,7 @@ namespace kerf::loader {
 
 // The maps of a generation, opened from its pins or from the loaded object. What the object has not is not open.
 struct Maps {
-  Fd bindings, named, cgroup, state, counters, hits, events, tasks, cgroups, anchors, anchor_paths, anchor_probe;
+  Fd bindings, named, cgroup, state, counters, hits, events, tasks, cgroups, live, anchors, anchor_paths, anchor_probe;
 };
 
 struct Loaded {

@@ -362,7 +362,7 @@ std::optional<PathRow> read_path(Reader& in, const Json& json, const std::string
   return row;
 }
 
-std::uint32_t read_governed(Reader& in, const Json& json) {
+std::uint64_t read_governed(Reader& in, const Json& json) {
   std::uint64_t mask = 0;
   for (const std::string& name : in.names(json, "governed", "")) {
     std::uint64_t bit = KERF_BIT(read_event_kind(in, name, "governed"));

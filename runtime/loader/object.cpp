@@ -49,6 +49,7 @@ std::vector<MapShape> map_shapes(const Manifest& manifest) {
       {"kerf_hits", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(kerf_hit), policies, 0, KERF_ALL_EVENTS},
       {"kerf_tasks", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_TASKS, 0, KERF_ALL_EVENTS},
       {"kerf_cgroups", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
+      {"kerf_live", BPF_MAP_TYPE_HASH, 4, 8, KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
       {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
       {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
       {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, KERF_FILE_EVENTS},

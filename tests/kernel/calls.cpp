@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -275,6 +276,7 @@ int perform(const std::string& call) {
     words >> protocol;
     return only_socket(std::stoi(where), port, protocol);
   }
+  if (kind == "name") return ::prctl(PR_SET_NAME, where.c_str()) == 0 ? 0 : errno;
   if (kind == "ring") return -std::min(0, by_ring({}));   // IORING_OP_NOP
   if (kind == "uring-tcp") return uring_connect(target(where, port), 0);
   if (kind == "uring-tcp-async") return uring_connect(target(where, port), IOSQE_ASYNC);

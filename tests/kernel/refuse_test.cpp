@@ -365,7 +365,7 @@ TEST_CASE("objects that are not what the manifest says") {
     };
     for (Part p : {Part{"kerf_state", "type", "kerf_tasks"}, {"kerf_tasks", "type", "kerf_state"}, {"kerf_events", "type", "kerf_state"},
                    {"kerf_cgroup", "type", "kerf_tasks"}, {"kerf_counters", "type", "kerf_state"}, {"kerf_tasks", "key_size", "kerf_state"},
-                   {"kerf_state", "value_size", "kerf_tasks"}, {"kerf_tasks", "max_entries", "kerf_state"}}) {
+                   {"kerf_state", "value_size", "kerf_tasks"}, {"kerf_tasks", "max_entries", "kerf_state"}, {"kerf_live", "max_entries", "kerf_tasks"}}) {
       INFO(p.map << " " << p.part);
       Bent one(dir / "bundle");
       bend_map(one.object, p.map, p.part, p.like);

@@ -28,7 +28,7 @@ entity FileSet in [FileSet];
 @kernel("file.read, file.list, file.exec")
 action open appliesTo { principal: [Agent], resource: [File, Dir], context: {
   @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
-@kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, lib.load")
+@kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, file.truncate, file.chmod, file.mkdir, file.rmdir, file.ioctl, lib.load")
 action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime } };
 )";
 
@@ -290,7 +290,8 @@ std::string FileGenerator::entities_json() {
 KernelEventData FileGenerator::event() {
   static const std::vector<KernelEventId> events = {KernelEventId::file_read, KernelEventId::file_list, KernelEventId::file_exec,
                                                     KernelEventId::file_write, KernelEventId::file_create, KernelEventId::file_delete,
-                                                    KernelEventId::file_rename, KernelEventId::lib_load};
+                                                    KernelEventId::file_rename, KernelEventId::file_truncate, KernelEventId::file_mkdir,
+                                                    KernelEventId::file_ioctl, KernelEventId::lib_load};
   KernelEventData data;
   data.event = one_of(events);
   data.principal = {"Agent", one_of(kAgents)};
@@ -305,6 +306,7 @@ KernelEventData FileGenerator::event() {
     data.observed.insert({{"file.owner", Value(one_of(std::vector<std::int64_t>{0, 1000, 4294967295}))}, {"file.mode", Value(mode)},
                           {"file.nlink", Value(static_cast<std::int64_t>(1 + pick(4)))}, {"file.setuid", Value((mode & 04000) != 0)}});
   }
+  if (data.event == KernelEventId::file_ioctl) data.observed.emplace("ioctl.command", Value(std::int64_t{21531}));
   if (chance(50)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
   return data;
 }

@@ -43,6 +43,18 @@ std::optional<Event> FileModel::resolved(Event event, Event general) const {
   return governed(general) ? std::optional(general) : std::nullopt;
 }
 
+std::optional<Event> FileModel::making(FileKind kind) const {
+  auto creation = resolved(Event::file_create, Event::file_write);
+  if (kind == FileKind::directory && governed(Event::file_mkdir)) return Event::file_mkdir;
+  if (kind == FileKind::symlink && governed(Event::file_symlink)) return Event::file_symlink;
+  return creation;
+}
+
+std::optional<Event> FileModel::removing(FileKind kind) const {
+  if (kind == FileKind::directory && governed(Event::file_rmdir)) return Event::file_rmdir;
+  return resolved(Event::file_delete, Event::file_write);
+}
+
 bool FileModel::allows(Event event, const std::string& path, const FileNode* object, bool directory) {
   ++decisions_;
   return policies_.allow({event, path, object == nullptr ? std::nullopt : std::optional(*object), directory});
@@ -120,15 +132,16 @@ std::optional<Operation> FileModel::open_file() {
   Refusal refusal;
   if (reads) ask(refusal, Event::file_read, entry->first, entry->second.get(), false);
   if (writes) ask(refusal, Event::file_write, entry->first, entry->second.get(), false);
-  if (refusal.error == 0 && how.find("trunc") != std::string::npos) entry->second->runs = false;
+  bool truncates = how.find("trunc") != std::string::npos;
+  if (truncates) ask(refusal, Event::file_truncate, entry->first, entry->second.get(), false);
+  if (refusal.error == 0 && truncates) entry->second->runs = false;
   return Operation{fmt::format("open {} {}+idle", entry->first, how), refusal.error};
 }
 
 std::optional<Operation> FileModel::create(const std::string& path) {
   Refusal refusal;
-  auto creation = resolved(Event::file_create, Event::file_write);
   std::size_t what = pick(random_, 6);
-  ask(refusal, creation, path, nullptr, what == 0);
+  ask(refusal, making(what == 0 ? FileKind::directory : what == 1 ? FileKind::symlink : FileKind::file), path, nullptr, what == 0);
   FileNode made;
   std::string steps;
   switch (what) {
@@ -160,7 +173,6 @@ std::optional<Operation> FileModel::create(const std::string& path) {
 }
 
 std::optional<Operation> FileModel::remove() {
-  auto deletion = resolved(Event::file_delete, Event::file_write);
   bool directory = chance(random_, 25);
   const Entry* entry = any(directory ? FileKind::directory : chance(random_, 80) ? FileKind::file : FileKind::symlink);
   if (entry == nullptr || entry->first == "/play/m") return std::nullopt;
@@ -170,7 +182,7 @@ std::optional<Operation> FileModel::remove() {
   }
   std::string path = entry->first;
   Refusal refusal;
-  ask(refusal, deletion, path, entry->second.get(), directory);
+  ask(refusal, removing(entry->second->kind), path, entry->second.get(), directory);
   if (refusal.error == 0) drop(path);
   return Operation{fmt::format("{} {}", directory ? "rmdir" : "unlink", path), refusal.error};
 }
@@ -188,9 +200,9 @@ std::optional<Operation> FileModel::move() {
     ask(refusal, Event::file_rename, old_path, object.get(), false);
     ask(refusal, Event::file_rename, to, object.get(), false);
   } else {
-    ask(refusal, resolved(Event::file_delete, Event::file_write), old_path, object.get(), false);
-    ask(refusal, resolved(Event::file_create, Event::file_write), to, nullptr, false);
-    if (onto != nullptr) ask(refusal, resolved(Event::file_delete, Event::file_write), to, onto->second.get(), false);
+    ask(refusal, removing(object->kind), old_path, object.get(), false);
+    ask(refusal, making(object->kind), to, nullptr, false);
+    if (onto != nullptr) ask(refusal, removing(onto->second->kind), to, onto->second.get(), false);
   }
   guard(refusal, *object, old_path, to);
   if (refusal.error == 0) {
@@ -214,7 +226,7 @@ std::optional<Operation> FileModel::exchange() {
       ask(refusal, Event::file_rename, b, object, false);
     }
   } else {
-    auto deletion = resolved(Event::file_delete, Event::file_write), creation = resolved(Event::file_create, Event::file_write);
+    auto deletion = removing(FileKind::file), creation = making(FileKind::file);
     ask(refusal, deletion, a, first.get(), false);
     ask(refusal, creation, a, nullptr, false);
     ask(refusal, creation, b, nullptr, false);
@@ -236,7 +248,7 @@ std::optional<Operation> FileModel::link() {
     ask(refusal, Event::file_link, from->first, object.get(), false);
     ask(refusal, Event::file_link, to, object.get(), false);
   } else {
-    ask(refusal, resolved(Event::file_create, Event::file_write), to, nullptr, false);
+    ask(refusal, making(FileKind::file), to, nullptr, false);
   }
   guard(refusal, *object, from->first, to);
   std::string steps = fmt::format("link {} {}", from->first, to);
@@ -252,8 +264,10 @@ std::optional<Operation> FileModel::change() {
   if (entry == nullptr) return std::nullopt;
   FileNode& node = *entry->second;
   Refusal refusal;
-  ask(refusal, Event::file_write, entry->first, &node, false);
-  switch (pick(random_, 3)) {
+  std::size_t what = pick(random_, 3);
+  Event event = what == 0 ? Event::file_truncate : what == 1 ? Event::file_chmod : Event::file_chown;
+  ask(refusal, changing(event), entry->first, &node, false);
+  switch (what) {
     case 0:
       if (refusal.error == 0) node.runs = false;
       return Operation{fmt::format("truncate {} {}", entry->first, pick(random_, 9)), refusal.error};

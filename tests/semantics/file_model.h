@@ -68,6 +68,10 @@ class FileModel {
 
   bool governed(KernelEventId event) const { return policies_.refusal(event).has_value(); }
   std::optional<KernelEventId> resolved(KernelEventId event, KernelEventId general) const;
+  // The event of a name that is made for such an object, that is removed, of a change; or what stands for it.
+  std::optional<KernelEventId> making(FileKind kind) const;
+  std::optional<KernelEventId> removing(FileKind kind) const;
+  std::optional<KernelEventId> changing(KernelEventId event) const { return resolved(event, KernelEventId::file_write); }
   void ask(Refusal& refusal, std::optional<KernelEventId> event, const std::string& path, const FileNode* object, bool directory);
   bool allows(KernelEventId event, const std::string& path, const FileNode* object, bool directory);
   void guard(Refusal& refusal, const FileNode& object, const std::string& old_path, const std::string& new_path);

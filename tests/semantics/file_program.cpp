@@ -27,6 +27,12 @@ const std::vector<BoundEvent> kEvents = {
     {"file.link", "link", "[File]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.list", "list", "[Directory]", {"ENOENT", "EACCES", "EPERM"}, 70},
     {"file.stat", "stat", "[File, Directory]", {"ENOENT", "EACCES", "EPERM"}, 40},
+    {"file.truncate", "truncate", "[File]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
+    {"file.chmod", "chmod", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
+    {"file.chown", "chown", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
+    {"file.mkdir", "mkdir", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
+    {"file.symlink", "symlink", "[File]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
+    {"file.rmdir", "rmdir", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.exec", "exec", "[File]", {"EACCES", "EPERM", "ENOENT"}, 100},
 };
 

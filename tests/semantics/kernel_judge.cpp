@@ -68,19 +68,28 @@ void fill_fs_type(const Value& observed, kerf_file_event& file) {
   std::memcpy(file.fs_type, type.data(), type.size());
 }
 
-// Those that lie in `number`, by seen.def.
+// Those that belong to no kind of resource, by seen.def.
 void fill_numbers(const KernelEventData& event, kerf_seen& seen) {
-  auto put = [&](std::string name, std::size_t offset, std::uint64_t bits) {
-    const std::size_t first = offsetof(kerf_seen, number);
+  auto put = [&](std::string name, std::size_t offset, std::size_t bytes, std::uint64_t bits) {
     name[name.find('_')] = '.';
     auto value = event.observed.find(name);
-    if (offset < first || offset >= first + sizeof seen.number || value == event.observed.end()) return;
+    if (offset >= offsetof(kerf_seen, comm) || offset < offsetof(kerf_seen, uid) || value == event.observed.end() || value->second.as_datetime()) return;
     const bool* truth = value->second.as_bool();
-    seen.number[(offset - first) / sizeof seen.number[0]] |= static_cast<__u32>(truth ? (*truth ? bits : 0) : static_cast<std::uint64_t>(*value->second.as_long()));
+    const std::uint64_t number = truth ? (*truth ? bits : 0) : static_cast<std::uint64_t>(*value->second.as_long());
+    std::uint64_t field = 0;
+    char* at = reinterpret_cast<char*>(&seen) + offset;
+    std::memcpy(&field, at, bytes);
+    field |= number;
+    std::memcpy(at, &field, bytes);
   };
 #define KERF_SEEN(observable, field, bits, when, type, events) \
-  if (((events) >> seen.event & 1) != 0) put(#observable, offsetof(kerf_seen, field), bits);
+  if (((events) >> seen.event & 1) != 0) put(#observable, offsetof(kerf_seen, field), sizeof seen.field, bits);
 #include "runtime/abi/seen.def"
+  if (auto comm = event.observed.find("process.comm"); comm != event.observed.end()) {
+    const std::string& text = *comm->second.as_string();
+    check(text.size() < sizeof seen.comm, "the kernel has no longer names of tasks");
+    std::memcpy(seen.comm, text.data(), text.size());
+  }
 }
 
 void fill_file(const KernelEventData& event, kerf_file_event& file) {
@@ -106,9 +115,7 @@ std::string name_of(const KernelEventData& event) {
 kerf_seen seen_of(const KernelEventData& event) {
   kerf_seen seen{};
   seen.event = static_cast<__u32>(event.event);
-  seen.uid = number_of(event, "process.uid");
-  seen.gid = number_of(event, "process.gid");
-  seen.pid = number_of(event, "process.pid");
+  fill_numbers(event, seen);
   auto clock = event.observed.find("clock.now");
   if (clock != event.observed.end()) seen.clock_ms = static_cast<__u64>(clock->second.as_datetime()->ms);
   if (KERF_ENDPOINT_EVENTS >> seen.event & 1) {
@@ -116,7 +123,6 @@ kerf_seen seen_of(const KernelEventData& event) {
   } else if (KERF_FILE_EVENTS >> seen.event & 1) {
     fill_file(event, seen.file);
   } else {
-    fill_numbers(event, seen);
     if (auto type = event.observed.find("mount.fs_type"); type != event.observed.end()) fill_fs_type(type->second, seen.file);
     seen.file.path_length = static_cast<__u32>(name_of(event).size());
   }

@@ -178,6 +178,15 @@ struct Range {
   std::size_t at, size;
   bool code;
 };
+// Without most of its padding, where a change is none.
+std::size_t filled(const std::string& elf, std::size_t at, std::size_t size) {
+  auto element = [&](std::size_t end) { return std::string_view(elf).substr(at + end - 4, 4); };
+  const std::string_view last = element(size);
+  if (last.find_first_not_of(last[0]) != std::string_view::npos || (last[0] != '\0' && last[0] != '\xff')) return size;
+  std::size_t end = size;
+  while (end > 4 && element(end - 4) == last) end -= 4;
+  return std::min(end + 4, size);
+}
 std::vector<Range> deciding_ranges(const std::string& elf) {
   static const std::set<std::string> names = {"kerf_envs", "kerf_rows", "kerf_keys32", "kerf_keys128", "kerf_ranks", "kerf_class_blocks", "kerf_blocks",
                                               "kerf_words", "kerf_peer_slots", "kerf_peer_shifts", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts",
@@ -194,7 +203,8 @@ std::vector<Range> deciding_ranges(const std::string& elf) {
       const std::string name = elf.data() + sections[table.sh_link].sh_offset + symbol.st_name;
       const bool code = name.starts_with("kerf_code");
       if (!code && !names.contains(name)) continue;
-      found.push_back({sections[symbol.st_shndx].sh_offset + symbol.st_value, symbol.st_size, code});
+      const std::size_t at = sections[symbol.st_shndx].sh_offset + symbol.st_value;
+      found.push_back({at, code ? symbol.st_size : filled(elf, at, symbol.st_size), code});
     }
   }
   std::stable_sort(found.begin(), found.end(), [](const Range& a, const Range& b) { return a.code < b.code; });   // code, if any, last

@@ -17,25 +17,28 @@ entity Level in [Level];
 @kernel("system.signal") action signal appliesTo { principal: [Agent], resource: [System], context: {
   @kernel("target.own") own: Bool, @kernel("signal.number") number: Long, @kernel("process.uid") uid: Long } };
 @kernel("system.sysctl") action tune appliesTo { principal: [Agent], resource: [System], context: {
-  @kernel("process.uid") uid: Long } };
+  @kernel("process.uid") uid: Long, @kernel("process.comm") comm: String, @kernel("process.pid_namespace") namespace: Long } };
+@kernel("process.spawn") action spawn appliesTo { principal: [Agent], resource: [System], context: {
+  @kernel("process.uid") uid: Long, @kernel("process.live") live: Long, @kernel("process.comm") comm: String,
+  @kernel("process.cap_sys_admin") admin: Bool, @kernel("process.cap_checkpoint_restore") restore: Bool } };
 )";
 
-const std::vector<std::string> kMounts = {"mount", "umount", "move_mount", "pivot_root", "chroot"}, kSignals = {"signal"},
+const std::vector<std::string> kMounts = {"mount", "umount", "move_mount", "pivot_root", "chroot"}, kSignals = {"signal"}, kSpawns = {"fork", "thread"}, kComms = {"", "sh", "bash", "fifteen-bytes-x", "sixteen-bytes-xy", "grün"},
                                kVariables = {"sysctl/kernel/domainname", "sysctl/net/core/somaxconn", "sysctl/net/ipv4/conf/lo/forwarding",
                                              "sysctl/net/ipv4/conf/eth0.7/forwarding", "sysctl/net/ipv4/ip_forward", "sysctl/vm/überschuss"},
                                kPatterns = {"*", "m*", "*mount", "sysctl/net/*", "sysctl/net/ipv4/conf/*/forwarding", "*o*t*"},
                                kTypes = {"", "tmpfs", "proc", "fuse", "fuse.sshfs", "overlay"}, kAgents = {"a0", "a1", "a2"}, kGroups = {"low", "high"},
                                kClasses = {"c0", "c1"};
 const std::vector<std::int64_t> kNumbers = {0, 1, 9, 15, 18, 64, 1000, 4096, 4294967295};
-const char* const kActionNames[] = {"mount", "signal", "tune"};
-constexpr KernelEventId kEvents[] = {KernelEventId::system_mount, KernelEventId::system_signal, KernelEventId::system_sysctl};
+const char* const kActionNames[] = {"mount", "signal", "tune", "spawn"};
+constexpr KernelEventId kEvents[] = {KernelEventId::system_mount, KernelEventId::system_signal, KernelEventId::system_sysctl, KernelEventId::process_spawn};
 
 Json uid(const char* type, const std::string& id) { return {{"type", type}, {"id", id}}; }
 
 }  // namespace
 
 std::string SystemGenerator::operation(Action action) {
-  return one_of(action == Action::mount ? kMounts : action == Action::signal ? kSignals : kVariables);
+  return one_of(action == Action::mount ? kMounts : action == Action::signal ? kSignals : action == Action::tune ? kVariables : kSpawns);
 }
 
 std::string SystemGenerator::identity_atom(Action action) {
@@ -67,6 +70,22 @@ std::string SystemGenerator::observed_atom(Action action) {
       default: return fmt::format("context.number < {}", one_of(kNumbers));
     }
   }
+  if (action == Action::spawn && chance(60)) {
+    switch (pick(4)) {
+      case 0: return "context.admin";
+      case 1: return "context.admin == context.restore";
+      case 2: return fmt::format("context.live == {}", one_of(kNumbers));
+      default: return fmt::format("context.live < {}", one_of(kNumbers));
+    }
+  }
+  if ((action == Action::spawn || action == Action::tune) && chance(50)) {
+    switch (pick(4)) {
+      case 0: return fmt::format("context.comm == \"{}\"", one_of(kComms));
+      case 1: return fmt::format("context.comm like \"{}*\"", one_of(kComms));
+      case 2: return fmt::format("[\"{}\", \"{}\"].contains(context.comm)", one_of(kComms), one_of(kComms));
+      default: return action == Action::tune ? fmt::format("context.namespace == {}", one_of(kNumbers)) : "context.restore";
+    }
+  }
   switch (pick(3)) {
     case 0: return fmt::format("context.uid < {}", one_of(kNumbers));
     case 1: return "context.uid * 9223372036854775807 > principal.level";
@@ -88,7 +107,7 @@ std::string SystemGenerator::combine(Action action, int depth) {
 }
 
 std::string SystemGenerator::policy() {
-  const auto action = static_cast<Action>(pick(3));
+  const auto action = static_cast<Action>(pick(4));
   const std::string resource = chance(20) ? fmt::format("resource == System::\"{}\"", operation(action)) : "resource";
   return fmt::format("{} (principal, action == Action::\"{}\", {}) when {{ {} }};\n", chance(60) ? "permit" : "forbid",
                      kActionNames[static_cast<std::size_t>(action)], resource, combine(action, static_cast<int>(pick(3))));
@@ -101,11 +120,11 @@ std::string SystemGenerator::entities_json() {
   };
   for (const std::string& id : kAgents) {
     Json attrs = {{"level", one_of(kNumbers)}};
-    if (chance(70)) attrs["best"] = uid("System", operation(static_cast<Action>(pick(3))));
+    if (chance(70)) attrs["best"] = uid("System", operation(static_cast<Action>(pick(4))));
     add("Agent", id, attrs, chance(50) ? Json::array({uid("Class", one_of(kClasses))}) : Json::array());
   }
   add("Level", "low", Json::object(), chance(50) ? Json::array({uid("Level", "high")}) : Json::array());
-  for (const auto* names : {&kMounts, &kSignals, &kVariables}) {
+  for (const auto* names : {&kMounts, &kSignals, &kVariables, &kSpawns}) {
     for (const std::string& name : *names) {
       if (chance(50)) continue;
       Json attrs = {{"operation", name}};
@@ -117,13 +136,22 @@ std::string SystemGenerator::entities_json() {
 }
 
 KernelEventData SystemGenerator::event() {
-  const auto action = static_cast<Action>(pick(3));
+  const auto action = static_cast<Action>(pick(4));
   KernelEventData data{kEvents[static_cast<std::size_t>(action)], {"Agent", one_of(kAgents)}, {}, {}, false};
   data.observed = {{"system.operation", Value(operation(action))}, {"process.uid", Value(one_of(kNumbers))},
                    {"process.gid", Value(one_of(kNumbers))}, {"process.pid", Value(std::int64_t{7})}};
   if (action == Action::mount) data.observed.insert({{"mount.fs_type", Value(one_of(kTypes))}, {"mount.flags", Value(one_of(kNumbers))}});
   if (action == Action::signal) {
     data.observed.insert({{"signal.number", Value(one_of(kNumbers))}, {"target.own", Value(chance(50))}, {"target.pid", Value(std::int64_t{9})}});
+  }
+  if (action == Action::spawn || action == Action::tune) {
+    std::string comm = one_of(kComms);
+    comm.resize(std::min<std::size_t>(comm.size(), 15));
+    data.observed.insert({{"process.comm", Value(comm)}, {"process.pid_namespace", Value(one_of(kNumbers))}});
+  }
+  if (action == Action::spawn) {
+    data.observed.insert({{"process.live", Value(one_of(kNumbers))}, {"process.cap_sys_admin", Value(chance(50))},
+                          {"process.cap_checkpoint_restore", Value(chance(50))}, {"process.cap_chown", Value(chance(50))}});
   }
   return data;
 }

@@ -10,7 +10,7 @@ class SystemGenerator {
   GeneratedProgram program(std::size_t events);
 
  private:
-  enum class Action { mount, signal, tune };
+  enum class Action { mount, signal, tune, spawn };
 
   std::size_t pick(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
   bool chance(unsigned percent) { return random_() % 100 < percent; }

@@ -102,12 +102,12 @@ class ConditionEmitter {
         return;
       }
       case CodeOp::one_of: {
-        if (node(n.args[0]).type == CodeType::name) return jump_names(n.names, to);
+        if (node(n.args[0]).type == CodeType::name) return jump_names(node(n.args[0]), n.names, to);
         llvm::SwitchInst* choice = b_.CreateSwitch(number(n.args[0], to.error), to.no, static_cast<unsigned>(n.members.size()));
         for (std::int64_t member : n.members) choice->addCase(b_.getInt64(static_cast<std::uint64_t>(member)), to.yes);
         return;
       }
-      case CodeOp::begins: return jump_begins(n.names[0], to);
+      case CodeOp::begins: return jump_begins(node(n.args[0]), n.names[0], to);
       case CodeOp::in_range: return jump_in_range(n, to);
       case CodeOp::has: b_.CreateCondBr(is_there(n.observable), to.yes, to.no); return;
       case CodeOp::observe: b_.CreateCondBr(b_.CreateICmpNE(observe(n, to.error), b_.getInt64(0)), to.yes, to.no); return;
@@ -140,18 +140,28 @@ class ConditionEmitter {
         same(left.prefix, right.prefix, to.yes);
         return;
       }
-      case CodeType::name: return jump_names(node(n.args[1]).names, to);
+      case CodeType::name: return jump_names(node(n.args[0]), node(n.args[1]).names, to);
     }
   }
-  // Is the name of the file system type, padded with zeros, one of these? Eight bytes at a time.
-  void jump_names(const std::vector<std::string>& names, const Exits& to) {
+  struct NameField {
+    std::size_t offset, bytes;
+  };
+  static NameField field_of(const CodeNode& name) {
+    if (name.observable == CodeObservable::comm) return {offsetof(kerf_seen, comm), KERF_COMM_BYTES};
+    check(name.observable == CodeObservable::name, "a name is observed");
+    return {offsetof(kerf_seen, file.fs_type), KERF_FS_TYPE_BYTES};
+  }
+  // Is the name, padded with zeros, one of these? Eight bytes at a time. The last byte of a field is 0: what fills it is none.
+  void jump_names(const CodeNode& observed, const std::vector<std::string>& names, const Exits& to) {
+    const NameField field = field_of(observed);
     for (const std::string& name : names) {
+      if (name.size() >= field.bytes) continue;
       char padded[KERF_FS_TYPE_BYTES] = {};
       std::copy(name.begin(), name.end(), padded);
       BasicBlock* other = block("name");
-      for (std::size_t at = 0; at < sizeof padded; at += 8) {
+      for (std::size_t at = 0; at < field.bytes; at += 8) {
         std::uint64_t word = llvm::support::endian::read64le(padded + at);
-        split(b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.fs_type) + at, 64), b_.getInt64(word)), other);
+        split(b_.CreateICmpNE(load(walk_, field.offset + at, 64), b_.getInt64(word)), other);
       }
       b_.CreateBr(to.yes);
       b_.SetInsertPoint(other);
@@ -159,12 +169,17 @@ class ConditionEmitter {
     b_.CreateBr(to.no);
   }
 
-  void jump_begins(const std::string& prefix, const Exits& to) {
+  void jump_begins(const CodeNode& observed, const std::string& prefix, const Exits& to) {
+    const NameField field = field_of(observed);
+    if (prefix.size() >= field.bytes) {
+      b_.CreateBr(to.no);
+      return;
+    }
     char padded[KERF_FS_TYPE_BYTES] = {}, mask[KERF_FS_TYPE_BYTES] = {};
     std::copy(prefix.begin(), prefix.end(), padded);
     std::fill_n(mask, prefix.size(), static_cast<char>(0xff));
     for (std::size_t at = 0; at < prefix.size(); at += 8) {
-      llvm::Value* word = b_.CreateAnd(load(walk_, offsetof(kerf_seen, file.fs_type) + at, 64), b_.getInt64(llvm::support::endian::read64le(mask + at)));
+      llvm::Value* word = b_.CreateAnd(load(walk_, field.offset + at, 64), b_.getInt64(llvm::support::endian::read64le(mask + at)));
       split(b_.CreateICmpNE(word, b_.getInt64(llvm::support::endian::read64le(padded + at))), to.no);
     }
     b_.CreateBr(to.yes);
@@ -308,7 +323,7 @@ class ConditionEmitter {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return masked(load(walk_, offsetof(kerf_seen, field), 8 * sizeof(kerf_seen{}.field)), 8 * sizeof(kerf_seen{}.field), bits);
 #include "runtime/abi/seen.def"
-      case CodeObservable::ip: case CodeObservable::name: break;
+      case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: break;
     }
     internal_error("an observable that is no number");
   }
@@ -316,18 +331,18 @@ class ConditionEmitter {
     return bits == ~std::uint64_t{0} >> (64 - width) ? value : b_.CreateAnd(value, b_.getInt64(bits));
   }
 
-  enum class When { always, exists };
+  enum class When { always, exists, told };
   static When when(CodeObservable observable) {
     switch (observable) {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return When::when;
 #include "runtime/abi/seen.def"
-      case CodeObservable::ip: case CodeObservable::name: break;
+      case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: break;
     }
     return When::always;
   }
   llvm::Value* is_there(CodeObservable observable) {
-    if (when(observable) == When::always) return b_.getTrue();
+    if (when(observable) != When::exists) return b_.getTrue();
     return b_.CreateICmpNE(load(walk_, offsetof(kerf_seen, file.exists), 32), b_.getInt64(0));
   }
   Ip address(std::uint32_t id, BasicBlock* error) {

@@ -11,7 +11,7 @@
 
 namespace kerf::bpf {
 
-// Puts tables and array lengths into the glue, drops what nothing needs, optimises.
+// Puts tables of zeros and constants into the glue, drops what nothing needs, optimises.
 std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request);
 
 // Bodies for kerf_code and its parts; nothing to do if no row has a code condition.

@@ -1,12 +1,9 @@
-// Glue bitcode + tables -> optimised module. The one decision: lengths and bounds are constants before optimising, so
-// that loops over what a policy set does not have disappear, and so do programs for events that it does not govern.
+// Glue bitcode + lengths of tables -> optimised module. The one decision: lengths and bounds are constants before optimising,
+// so that loops over what a policy set does not have disappear, and so do programs for events that it does not govern.
 #include <fmt/format.h>
 #include <llvm/Analysis/CGSCCPassManager.h>
 #include <llvm/Analysis/LoopAnalysisManager.h>
-#include <llvm/BinaryFormat/Dwarf.h>
 #include <llvm/IR/Constants.h>
-#include <llvm/IR/DebugInfo.h>
-#include <llvm/IR/DebugInfoMetadata.h>
 #include <llvm/IR/GlobalVariable.h>
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/Verifier.h>
@@ -19,55 +16,36 @@
 
 #include "backends/bpf/codegen/generate.h"
 #include "runtime/abi/policy_abi.h"
-#include "runtime/kernel/marks.h"
 
 namespace kerf::bpf {
 namespace {
 
-llvm::Constant* initialiser(llvm::LLVMContext& context, const Table& table) {
-  llvm::StringRef bytes(table.bytes);
-  std::size_t count = table.bytes.size() / table.element_bytes;
-  llvm::Type* element = llvm::IntegerType::get(context, table.element_bytes * 8u);
-  if (table.scalar) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i) value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << 8 * i;
-    return llvm::ConstantInt::get(element, value);
-  }
-  return llvm::ConstantDataArray::getRaw(bytes, count, element);
-}
-
-// The glue's declaration becomes a constant of the table's length; it has no debug information, and needs none.
-std::optional<Error> define_table(llvm::Module& module, const Table& table) {
-  llvm::GlobalVariable* declared = module.getGlobalVariable(table.name);
-  if (!declared || !declared->isDeclaration()) return Error{fmt::format("the glue does not declare the table {}", table.name)};
-  llvm::Constant* value = initialiser(module.getContext(), table);
+// The glue's declaration becomes a constant with this value; it has no debug information, and needs none.
+Result<llvm::GlobalVariable*> define(llvm::Module& module, const std::string& name, llvm::Constant* value) {
+  llvm::GlobalVariable* declared = module.getGlobalVariable(name);
+  if (!declared || !declared->isDeclaration()) return Error{fmt::format("the glue does not declare the table {}", name)};
   auto* defined = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::InternalLinkage, value);
   defined->setSection(".rodata");
   defined->setAlignment(llvm::Align(8));
-  // Elements stay data, also where an index is known: what decides can be read back from the object and compared.
-  defined->setExternallyInitialized(!table.scalar);
   declared->replaceAllUsesWith(defined);
   defined->takeName(declared);
   declared->eraseFromParent();
-  return std::nullopt;
+  return defined;
 }
 
-// `__uint(value_size, MARK)` is debug information: the length of an array type.
-std::size_t replace_array_length(llvm::Module& module, std::uint64_t mark, std::uint64_t length) {
-  llvm::DebugInfoFinder finder;
-  finder.processModule(module);
-  std::size_t replaced = 0;
-  for (llvm::DIType* type : finder.types()) {
-    auto* array = llvm::dyn_cast<llvm::DICompositeType>(type);
-    if (!array || array->getTag() != llvm::dwarf::DW_TAG_array_type || array->getElements().size() != 1) continue;
-    auto* range = llvm::dyn_cast<llvm::DISubrange>(array->getElements()[0]);
-    auto* count = range ? llvm::dyn_cast_if_present<llvm::ConstantInt*>(range->getCount()) : nullptr;
-    if (!count || count->getZExtValue() != mark) continue;
-    auto* wanted = llvm::DISubrange::get(module.getContext(), static_cast<std::int64_t>(length));
-    llvm::cast<llvm::MDNode>(array->getRawElements())->replaceOperandWith(0, wanted);
-    ++replaced;
+std::optional<Error> define_constants(llvm::Module& module, const CodegenRequest& request) {
+  for (const Table& table : request.tables) {
+    llvm::Type* element = llvm::IntegerType::get(module.getContext(), table.element_bytes * 8u);
+    auto defined = define(module, table.name, llvm::ConstantAggregateZero::get(llvm::ArrayType::get(element, table.length)));
+    if (!defined) return defined.error();
+    // No zero may be believed: what decides is filled in later, and can be read back from the object and compared.
+    (*defined)->setExternallyInitialized(true);
   }
-  return replaced;
+  for (const Constant& constant : request.constants) {
+    llvm::Type* type = llvm::IntegerType::get(module.getContext(), constant.bytes * 8u);
+    if (auto defined = define(module, constant.name, llvm::ConstantInt::get(type, constant.value)); !defined) return defined.error();
+  }
+  return std::nullopt;
 }
 
 struct Program {
@@ -165,15 +143,9 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
 std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request) {
   if (auto error = drop_programs(module, request.governed)) return error;
   drop_variable_places(module);
-  for (const Table& table : request.tables) {
-    if (auto error = define_table(module, table)) return error;
-  }
+  if (auto error = define_constants(module, request)) return error;
   for (const llvm::GlobalVariable& variable : module.globals()) {
     if (variable.isDeclaration() && variable.getSection() != ".ksyms") return Error{fmt::format("no table for {}", variable.getName().str())};
-  }
-  if (replace_array_length(module, KERF_BINDING_BYTES_MARK, request.binding_bytes) != 1 ||
-      replace_array_length(module, KERF_POLICY_COUNT_MARK, request.policy_count) != 1) {
-    return Error{"the glue's maps have no lengths to replace"};
   }
   // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone. The
   // kernel's own (.ksyms) are found by their BTF.

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -39,7 +40,7 @@ std::vector<std::string> split_words(const std::string& text) {
 }
 
 int perform_step(Task& task, const Words& words) {
-  for (auto table : {file_step, name_step, exec_step, world_step, guard_step, socket_step, way_step, system_step}) {
+  for (auto table : {file_step, name_step, exec_step, world_step, guard_step, socket_step, way_step, system_step, spawn_step}) {
     int error = table(task, words);
     if (error >= 0) return error;
   }
@@ -77,6 +78,11 @@ Outcome in_child(const std::string& line) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) std::exit(98);
   pid_t child = ::fork();
+  for (int tries = 0; child < 0 && errno == EAGAIN && tries < 400; ++tries) {   // there may be a limit, and tasks that are just going
+    ::usleep(20000);
+    child = ::fork();
+  }
+  if (child < 0) return {-1, errno};
   if (child == 0) {
     ::alarm(kLimitSeconds);
     Outcome outcome = perform_sequence(line);

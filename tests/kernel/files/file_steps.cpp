@@ -108,6 +108,32 @@ int alternate(const std::string& permitted, const std::string& refused, const st
   }
 }
 
+int control(int fd, unsigned long command) {
+  int answer = 0;
+  return result_of(::ioctl(fd, command, &answer));
+}
+
+// As a 32-bit program calls it.
+int control32(int fd, unsigned command) {
+  void* low = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  if (low == MAP_FAILED) return errno;
+  long result = 54;   // ioctl there
+  __asm__ volatile("movq %%rbx, %%r12; movl %1, %%ebx; int $0x80; movq %%r12, %%rbx"
+                   : "+a"(result) : "S"(fd), "c"(command), "d"(low) : "memory", "cc", "r8", "r9", "r10", "r11", "r12");
+  const int error = static_cast<int>(result);
+  return error < 0 ? -error : 0;
+}
+
+int share(int fd, int protection) { return ::mmap(nullptr, 4096, protection, MAP_SHARED, fd, 0) == MAP_FAILED ? errno : 0; }
+
+constexpr int kAnywhere = 0x20;   // RWF_NOAPPEND, from 6.9 on
+
+int write_anywhere(int fd) {
+  char byte = 'x';
+  const iovec part{&byte, 1};
+  return result_of(::pwritev2(fd, &part, 1, 0, kAnywhere));
+}
+
 int map_for_exec(const std::string& path, bool later) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno;
@@ -157,6 +183,13 @@ int file_step(Task& task, const Words& w) {
   if (word == "list") return list(w.at(1));
   if (word == "truncate") return result_of(::truncate(w.at(1).c_str(), std::stol(w.at(2))));
   if (word == "ftruncate") return result_of(::ftruncate(task.fd, std::stol(w.at(1))));
+  if (word == "ioctl") return control(task.fd, std::stoul(w.at(1)));
+  if (word == "ioctl32") return control32(task.fd, static_cast<unsigned>(std::stoul(w.at(1))));
+  if (word == "set-flags") return result_of(::fcntl(task.fd, F_SETFL, open_flags(w.at(1)) & ~kIdle));
+  if (word == "share") return share(task.fd, w.at(1) == "rw" ? PROT_READ | PROT_WRITE : PROT_READ);
+  if (word == "punch") return result_of(::fallocate(task.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1));
+  if (word == "allocate") return result_of(::fallocate(task.fd, FALLOC_FL_KEEP_SIZE, 0, 4096));
+  if (word == "write-anywhere") return write_anywhere(task.fd);
   if (word == "chmod") return result_of(::chmod(w.at(1).c_str(), static_cast<mode_t>(std::stoul(w.at(2), nullptr, 8))));
   if (word == "fchmod") return result_of(::fchmod(task.fd, static_cast<mode_t>(std::stoul(w.at(1), nullptr, 8))));
   if (word == "chown") return result_of(::chown(w.at(1).c_str(), static_cast<uid_t>(std::stoul(w.at(2))), static_cast<gid_t>(-1)));

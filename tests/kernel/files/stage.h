@@ -59,7 +59,7 @@ enum class Governed { files, net };
 
 class Stage {
  public:
-  explicit Stage(const std::string& bundle_directory, const std::string& principal = "Agent::\"a\"", Governed governed = Governed::files);
+  explicit Stage(const std::string& bundle_directory, const std::string& principal = "Agent::\"a\"", Governed governed = Governed::files, const std::string& accepted = "");
   Actor& bound() { return *bound_; }
   Actor& free() { return *free_; }
   // Events since the last call; everything that the bound actor did before is among them.
@@ -73,8 +73,8 @@ class Stage {
   std::size_t read_ = 0;
 };
 
-// The stage of a bundle of /guest/bundles, started once; fails the test case if it does not start.
-Stage& stage(const std::string& bundle, Governed governed = Governed::files);
+// The stage of a bundle of /guest/bundles, started once; fails the test case if it does not start. `accepted`: what may be degraded.
+Stage& stage(const std::string& bundle, Governed governed = Governed::files, const std::string& accepted = "");
 
 // One way to try something: `setup` makes the surroundings new each time.
 class Scene {

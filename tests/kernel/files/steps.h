@@ -24,6 +24,7 @@ int guard_step(Task& task, const Words& words);
 int system_step(Task& task, const Words& words);
 int socket_step(Task& task, const Words& words);
 int way_step(Task& task, const Words& words);
+int spawn_step(Task& task, const Words& words);
 
 int open_flags(const std::string& text);      // "r", "rw+creat+trunc", "acc3", …; "idle": opened, neither read nor written
 [[noreturn]] void unknown_word(const std::string& word);

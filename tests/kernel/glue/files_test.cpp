@@ -1,14 +1,16 @@
 // Operations on one object: which events, with which names, and what a refusal leaves behind.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/utsname.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,11 +31,6 @@ void fresh() {
 }
 long opened(const std::string& path, int flags, int mode = 0644) { return ::open(path.c_str(), flags, mode); }
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
-bool old_kernel() {
-  utsname name{};
-  ::uname(&name);
-  return std::strncmp(name.release, "6.1.", 4) == 0;
-}
 std::string by_fd(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 // Names of `depth` components below /tmp/w, the last one a file; made relative, since they may pass PATH_MAX.
@@ -56,12 +53,12 @@ TEST_CASE("opening") {
   fresh();
   CHECK(rig.inside([] { return opened("/tmp/w/f", O_RDONLY); }) == "0\nread /tmp/w/f permit\n");
   CHECK(rig.inside([] { return opened("/tmp/w/f", O_WRONLY); }) == "0\nwrite /tmp/w/f permit\n");
-  CHECK(rig.inside([] { return opened("/tmp/w/f", O_RDWR | O_APPEND); }) == "0\nread /tmp/w/f permit\nwrite /tmp/w/f permit\n");
+  CHECK(rig.inside([] { return opened("/tmp/w/f", O_RDWR | O_APPEND); }) == "0\nread /tmp/w/f permit\nappend /tmp/w/f permit\n");
   CHECK(rig.inside([] { return opened("/tmp/w/../w/./f", O_RDONLY); }) == "0\nread /tmp/w/f permit\n");
   CHECK(rig.inside([] { return opened("/tmp/w/f", 3); }) == "0\nwrite /tmp/w/f permit\n");
-  // 6.1 truncates by path
+  // before the file is opened, and when the kernel comes to truncating it
   CHECK(rig.inside([] { return opened("/tmp/w/f", O_RDONLY | O_TRUNC); }) ==
-        std::string("0\nread /tmp/w/f permit\nwrite /tmp/w/f permit\n") + (old_kernel() ? "write /tmp/w/f permit\n" : ""));
+        "0\nread /tmp/w/f permit\nwrite /tmp/w/f permit\ntruncate /tmp/w/f permit\ntruncate /tmp/w/f permit\n");
   CHECK(rig.inside([] { return opened("/tmp/w/f", O_PATH); }) == "0\n");
   CHECK(rig.inside([] { return opened("/tmp/w", O_RDONLY); }) == "0\nlist /tmp/w dir permit\n");
   CHECK(rig.inside([] { return opened("/", O_RDONLY); }) == "0\nlist / dir permit\n");
@@ -91,16 +88,22 @@ TEST_CASE("creating") {
   CHECK(rig.inside([] { return opened("/tmp/w/deny/new", O_CREAT | O_RDWR); }) == "103\ncreate /tmp/w/deny/new new forbid 103\n");
   CHECK(!exists("/tmp/w/deny/new"));
   CHECK(rig.inside([] { return opened("/tmp/w/deny/f", O_CREAT | O_RDONLY); }) == "0\nread /tmp/w/deny/f permit\n");
-  CHECK(rig.inside([] { return ::mkdir("/tmp/w/deny/d", 0755); }) == "103\ncreate /tmp/w/deny/d new dir forbid 103\n");
-  CHECK(rig.inside([] { return ::symlink("/x", "/tmp/w/deny/s"); }) == "103\ncreate /tmp/w/deny/s new forbid 103\n");
-  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/p", S_IFIFO | 0644, 0); }) == "103\ncreate /tmp/w/deny/p new forbid 103\n");
+  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/r", S_IFREG | 0644, 0); }) == "103\ncreate /tmp/w/deny/r new forbid 103\n");
+  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/r", 0644, 0); }) == "103\ncreate /tmp/w/deny/r new forbid 103\n");
+  rig.deny(bit(KERF_EVENT_FILE_MKDIR) | bit(KERF_EVENT_FILE_SYMLINK) | bit(KERF_EVENT_FILE_MKNOD));
+  const std::string mkdir = "mkdir /tmp/w/deny/d new dir forbid 116\n";   // 116 is ESTALE, on which the kernel tries once more
+  CHECK(rig.inside([] { return ::mkdir("/tmp/w/deny/d", 0755); }) == "116\n" + mkdir + mkdir);
+  CHECK(rig.inside([] { return ::symlink("/x", "/tmp/w/deny/s"); }) == "118\nsymlink /tmp/w/deny/s new forbid 118\n");
+  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/p", S_IFIFO | 0644, 0); }) == "117\nmknod /tmp/w/deny/p new forbid 117\n");
+  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/c", S_IFCHR | 0644, 0x103); }) == "117\nmknod /tmp/w/deny/c new forbid 117\n");
+  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/b", S_IFBLK | 0644, 0x700); }) == "117\nmknod /tmp/w/deny/b new forbid 117\n");
   rig.deny(bit(KERF_EVENT_UNIX_BIND));
   CHECK(rig.inside([] {
     sockaddr_un to{AF_UNIX, "/tmp/w/deny/u"};
     return ::bind(::socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<sockaddr*>(&to), sizeof to);
   }) == "112\nunix-bind /tmp/w/deny/u new forbid 112\n");
   rig.deny(bit(KERF_EVENT_FILE_CREATE));
-  CHECK(rig.inside([] { return ::mkdir("/tmp/w/d", 0755); }) == "0\ncreate /tmp/w/d new dir permit\n");
+  CHECK(rig.inside([] { return ::mkdir("/tmp/w/d", 0755); }) == "0\nmkdir /tmp/w/d new dir permit\n");
   std::string temporary = rig.inside([] { return opened("/tmp/w/deny", O_TMPFILE | O_RDWR); });
   CHECK(temporary.find("103\ncreate /tmp/w/deny/#") == 0);
   CHECK(temporary.find(" new forbid 103\nread /tmp/w/deny/#") != std::string::npos);
@@ -110,22 +113,68 @@ TEST_CASE("creating") {
 TEST_CASE("changing and deleting") {
   Rig& rig = Rig::fresh(Variant::all);
   fresh();
-  rig.deny(bit(KERF_EVENT_FILE_WRITE) | bit(KERF_EVENT_FILE_DELETE));
-  CHECK(rig.inside([] { return ::truncate("/tmp/w/f", 0); }) == "0\nwrite /tmp/w/f permit\n");
-  CHECK(rig.inside([] { return ::truncate("/tmp/w/deny/f", 0); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
-  CHECK(rig.inside([] { return ::chmod("/tmp/w/deny/f", 0600); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
-  CHECK(rig.inside([] { return ::chmod("/tmp/w/deny", 0700); }) == "102\nwrite /tmp/w/deny dir forbid 102\n");
-  CHECK(rig.inside([] { return ::chown("/tmp/w/deny/f", 1, 1); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
+  rig.deny(bit(KERF_EVENT_FILE_TRUNCATE) | bit(KERF_EVENT_FILE_CHMOD) | bit(KERF_EVENT_FILE_CHOWN) | bit(KERF_EVENT_FILE_DELETE) | bit(KERF_EVENT_FILE_RMDIR));
+  CHECK(rig.inside([] { return ::truncate("/tmp/w/f", 0); }) == "0\ntruncate /tmp/w/f permit\n");
+  CHECK(rig.inside([] { return ::truncate("/tmp/w/deny/f", 0); }) == "113\ntruncate /tmp/w/deny/f forbid 113\n");
+  CHECK(rig.inside([] { return opened("/tmp/w/deny/f", O_WRONLY | O_TRUNC); }) == "113\nwrite /tmp/w/deny/f permit\ntruncate /tmp/w/deny/f forbid 113\n");
+  CHECK(rig.inside([] { return ::chmod("/tmp/w/deny/f", 0600); }) == "114\nchmod /tmp/w/deny/f forbid 114\n");
+  CHECK(rig.inside([] { return ::chmod("/tmp/w/deny", 0700); }) == "114\nchmod /tmp/w/deny dir forbid 114\n");
+  CHECK(rig.inside([] { return ::chown("/tmp/w/deny/f", 1, 1); }) == "115\nchown /tmp/w/deny/f forbid 115\n");
   CHECK(rig.inside([] { return ::unlink("/tmp/w/deny/f"); }) == "104\ndelete /tmp/w/deny/f forbid 104\n");
-  CHECK(rig.inside([] { return ::rmdir("/tmp/w/deny/sub"); }) == "104\ndelete /tmp/w/deny/sub dir forbid 104\n");
+  CHECK(rig.inside([] { return ::rmdir("/tmp/w/deny/sub"); }) == "119\nrmdir /tmp/w/deny/sub dir forbid 119\n");
   CHECK(exists("/tmp/w/deny/f"));
   CHECK(rig.inside([] { return ::unlink("/tmp/w/f"); }) == "0\ndelete /tmp/w/f permit\n");
-  CHECK(rig.inside([] { return ::rmdir("/tmp/w/dir"); }) == "0\ndelete /tmp/w/dir dir permit\n");
+  CHECK(rig.inside([] { return ::rmdir("/tmp/w/dir"); }) == "0\nrmdir /tmp/w/dir dir permit\n");
   fresh();
   int inherited = ::open("/tmp/w/deny/f", O_RDWR);
-  CHECK(rig.inside([=] { return ::fchmod(inherited, 0600); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
-  CHECK(rig.inside([=] { return ::ftruncate(inherited, 0); }) == (old_kernel() ? "102\nwrite /tmp/w/deny/f forbid 102\n" : "0\n"));
+  CHECK(rig.inside([=] { return ::fchmod(inherited, 0600); }) == "114\nchmod /tmp/w/deny/f forbid 114\n");
+  CHECK(rig.inside([=] { return ::ftruncate(inherited, 0); }) == "113\ntruncate /tmp/w/deny/f forbid 113\n");
   ::close(inherited);
+}
+
+TEST_CASE("ioctl, by whoever opened the file") {
+  Rig& rig = Rig::fresh(Variant::all);
+  fresh();
+  rig.deny(bit(KERF_EVENT_FILE_IOCTL));
+  int left = 0, fine = ::open("/tmp/w/f", O_RDONLY), denied = ::open("/tmp/w/deny/f", O_RDONLY);
+  CHECK(rig.inside([&] { return ::ioctl(fine, FIONREAD, &left); }) == "0\nioctl /tmp/w/f permit\n");
+  CHECK(rig.inside([&] { return ::ioctl(denied, FIONREAD, &left); }) == "120\nioctl /tmp/w/deny/f forbid 120\n");
+  CHECK(rig.inside([&] { return ::ioctl(::socket(AF_UNIX, SOCK_STREAM, 0), FIONREAD, &left); }) == "0\nioctl kerf:socket permit\n");
+  CHECK(rig.outside([&] { return ::ioctl(denied, FIONREAD, &left); }) == "0\n");
+  ::close(fine);
+  ::close(denied);
+}
+
+TEST_CASE("what was opened for appending stays so, or is asked as writing") {
+  Rig& rig = Rig::fresh(Variant::all);
+  fresh();
+  rig.deny(bit(KERF_EVENT_FILE_WRITE));
+  constexpr const char* path = "/tmp/w/deny/f";
+  const std::string appended = "read /tmp/w/deny/f permit\nappend /tmp/w/deny/f permit\n", refused = "102\n" + appended + "write /tmp/w/deny/f forbid 102\n";
+  auto append = [] { return ::open(path, O_RDWR | O_APPEND); };
+  CHECK(rig.inside([&] { return ::write(append(), "x", 1) == 1 ? 0l : -1l; }) == "0\n" + appended);
+  CHECK(rig.inside([&] { return ::pwrite(append(), "x", 1, 0) == 1 ? 0l : -1l; }) == "0\n" + appended);   // goes to the end
+  CHECK(rig.outside([] { char bytes[8] = {}; return ::read(::open(path, O_RDONLY), bytes, 8) == 4 && std::strcmp(bytes, "b\nxx") == 0 ? 0l : -1l; }) == "0\n");
+  CHECK(rig.inside([&] { return ::fcntl(append(), F_SETFL, O_APPEND | O_NONBLOCK); }) == "0\n" + appended);
+  CHECK(rig.inside([&] { return ::fcntl(append(), F_SETFL, O_NONBLOCK); }) == refused);
+  CHECK(rig.inside([&] { return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, append(), 0) == MAP_FAILED ? -1l : 0l; }) == refused);
+  CHECK(rig.inside([&] { return ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED_VALIDATE, append(), 0) == MAP_FAILED ? -1l : 0l; }) == refused);
+  CHECK(rig.inside([&] { return ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, append(), 0) == MAP_FAILED ? -1l : 0l; }) == "0\n" + appended);
+  CHECK(rig.inside([&] { return ::fallocate(append(), 0, 0, 64); }) == "0\n" + appended);
+  CHECK(rig.inside([&] { return ::fallocate(append(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1); }) == refused);
+  CHECK(rig.inside([&] {   // and nothing of it is remembered
+    int fd = append();
+    if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1) == 0 || ::fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 1) == 0) return -1l;
+    return ::write(fd, "x", 1) == 1 ? 0l : -1l;
+  }) == "0\n" + appended + "write /tmp/w/deny/f forbid 102\n");
+  CHECK(rig.inside([] { return opened(path, O_WRONLY | O_APPEND | O_TRUNC); }) ==
+        "102\nwrite /tmp/w/deny/f forbid 102\ntruncate /tmp/w/deny/f permit\n");
+  REQUIRE(::mknod("/tmp/w/null", S_IFCHR | 0666, 0x103) == 0);
+  CHECK(rig.inside([] { return opened("/tmp/w/null", O_WRONLY | O_APPEND); }) == "0\nwrite /tmp/w/null permit\n");
+  CHECK(rig.inside([] { return opened("/proc/self/comm", O_WRONLY | O_APPEND); }).find("\nwrite /proc/") != std::string::npos);
+  rig.deny(bit(KERF_EVENT_FILE_APPEND));
+  CHECK(rig.inside([] { return opened(path, O_WRONLY | O_APPEND); }) == "121\nappend /tmp/w/deny/f forbid 121\n");
+  CHECK(rig.inside([] { return opened(path, O_WRONLY); }) == "0\nwrite /tmp/w/deny/f permit\n");
 }
 
 TEST_CASE("reading attributes") {
@@ -147,7 +196,7 @@ TEST_CASE("what is seen of a file, and of one to be made") {
   REQUIRE(::link("/tmp/w/f", "/tmp/w/f2") == 0);
   CHECK(rig.inside([] { return opened("/tmp/w/f2", O_RDONLY); }) == "0\nread /tmp/w/f2 permit\n");
   CHECK(rig.last_file() == "tmpfs 4294967294 104751 2");
-  CHECK(rig.inside([] { return ::mkdir("/tmp/w/made", 0700); }) == "0\ncreate /tmp/w/made new dir permit\n");
+  CHECK(rig.inside([] { return ::mkdir("/tmp/w/made", 0700); }) == "0\nmkdir /tmp/w/made new dir permit\n");
   CHECK(rig.last_file() == "tmpfs 0 0 0");
   CHECK(rig.inside([] { return opened("/proc/version", O_RDONLY); }) == "0\nread /proc/version permit\n");
   CHECK(rig.last_file() == "proc 0 100444 1");
@@ -209,6 +258,15 @@ TEST_CASE("what stands for an event that no action binds") {
   CHECK(!exists("/tmp/w/deny/new"));
   CHECK(rig.inside([] { return ::unlink("/tmp/w/deny/f"); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
   CHECK(rig.inside([] { return ::mkdir("/tmp/w/deny/d", 0755); }) == "102\nwrite /tmp/w/deny/d new dir forbid 102\n");
+  CHECK(rig.inside([] { return ::symlink("/x", "/tmp/w/deny/s"); }) == "102\nwrite /tmp/w/deny/s new forbid 102\n");
+  CHECK(rig.inside([] { return ::mknod("/tmp/w/deny/p", S_IFIFO | 0644, 0); }) == "102\nwrite /tmp/w/deny/p new forbid 102\n");
+  CHECK(rig.inside([] { return ::rmdir("/tmp/w/deny/sub"); }) == "102\nwrite /tmp/w/deny/sub dir forbid 102\n");
+  CHECK(rig.inside([] { return ::truncate("/tmp/w/deny/f", 0); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
+  CHECK(rig.inside([] { return ::chmod("/tmp/w/deny/f", 0600); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
+  CHECK(rig.inside([] { return ::chown("/tmp/w/deny/f", 1, 1); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
+  CHECK(rig.inside([] { return opened("/tmp/w/deny/f", O_WRONLY | O_APPEND); }) == "102\nwrite /tmp/w/deny/f forbid 102\n");
+  CHECK(rig.inside([] { return opened("/tmp/w/f", O_RDONLY | O_TRUNC); }) == "0\nread /tmp/w/f permit\nwrite /tmp/w/f permit\nwrite /tmp/w/f permit\n");
+  CHECK(rig.inside([] { int left; return ::ioctl(::open("/tmp/w/deny/f", O_RDONLY), FIONREAD, &left); }) == "0\nread /tmp/w/deny/f permit\n");
   CHECK(rig.inside([] { return opened("/tmp/w/deny", O_RDONLY); }) == "0\n");
   CHECK(rig.inside([&] { return ::stat("/tmp/w/deny/f", &info); }) == "0\n");
   CHECK(rig.inside([] {

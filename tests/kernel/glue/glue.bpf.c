@@ -7,6 +7,8 @@
 
 const __u64 kerf_governed = GOVERNED;
 const __u32 kerf_reads_clock = 0;
+const __u32 kerf_reads_command = 1;
+const __u32 kerf_reads_task = 0;
 const __u8 kerf_bundle_digest[16] = "glue";
 
 struct {
@@ -102,6 +104,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/fence.h"
 #include "runtime/kernel/files.h"
+#include "runtime/kernel/append.h"
 #include "runtime/kernel/rename.h"
 #include "runtime/kernel/anchor.h"
 

@@ -30,7 +30,7 @@ namespace {
 constexpr std::size_t kBindingBytes = 640;   // as glue.bpf.c says
 static_assert(sizeof(kerf_binding) <= kBindingBytes);
 
-const char* const kEvents[] = {"connect", "read", "write", "create", "delete", "rename", "link", "list", "stat", "exec", "load", "unix-connect", "unix-bind", "bind", "listen", "accept", "socket"};
+const char* const kEvents[] = {"connect", "read", "write", "create", "delete", "rename", "link", "list", "stat", "exec", "load", "unix-connect", "unix-bind", "truncate", "chmod", "chown", "mkdir", "mknod", "symlink", "rmdir", "ioctl", "append", "receive", "bind", "listen", "accept", "socket"};
 const char* const kReasons[] = {"",        "permit",     "forbid",     "no-permit", "no-action", "no-record", "guard",   "quarantine",
                                 "internal", "no-address", "no-path", "too-long",  "not-text",  "raced",     "ambiguous", "no-slot"};
 const char* const kGuards[] = {"", "raw", "packet", "rename", "bpf", "mount", "ptrace", "signal", "protected"};
@@ -51,6 +51,12 @@ Rig::Rig(Variant variant) {
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "glue");
   object_ = bpf_object__open_mem(begin, static_cast<std::size_t>(end - begin), &options);
   REQUIRE_MESSAGE(object_, std::strerror(errno));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_) {
+    std::string name = bpf_program__name(program), hook = name.substr(5);   // newer hooks, which 6.1 may not have
+    bool newer = name == "kerf_file_truncate" || name == "kerf_file_ioctl_compat";
+    if (newer && libbpf_find_vmlinux_btf_id(hook.c_str(), BPF_LSM_MAC) <= 0) bpf_program__set_autoload(program, false);
+  }
   int loaded = bpf_object__load(object_);
   REQUIRE_MESSAGE(loaded == 0, std::strerror(-loaded));
   static int number = 0;
@@ -62,7 +68,8 @@ Rig::Rig(Variant variant) {
   struct stat info {};
   REQUIRE(::stat(cgroup_.c_str(), &info) == 0);
   std::uint64_t id = info.st_ino;
-  kerf_tag tag{kBinding, 0};
+  set_live(0);
+  kerf_tag tag{kBinding, 0, 0};
   REQUIRE(bpf_map_update_elem(map("kerf_cgroups"), &id, &tag, BPF_ANY) == 0);
 }
 
@@ -97,6 +104,14 @@ Rig::~Rig() {
   for (int i = 0; i < 100 && ::rmdir(cgroup_.c_str()) != 0; ++i) ::usleep(10000);
 }
 
+std::uint64_t Rig::live() const {
+  std::uint64_t count = ~std::uint64_t{0};
+  bpf_map_lookup_elem(map("kerf_live"), &kBinding, &count);
+  return count;
+}
+
+void Rig::set_live(std::uint64_t count) { REQUIRE(bpf_map_update_elem(map("kerf_live"), &kBinding, &count, BPF_ANY) == 0); }
+
 int Rig::map(const char* name) const {
   int fd = bpf_object__find_map_fd_by_name(object_, name);
   REQUIRE_MESSAGE(fd >= 0, name);
@@ -109,7 +124,7 @@ void Rig::attach() {
     std::string name = bpf_program__name(program);
     bpf_prog_type type = bpf_program__type(program);
     if (type == BPF_PROG_TYPE_CGROUP_SOCK || type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR) continue;
-    if (name == "kerf_tag_tasks" || name == "kerf_anchor_probe") continue;
+    if (name == "kerf_tag_tasks" || name == "kerf_anchor_probe" || !bpf_program__autoload(program)) continue;
     bpf_link* link = bpf_program__attach(program);
     REQUIRE_MESSAGE(link, name, ": ", std::strerror(errno));
     links_.push_back(link);

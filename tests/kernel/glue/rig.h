@@ -49,6 +49,8 @@ class Rig {
   std::size_t tags() const;
   bool no_tags_soon() const;             // the kernel lets go of a task some time after its end
   void remove_tags();
+  std::uint64_t live() const;            // tasks that are counted
+  void set_live(std::uint64_t count);
   kerf_counters counters() const;
   void run_iterator();
   void attach_cgroup_programs();

@@ -188,7 +188,7 @@ TEST_CASE("tags: the iterator, tasks without one, a full map, and none left over
   CHECK(rig.no_tags_soon());
   // full: no fork, and who enters is refused and counted
   auto fill = [&] {
-    kerf_tag tag{99, 0};
+    kerf_tag tag{99, 0, 0};
     for (std::uint64_t key = 1; bpf_map_update_elem(fd, &key, &tag, BPF_NOEXIST) == 0; ++key) {
     }
   };
@@ -203,6 +203,46 @@ TEST_CASE("tags: the iterator, tasks without one, a full map, and none left over
   CHECK(rig.no_tags_soon());
 }
 
+TEST_CASE("who comes is counted, and who goes is counted out") {
+  Rig& rig = Rig::fresh(Variant::few);
+  fresh();
+  REQUIRE(rig.no_tags_soon());
+  rig.set_live(0);
+  static int pipes[2];
+  REQUIRE(::pipe(pipes) == 0);
+  pid_t helper = ::fork();   // looks from outside: one that entered, a child, a thread of the child
+  if (helper == 0) {
+    std::uint64_t most = 0;
+    for (int i = 0; i < 400 && most < 3; ++i, ::usleep(5000)) most = std::max(most, rig.live());
+    ::_exit(::write(pipes[1], "xxx", 3) != 3 || most != 3);
+  }
+  CHECK(rig.inside([] {
+    return in_child([] {
+      return in_thread([] {
+        char byte;
+        return ::read(pipes[0], &byte, 1) == 1 ? 0l : -1l;
+      });
+    });
+  }) == "0\n");
+  CHECK(wait_for(helper) == 0);
+  CHECK(rig.no_tags_soon());
+  CHECK(rig.live() == 0);
+  // a fork that fails after the hook is counted out
+  CHECK(rig.inside([] {
+    const pid_t wanted = 1;
+    clone_args args{};
+    args.exit_signal = SIGCHLD;
+    args.set_tid = reinterpret_cast<__u64>(&wanted);
+    args.set_tid_size = 1;
+    for (int i = 0; i < 20; ++i) {
+      if (::syscall(SYS_clone3, &args, sizeof args) >= 0 || errno != EEXIST) return -1l;
+    }
+    return 0l;
+  }) == "0\n");
+  CHECK(rig.no_tags_soon());
+  CHECK(rig.live() == 0);
+}
+
 TEST_CASE("a full map refuses to fork") {
   Rig& rig = Rig::fresh(Variant::few);
   int pipes[2], fd = rig.map("kerf_tasks");
@@ -210,7 +250,7 @@ TEST_CASE("a full map refuses to fork") {
   pid_t helper = ::fork();
   if (helper == 0) {
     ::usleep(300000);
-    kerf_tag tag{99, 0};
+    kerf_tag tag{99, 0, 0};
     for (std::uint64_t key = 1; bpf_map_update_elem(fd, &key, &tag, BPF_NOEXIST) == 0; ++key) {
     }
     ::_exit(::write(pipes[1], "x", 1) != 1);

@@ -99,7 +99,11 @@ std::unique_ptr<Loaded> load(const Program& program, bool hooks = false) {
   return std::move(*loaded);
 }
 
-kerf_seen event4(std::uint32_t address, std::uint32_t port) { return {0, 0, 0, 0, {}, 0, {{0, address, 0, port, 6, 0, 0, 0}}}; }
+kerf_seen event4(std::uint32_t address, std::uint32_t port) {
+  kerf_seen event{};
+  event.net = {0, address, 0, port, 6, 0, 0, 0};
+  return event;
+}
 
 }  // namespace
 

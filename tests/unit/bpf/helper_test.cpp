@@ -12,6 +12,8 @@
 #include <fstream>
 #include <set>
 
+#include "backends/bpf/helper.h"
+#include "backends/bpf/layout.h"
 #include "backends/bpf/protocol.h"
 #include "rig.h"
 
@@ -76,10 +78,19 @@ Program one_row() {
   return program;
 }
 
+// What the helper makes: an object whose tables are zero.
+std::string blank_object(const Program& program) {
+  auto layout = bpf::lay_out(program.module, program.plan, digest());
+  REQUIRE(layout);
+  auto elf = bpf::run_helper(std::string(KERF_BINARY_DIR) + "/kerf-codegen", bpf::write_request(layout->request));
+  REQUIRE(elf);
+  return *elf;
+}
+
 struct Rig {
   Program program = one_row();
   FalseHelper helper;
-  Elf good{emit(program)->elf};
+  Elf good{blank_object(program)};
 
   template <class Change>
   std::string refusal(Change change) {
@@ -237,8 +248,30 @@ TEST_CASE("helper: an object has the programs of the governed events, and no oth
   // Those of files are one too many for a program that governs connections only, and the other way round.
   Program files = make_file_program();
   add_row(files, Effect::permit);
-  auto other = emit(files);
-  REQUIRE(other);
-  CHECK(has(rig.helper.refusal(rig.program, other->elf), "kerf-codegen made an object with"));
+  CHECK(has(rig.helper.refusal(rig.program, blank_object(files)), "kerf-codegen made an object with"));
   CHECK(has(rig.helper.refusal(files, rig.good.bytes), "kerf-codegen made an object with"));
+}
+
+TEST_CASE("helper: an object that cannot be filled as it was asked for is refused") {
+  Rig rig;
+  auto symbol_of = [](Elf& e, std::string_view wanted) -> Elf64_Sym& {
+    const std::uint32_t at = static_cast<std::uint32_t>(e.symbol_name(wanted) - e.text(e.symbols().sh_link, 0));
+    for (std::size_t i = 0;; ++i) {
+      if (e.symbol(i).st_name == at) return e.symbol(i);
+    }
+  };
+  CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_size -= 8; }), "gave the table kerf_rows another length"));
+  CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_value = e.section(e.find(".rodata")).sh_size - 8; }), "made no BPF object"));
+  CHECK(has(rig.refusal([&](Elf& e) { std::strcpy(e.symbol_name("kerf_envs"), "kerf_rows"); }), "made no BPF object"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".rodata")).sh_type = SHT_NOBITS; }), "made no BPF object"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".rodata")).sh_size += e.bytes.size(); }), "made no BPF object"));
+  // The types: a mark that is missing or there twice, and a section that is cut off.
+  auto types = [](Elf& e) { return e.bytes.data() + e.section(e.find(".BTF")).sh_offset; };
+  auto mark_of = [&](Elf& e) { return e.bytes.find("BREK", static_cast<std::size_t>(types(e) - e.bytes.data())); };
+  CHECK(has(rig.refusal([&](Elf& e) { e.bytes[mark_of(e)] ^= 4; }), "no lengths to replace"));
+  CHECK(has(rig.refusal([&](Elf& e) { std::memcpy(types(e) + 24 + 8, "BREK", 4); }), "no lengths to replace"));
+  CHECK(has(rig.refusal([&](Elf& e) { types(e)[0] ^= 1; }), "malformed types"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_size = 30; }), "malformed types"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_size = 23; }), "without types"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_offset = e.bytes.size() - 24; }), "without types"));
 }

@@ -94,7 +94,11 @@ TEST_CASE("100,000 endpoints in one row") {
   if (!loaded) FAIL(loaded.error().message);
   REQUIRE((*loaded)->bind(1, {}) == 0);
   std::vector<kerf_seen> events;
-  for (std::uint32_t i = 0; i < 3000; ++i) events.push_back({0, 0, 0, 0, {}, 0, {{0, i * 3, 0, i % 2 ? i : i + 1, 6, 0, 0, 0}}});
+  for (std::uint32_t i = 0; i < 3000; ++i) {
+    kerf_seen event{};
+    event.net = {0, i * 3, 0, i % 2 ? i : i + 1, 6, 0, 0, 0};
+    events.push_back(event);
+  }
   std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
   REQUIRE(decisions.size() == events.size());
   std::size_t wrong = 0;

@@ -18,7 +18,7 @@ struct Row {
   std::uint64_t events;
   bool always_present;
 };
-constexpr bool always = true, exists = false;
+constexpr bool always = true, exists = false, told = true;
 constexpr Row kRows[] = {
 #define KERF_SEEN(observable, field, bits, when, type, events) {ObservableId::observable, TypeKind::type, (events), when},
 #include "runtime/abi/seen.def"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backends/bpf/layout.h"
+#include "backends/bpf/request.h"
 #include "backends/bpf/tables.h"
 #include "rig.h"
 #include "runtime/kernel/tables.h"
@@ -78,14 +79,57 @@ TEST_CASE("tables: an event's own errno is the kernel model's") {
   add_row(program, Effect::permit);
   auto layout = lay_out(program.module, program.plan, digest());
   REQUIRE(layout.ok());
-  auto table = std::find_if(layout->request.tables.begin(), layout->request.tables.end(), [](const Table& t) { return t.name == "kerf_event_errnos"; });
-  REQUIRE(table != layout->request.tables.end());
+  const std::string& table = layout->contents.at("kerf_event_errnos");
   auto number = [&](unsigned event) {
     std::uint32_t value = 0;
-    std::memcpy(&value, table->bytes.data() + 4 * event, sizeof value);
+    std::memcpy(&value, table.data() + 4 * event, sizeof value);
     return value;
   };
   CHECK(number(KERF_EVENT_NET_CONNECT) == ECONNREFUSED);
   CHECK(number(KERF_EVENT_FILE_READ) == ENOENT);
   CHECK(number(KERF_EVENT_FILE_CREATE) == EACCES);
+}
+
+TEST_CASE("tables: lengths go up in steps, and by a quarter at most") {
+  for (std::uint64_t n : {0u, 1u, 64u}) CHECK(rounded_length(n, 64) == 64);
+  CHECK(rounded_length(65, 64) == 128);
+  CHECK(rounded_length(1023, 64) == 1024);
+  CHECK(rounded_length(1024, 64) == 1024);
+  CHECK(rounded_length(1025, 64) == 1280);
+  CHECK(rounded_length(1281, 64) == 1536);
+  CHECK(rounded_length(2047, 64) == 2048);
+  std::uint64_t last = 0;
+  for (std::uint64_t n = 1024; n < 3'000'000; n += 997) {
+    const std::uint64_t rounded = rounded_length(n, 64);
+    CHECK((rounded >= n && rounded * 4 <= n * 5 + 4 && rounded >= last && rounded_length(rounded, 64) == rounded));
+    last = rounded;
+  }
+}
+
+TEST_CASE("tables: what is behind their ends is no row, no class and no state") {
+  Program program = make_program();
+  for (std::uint32_t i = 0; i < 5; ++i) add_row(program, Effect::permit).address = AddressSet{{prefix4(i << 8, 24)}, {}};
+  auto layout = lay_out(program.module, program.plan, digest());
+  REQUIRE(layout.ok());
+  std::uint64_t bytes = 0;
+  for (const Table& table : layout->request.tables) {
+    CAPTURE(table.name);
+    CHECK(layout->contents.at(table.name).size() == table.bytes());
+    bytes += table.bytes();
+    for (const Constant& constant : layout->request.constants) {
+      if (constant.name == table.name + "_count") CHECK(constant.value == table.length);
+    }
+  }
+  CHECK(layout->contents.size() == layout->request.tables.size());
+  CHECK(bytes < 10'000);
+  auto padded = [&](const char* name, std::size_t used, char with) {
+    const std::string& content = layout->contents.at(name);
+    return content.size() > used && content.find_first_not_of(with, used) == std::string::npos;
+  };
+  CHECK(padded("kerf_rows", 64 * 2 * 4, '\xff'));   // a word of rows, two numbers each
+  CHECK(padded("kerf_keys32", 8 * 4, '\0'));
+  CHECK(padded("kerf_path_edges", 0, '\xff'));
+  CHECK(padded("kerf_path_bytes", 0, '\xff'));
+  CHECK(padded("kerf_peer_slots", 0, '\0'));
+  CHECK(layout->contents.at("kerf_envs").size() == KERF_ENV_FIELDS * 4);
 }

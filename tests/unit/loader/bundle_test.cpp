@@ -312,6 +312,17 @@ TEST_CASE("a bundle about files") {
   CHECK(code_of_manifest(m) == "K7104");
 }
 
+TEST_CASE("events are told apart up to the last") {
+  constexpr std::uint64_t both = KERF_BIT(KERF_EVENT_FILE_READ) | KERF_BIT(KERF_EVENT_END - 1);
+  Json m = sample_file_manifest();
+  m["governed"].push_back(event_name(KERF_EVENT_END - 1));
+  m["programs"] = sample_programs(both);
+  m["features"] = sample_features(both);
+  CHECK(code_of_manifest(m) == "");
+  m["programs"] = sample_programs(KERF_BIT(KERF_EVENT_FILE_READ));
+  CHECK(code_of_manifest(m) == "K7104");
+}
+
 TEST_CASE("paths of a manifest") {
   auto with = [](Json row) {
     Json m = sample_file_manifest();

@@ -192,6 +192,26 @@ TEST_CASE("a file event as JSON") {
   CHECK(json["observed"]["process.uid"] == 1000);
 }
 
+TEST_CASE("what a task is known by is told where an action binds it, and its name if it is text") {
+  Event event = file_event("/srv/a");
+  std::strcpy(event.record.seen.comm, "sh");
+  event.record.seen.capabilities = 1u << 12 | 1ull << 40;
+  event.record.seen.pid_namespace = 4026531836;
+  Json json = file_json(event);
+  for (const char* name : {"process.comm", "process.pid_namespace", "process.cap_net_admin"}) CHECK(!json["observed"].contains(name));
+  event.record.seen.task_told = 1;
+  json = file_json(event);
+  CHECK(json["observed"]["process.comm"] == "sh");
+  CHECK(json["observed"]["process.pid_namespace"] == 4026531836);
+  CHECK(json["observed"]["process.cap_net_admin"] == true);
+  CHECK(json["observed"]["process.cap_checkpoint_restore"] == true);
+  CHECK(json["observed"]["process.cap_sys_admin"] == false);
+  std::strcpy(event.record.seen.comm, "\xff");
+  json = file_json(event);
+  CHECK(!json["observed"].contains("process.comm"));
+  CHECK(!json.dump().empty());
+}
+
 TEST_CASE("a directory is a resource of its own type") {
   Event event = file_event("/srv");
   event.record.seen.file.directory = 1;

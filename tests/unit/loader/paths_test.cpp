@@ -316,7 +316,7 @@ TEST_CASE("what a kernel can run decides what is promised") {
     CHECK(check_accepted(manifest, plan, {}).ok());
   }
   SUBCASE("one hook is missing: its feature alone") {
-    Enforcement plan = plan_enforcement(manifest, {{"kerf_ptrace"}, {"no such hook"}});
+    Enforcement plan = plan_enforcement(manifest, {.refused = {"kerf_ptrace"}, .needless = {}, .unkept = {}, .reasons = {"no such hook"}});
     CHECK(plan.degraded == std::vector<std::string>{"guard-ptrace"});
     CHECK(!plan.has("kerf_ptrace"));
     CHECK(plan.has("kerf_bpf"));
@@ -327,8 +327,18 @@ TEST_CASE("what a kernel can run decides what is promised") {
     CHECK(lists(refused.error().help, "no such hook"));
     CHECK(check_accepted(manifest, plan, {"guard-ptrace"}).ok());
   }
+  SUBCASE("a hook that is newer than the kernel is not missed") {
+    Enforcement plan = plan_enforcement(manifest, {.refused = {}, .needless = {"kerf_ptrace"}, .unkept = {}, .reasons = {}});
+    CHECK(plan.degraded.empty());
+    CHECK(!plan.has("kerf_ptrace"));
+  }
+  SUBCASE("a feature does not hold although its hooks are there") {
+    Enforcement plan = plan_enforcement(manifest, {.refused = {}, .needless = {}, .unkept = {"guard-ptrace"}, .reasons = {}});
+    CHECK(plan.degraded == std::vector<std::string>{"guard-ptrace"});
+    CHECK(plan.has("kerf_ptrace"));
+  }
   SUBCASE("without identity nothing that asks for tags is attached") {
-    Enforcement plan = plan_enforcement(manifest, {{"kerf_cgroup_move"}, {}});
+    Enforcement plan = plan_enforcement(manifest, {.refused = {"kerf_cgroup_move"}, .needless = {}, .unkept = {}, .reasons = {}});
     CHECK(plan.enforced.empty());
     CHECK(plan.programs.empty());
     CHECK(!plan.files());

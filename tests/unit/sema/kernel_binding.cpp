@@ -91,7 +91,7 @@ TEST_CASE("every binding error has its code and marks the wrong word") {
       {with("depth?: Long", "depth?: Destination"), "K4012", "Destination"},
       {with("fact.calm", "fact.delegation_depth"), "K4013", "\"fact.delegation_depth\""},
       {with("net.connect", "net.conect"), "K4014", "net.conect"},
-      {with("net.connect", "net.connect, file.chmod"), "K4014", "file.chmod"},
+      {with("net.connect", "net.connect, file.chattr"), "K4014", "file.chattr"},
       {with("net.connect", "net.connect,"), "K4014", "\"net.connect,\""},
       {with("net.connect", "net.connect, net.connect"), "K4015", "net.connect"},
       {"@kernel(\"net.connect\") action x;", "K4016", "net.connect"},

@@ -1,0 +1,125 @@
+// Reads and fills an object without a library: all that is needed are places, and each is checked against what it lies in.
+#include "backends/bpf/object.h"
+
+#include <elf.h>
+#include <fmt/format.h>
+#include <linux/btf.h>
+
+#include <cstring>
+#include <vector>
+
+#include "backends/bpf/layout.h"
+#include "runtime/kernel/marks.h"
+
+namespace kerf::bpf {
+namespace {
+
+class ElfReader {
+ public:
+  explicit ElfReader(std::string_view elf) : elf_(elf) {}
+
+  std::optional<ObjectContents> read() {
+    std::optional<Elf64_Ehdr> header = at<Elf64_Ehdr>(0);
+    if (!header) return std::nullopt;
+    bool bpf = std::memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_ident[EI_CLASS] == ELFCLASS64 &&
+               header->e_ident[EI_DATA] == ELFDATA2LSB && header->e_type == ET_REL && header->e_machine == EM_BPF &&
+               header->e_shentsize == sizeof(Elf64_Shdr);
+    if (!bpf || header->e_shstrndx >= header->e_shnum) return std::nullopt;
+    for (std::size_t i = 0; i < header->e_shnum; ++i) {
+      std::optional<Elf64_Shdr> section = at<Elf64_Shdr>(header->e_shoff + i * sizeof(Elf64_Shdr));
+      if (!section) return std::nullopt;
+      sections_.push_back(*section);
+    }
+    for (const Elf64_Shdr& section : sections_) {
+      std::optional<std::string> name = text(sections_[header->e_shstrndx], section.sh_name);
+      if (!name) return std::nullopt;
+      names_.push_back(*name);
+      const Place place{section.sh_offset, section.sh_size};
+      if (!contents_.sections.emplace(*name, place).second) return std::nullopt;   // loaders take one of each
+    }
+    for (const Elf64_Shdr& section : sections_) {
+      if (section.sh_type == SHT_SYMTAB && !read_symbols(section)) return std::nullopt;
+    }
+    return std::move(contents_);
+  }
+
+ private:
+  template <class T>
+  std::optional<T> at(std::size_t offset) const {
+    T value;
+    if (offset > elf_.size() || elf_.size() - offset < sizeof value) return std::nullopt;
+    std::memcpy(&value, elf_.data() + offset, sizeof value);
+    return value;
+  }
+  std::optional<std::string> text(const Elf64_Shdr& strings, std::size_t offset) const {
+    if (strings.sh_offset > elf_.size() || strings.sh_size > elf_.size() - strings.sh_offset || offset >= strings.sh_size) return std::nullopt;
+    std::string_view rest = elf_.substr(strings.sh_offset + offset, strings.sh_size - offset);
+    return std::string(rest.substr(0, rest.find('\0')));
+  }
+  bool read_symbols(const Elf64_Shdr& table) {
+    if (table.sh_link >= sections_.size()) return false;
+    for (std::size_t i = 0; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+      std::optional<Elf64_Sym> symbol = at<Elf64_Sym>(table.sh_offset + i * sizeof(Elf64_Sym));
+      if (!symbol) return false;
+      if (symbol->st_shndx >= sections_.size()) continue;
+      const std::string& section = names_[symbol->st_shndx];
+      const bool constant = section == ".rodata" && ELF64_ST_TYPE(symbol->st_info) == STT_OBJECT;
+      if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL && !constant) continue;
+      std::optional<std::string> name = text(sections_[table.sh_link], symbol->st_name);
+      if (!name) return false;
+      if (constant && !add_constant(sections_[symbol->st_shndx], *symbol, *name)) return false;
+      if (section == ".maps") contents_.maps.insert(*name);
+      else if (ELF64_ST_TYPE(symbol->st_info) == STT_FUNC && section != ".text") contents_.programs.insert(*name);
+    }
+    return true;
+  }
+
+  bool add_constant(const Elf64_Shdr& section, const Elf64_Sym& symbol, const std::string& name) {
+    bool within = section.sh_type == SHT_PROGBITS && section.sh_offset <= elf_.size() && section.sh_size <= elf_.size() - section.sh_offset &&
+                  symbol.st_value <= section.sh_size && symbol.st_size <= section.sh_size - symbol.st_value;
+    return within && contents_.constants.emplace(name, Place{section.sh_offset + symbol.st_value, symbol.st_size}).second;
+  }
+
+  std::string_view elf_;
+  std::vector<Elf64_Shdr> sections_;
+  std::vector<std::string> names_;
+  ObjectContents contents_;
+};
+
+// Lengths of maps are types of BTF, arrays with a mark for a length. Every number of BTF is four bytes, and none of the others
+// is that large.
+std::optional<Error> replace_mark(std::string& elf, const Place& btf, std::uint32_t mark, std::uint32_t length) {
+  btf_header header;
+  const bool whole = btf.size >= sizeof header && btf.offset <= elf.size() && btf.size <= elf.size() - btf.offset;
+  if (!whole) return Error{"kerf-codegen made an object without types"};
+  std::memcpy(&header, elf.data() + btf.offset, sizeof header);
+  const std::uint64_t begin = std::uint64_t{header.hdr_len} + header.type_off, end = begin + header.type_len;
+  if (header.magic != BTF_MAGIC || end > btf.size) return Error{"kerf-codegen made an object with malformed types"};
+  std::size_t found = 0;
+  for (std::uint64_t at = begin; at + sizeof mark <= end; at += sizeof mark) {
+    char* place = elf.data() + btf.offset + at;
+    if (std::memcmp(place, &mark, sizeof mark) != 0) continue;
+    std::memcpy(place, &length, sizeof length);
+    ++found;
+  }
+  if (found != 1) return Error{"the glue's maps have no lengths to replace"};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<ObjectContents> read_contents(std::string_view elf) { return ElfReader(elf).read(); }
+
+std::optional<Error> fill_object(std::string& elf, const ObjectContents& contents, const Layout& layout) {
+  for (const auto& [name, bytes] : layout.contents) {
+    auto constant = contents.constants.find(name);
+    if (constant == contents.constants.end()) continue;   // no instruction asks for it
+    if (constant->second.size != bytes.size()) return Error{fmt::format("kerf-codegen gave the table {} another length", name)};
+    std::memcpy(elf.data() + constant->second.offset, bytes.data(), bytes.size());
+  }
+  const Place& btf = contents.sections.at(".BTF");
+  if (auto error = replace_mark(elf, btf, KERF_BINDING_BYTES_MARK, layout.object.binding_bytes)) return error;
+  return replace_mark(elf, btf, KERF_POLICY_COUNT_MARK, layout.policy_count);
+}
+
+}  // namespace kerf::bpf

@@ -1,0 +1,192 @@
+// The one decision: instructions depend on a *shape*, not on the policies. Lengths are rounded up and bounds of loops are
+// powers of two, so that most changes of a policy set leave the shape as it is, and the object's code with it. Always:
+// whether an object was made anew or from a template must not be seen in its bytes.
+#include "backends/bpf/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/abi/policy_abi.h"
+#include "runtime/kernel/tables.h"
+
+namespace kerf::bpf {
+namespace {
+
+constexpr std::uint64_t kLeastElements = 64;
+// Tables that lie a power of two apart would get into each other's way in a processor's cache.
+constexpr std::uint64_t kStagger = 24;
+
+// What padding holds: a row of a policy that is not there, an edge of no state; elsewhere zeros, which are no class, no row.
+enum class Padding : char { zeros = 0, ones = -1 };
+
+class Filler {
+ public:
+  explicit Filler(Layout& layout) : layout_(layout) {}
+
+  template <class T>
+  void table(std::string name, const std::vector<T>& values, std::uint64_t length, Padding padding = Padding::zeros) {
+    check(values.size() <= length && length > 0, "a table is longer than its place");
+    std::string bytes(length * sizeof(T), static_cast<char>(padding));
+    if (!values.empty()) std::memcpy(bytes.data(), values.data(), values.size() * sizeof(T));
+    layout_.contents.emplace(name, std::move(bytes));
+    layout_.request.tables.push_back({std::move(name), sizeof(T), length});
+  }
+  // With its length as a constant beside it.
+  template <class T>
+  void counted(const std::string& name, const std::vector<T>& values, Padding padding = Padding::zeros) {
+    const std::uint64_t length = rounded_length(values.size(), kLeastElements) + kStagger;
+    table(name, values, length, padding);
+    number(name + "_count", length);
+  }
+  void number(std::string name, std::uint64_t value) {
+    check(value <= 0xffffffffu, "a table constant passes 32 bits");
+    layout_.request.constants.push_back({std::move(name), 4, value});
+  }
+  void mask(std::string name, std::uint64_t value) { layout_.request.constants.push_back({std::move(name), 8, value}); }
+
+ private:
+  Layout& layout_;
+};
+
+std::vector<std::uint32_t> event_errnos() {
+  std::vector<std::uint32_t> numbers(KERF_EVENT_KINDS, EPERM);
+  for (const KernelEvent& event : kernel_events()) {
+    if (decided_by_filter(event)) continue;
+    numbers[static_cast<std::size_t>(event.id)] = static_cast<std::uint32_t>(errno_number(event.default_errno));
+  }
+  return numbers;
+}
+
+void add_tables(Filler& to, const Tables& tables, std::size_t envs, const std::array<std::uint8_t, 16>& digest) {
+  to.table("kerf_envs", tables.envs, std::max<std::size_t>(tables.envs.size(), KERF_ENV_FIELDS));   // as many as there are: none is padding
+  to.number("kerf_env_count", envs);
+  to.counted("kerf_rows", tables.rows, Padding::ones);
+  to.counted("kerf_keys32", tables.keys32);
+  to.counted("kerf_keys128", tables.keys128);
+  to.counted("kerf_ranks", tables.ranks);
+  to.counted("kerf_class_blocks", tables.class_blocks);
+  to.counted("kerf_blocks", tables.blocks);
+  to.counted("kerf_words", tables.words);
+  to.counted("kerf_peer_shifts", tables.peer_shifts);
+  to.counted("kerf_peer_slots", tables.peer_slots);
+  to.counted("kerf_path_cells", tables.path_cells);
+  to.table("kerf_path_bytes", tables.path_bytes, rounded_length(tables.path_cells.size(), kLeastElements) + kStagger + 8, Padding::ones);
+  to.counted("kerf_path_edges", tables.path_edges, Padding::ones);
+  to.table("kerf_path_starts", tables.path_starts, KERF_AUTOMATA);
+  to.number("kerf_automata", tables.path_starts.size());
+  to.table("kerf_event_errnos", event_errnos(), KERF_EVENT_KINDS);
+  to.table("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end()), digest.size());
+}
+
+std::uint32_t most_in_a_word(const EnvLayout& layout) {
+  std::vector<std::uint32_t> count(layout.row_words);
+  for (std::uint32_t row : layout.row_of) ++count[row / 64];
+  return count.empty() ? 0 : *std::max_element(count.begin(), count.end());
+}
+
+void add_bounds(Filler& to, const Tables& tables, const BpfLayout& layout) {
+  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0, dimensions = 0;
+  for (std::size_t i = 0; i < layout.envs.size(); ++i) {
+    const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
+    blocks = std::max(blocks, layout.envs[i].summary_words);
+    words = std::max(words, std::min<std::uint32_t>(layout.envs[i].row_words, 64));
+    word_rows = std::max(word_rows, most_in_a_word(layout.envs[i]));
+    dimensions |= fields[KERF_ENV_DIMENSIONS];
+    depth32 = std::max(depth32, fields[KERF_ENV_NUMBER_DEPTH]);
+    if (fields[KERF_ENV_FILES]) continue;
+    depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
+    depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
+  }
+  auto rounded = [](std::uint32_t turns) { return turns ? std::bit_ceil(turns) : 0; };
+  to.number("kerf_dimensions", dimensions);
+  to.number("kerf_depth32_max", depth32);
+  to.number("kerf_depth128_max", depth128);
+  to.number("kerf_blocks_max", rounded(blocks));
+  to.number("kerf_block_words_max", rounded(words));
+  to.number("kerf_word_rows_max", rounded(word_rows));
+  to.number("kerf_segment_words", layout.segment_words);
+  to.number("kerf_binding_words", (layout.binding_bytes - sizeof(kerf_binding)) / 8);
+  to.mask("kerf_governed", layout.governed);
+}
+
+bool reads_names(const KernelPlan& plan) {
+  return std::any_of(plan.envs.begin(), plan.envs.end(), [](const KernelEnv& env) {
+    auto learned = [&](const Requirement& when) { return env.predicates[when.atom].stage == Stage::learn; };
+    return std::any_of(env.rows.begin(), env.rows.end(), [&](const KernelRow& row) { return std::any_of(row.bind.begin(), row.bind.end(), learned); });
+  });
+}
+
+// The events for which an action binds an observable to its context that `asked` says yes to.
+template <class Asked>
+std::uint64_t events_that_read(const Module& module, const KernelPlan& plan, const Asked& asked) {
+  std::uint64_t events = 0;
+  for (const KernelEnv& env : plan.envs) {
+    for (const auto& [attribute, bound] : module.schema.find_action(module.environments[env.environment].action)->bindings) {
+      if (bound.kind == AttrBinding::Kind::observable && asked(find_observable(bound.name)->id)) events |= KERF_BIT(static_cast<unsigned>(env.event));
+    }
+  }
+  return events;
+}
+
+bool is_told_of_tasks(ObservableId id) {
+  constexpr bool always = false, exists = false, told = true;
+  switch (id) {
+#define KERF_SEEN(observable, field, bits, when, type, events) case ObservableId::observable: return when;
+#include "runtime/abi/seen.def"
+    default: return id == ObservableId::process_comm;
+  }
+}
+
+void add_questions(Filler& to, const Module& module, const KernelPlan& plan) {
+  auto one = [](ObservableId wanted) { return [wanted](ObservableId id) { return id == wanted; }; };
+  auto reads = [&](const auto& asked) { return events_that_read(module, plan, asked) != 0 ? 1 : 0; };
+  to.number("kerf_reads_clock", reads(one(ObservableId::clock_now)));
+  to.number("kerf_reads_command", reads(one(ObservableId::ioctl_command)));
+  to.number("kerf_reads_task", reads(is_told_of_tasks));
+  to.mask("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm)));
+}
+
+}  // namespace
+
+std::int32_t errno_number(std::string_view name) {
+  struct Row { std::string_view name; std::int32_t number; };
+  static constexpr Row rows[] = {{"EPERM", EPERM}, {"EACCES", EACCES}, {"ENOENT", ENOENT}, {"ECONNREFUSED", ECONNREFUSED},
+                                 {"ENETUNREACH", ENETUNREACH}, {"EHOSTUNREACH", EHOSTUNREACH}, {"ETIMEDOUT", ETIMEDOUT},
+                                 {"EROFS", EROFS}, {"EXDEV", EXDEV}, {"EADDRINUSE", EADDRINUSE}, {"EADDRNOTAVAIL", EADDRNOTAVAIL},
+                                 {"EOPNOTSUPP", EOPNOTSUPP}, {"EAFNOSUPPORT", EAFNOSUPPORT}, {"EPROTONOSUPPORT", EPROTONOSUPPORT},
+                                 {"ENOSYS", ENOSYS}, {"ENOSPC", ENOSPC}, {"EAGAIN", EAGAIN}, {"ENOMEM", ENOMEM}};
+  for (const Row& row : rows) {
+    if (row.name == name) return row.number;
+  }
+  internal_error("an errno of the kernel model without a number");
+}
+
+std::uint64_t rounded_length(std::uint64_t length, std::uint64_t least) {
+  if (length <= least * 16) return std::bit_ceil(std::max(length, least));
+  const std::uint64_t step = std::bit_floor(length) / 4;
+  return (length + step - 1) / step * step;
+}
+
+std::optional<Error> fill_request(const Module& module, const KernelPlan& plan, const Tables& tables,
+                                  const std::array<std::uint8_t, 16>& digest, Layout& layout) {
+  layout.request.governed = layout.object.governed;
+  layout.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));
+  Filler to(layout);
+  add_tables(to, tables, layout.object.envs.size(), digest);
+  add_bounds(to, tables, layout.object);
+  // Data as the tables are: it changes with every policy.
+  to.table("kerf_policy_count", std::vector<std::uint32_t>{layout.policy_count}, 1);
+  to.number("kerf_has_code", layout.request.conditions.empty() ? 0 : 1);
+  to.number("kerf_reads_names", reads_names(plan) ? 1 : 0);
+  add_questions(to, module, plan);
+  std::uint64_t bytes = 0;
+  for (const Table& table : layout.request.tables) bytes += table.bytes();
+  if (bytes > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};
+  return std::nullopt;
+}
+
+}  // namespace kerf::bpf
