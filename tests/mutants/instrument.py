@@ -359,10 +359,10 @@ def instrument_helper(path):
     """The helper is started without an environment; here it has to know which mutant is chosen. Its answers are kept."""
     text = open(path, "rb").read()
     for old, new in [(b"char* environment[] = {nullptr};", b"char** environment = ::environ;"),
-                     (b"AnonymousFile in(", b"if (auto* known = kerf_mutants::known_answer(request)) return bpf::read_answer(*known); AnonymousFile in("),
-                     (b"return bpf::read_answer(out.read());", b"kerf_mutants::keep_answer(request, out.read()); return bpf::read_answer(out.read());")]:
+                     (b"AnonymousFile in(", b"if (auto* known = kerf_mutants::known_answer(request)) return read_answer(*known); AnonymousFile in("),
+                     (b"return read_answer(out.read());", b"kerf_mutants::keep_answer(request, out.read()); return read_answer(out.read());")]:
         if text.count(old) != 1:
-            sys.exit("backends/bpf/emit.cpp starts its helper in another way: change instrument.py")
+            sys.exit("backends/bpf/helper.cpp starts its helper in another way: change instrument.py")
         text = text.replace(old, new)
     if b"mutants.h" not in text:
         text = b"#include \"tests/mutants/mutants.h\"\n#line 1\n" + text
@@ -383,7 +383,7 @@ def main():
         for i, m in enumerate(found):
             del m["key"]
             mutants.append({**m, "number": first + i})
-    instrument_helper(fresh + "/backends/bpf/emit.cpp")
+    instrument_helper(fresh + "/backends/bpf/helper.cpp")
     for folder, _, names in os.walk(fresh):
         for name in names:
             path = os.path.join(folder, name)
