@@ -71,14 +71,17 @@ std::string SystemGenerator::observed_atom(Action action) {
     }
   }
   if (action == Action::spawn && chance(60)) {
-    switch (pick(4)) {
+    switch (pick(7)) {
       case 0: return "context.admin";
       case 1: return "context.admin == context.restore";
       case 2: return fmt::format("context.live == {}", one_of(kNumbers));
+      case 3:
+      case 4:
+      case 5: return "context.live * 9223372036854775807 != principal.level";
       default: return fmt::format("context.live < {}", one_of(kNumbers));
     }
   }
-  if ((action == Action::spawn || action == Action::tune) && chance(50)) {
+  if ((action == Action::spawn || action == Action::tune) && chance(35)) {
     switch (pick(4)) {
       case 0: return fmt::format("context.comm == \"{}\"", one_of(kComms));
       case 1: return fmt::format("context.comm like \"{}*\"", one_of(kComms));
