@@ -199,14 +199,15 @@ TEST_CASE("inequalities that no numbers have are found, and only those") {
   CHECK(feasible(n, bits));
   CHECK((!w.learn(bits, w.small, 4, true) || !feasible(n, bits)));
 
-  Facts beside(n);                                          // the same, beside other bits of a number with a far wider range
+  Facts beside(n);                                          // the same, after bits of a number with a far wider range
   const Number wide = n.read("wide", {0, 65535}), low = n.made(Made::bits_and, wide, constant(4095), {0, 4095});
   REQUIRE(w.learn(beside, w.minus(n.read("any", {0, 65535}), low), -1, true));
-  REQUIRE(w.learn(beside, w.small, 4, true));
-  REQUIRE(w.learn(beside, rest, 1, true));
-  REQUIRE(w.learn(beside, rest, 0, false));
+  const Number late = n.read("late", {0, 99}), late_rest = w.minus(late, n.made(Made::bits_and, late, constant(4), {0, 4}));
+  REQUIRE(w.learn(beside, late, 4, true));
+  REQUIRE(w.learn(beside, late_rest, 1, true));
+  REQUIRE(w.learn(beside, late_rest, 0, false));
   CHECK(feasible(n, beside));
-  CHECK((!w.learn(beside, w.small, 1, false) || !feasible(n, beside)));
+  CHECK((!w.learn(beside, late, 1, false) || !feasible(n, beside)));
 
   Facts words(n);                                           // other words, and no bit that differs
   const Number a = n.read("a", {0, 255}), c = n.read("c", {0, 255}), turned = n.made(Made::bits_xor, a, c, {0, 255});
