@@ -235,3 +235,49 @@ TEST_CASE("tables: hooks look at what actions of their event bind, and at nothin
     CHECK(constant(layout, "kerf_comm_events") == c.comm);
   }
 }
+
+TEST_CASE("tables: loops go as far as what is there, rounded up to a power of two") {
+  Program program = make_program();
+  for (std::uint32_t i = 0; i < 70; ++i) add_row(program, Effect::permit).address = AddressSet{{prefix4((i * 2 + 1) << 8, 24)}, {}};
+  for (std::uint32_t i = 0; i < 3; ++i) add_row(program, Effect::forbid).port = PortSet{{443, 443}};
+  add_row(program, Effect::forbid).address = AddressSet{{}, {prefix6(std::uint64_t{1} << 61, 0, 3)}};
+  auto layout = lay_out(program.module, program.plan, digest());
+  REQUIRE(layout.ok());
+  CHECK(constant(*layout, "kerf_dimensions") == (1u << KERF_DIMENSION_ADDRESS | 1u << KERF_DIMENSION_PORT));
+  CHECK(constant(*layout, "kerf_depth32_max") == 9);    // 140 bounds of addresses, two of ports
+  CHECK(constant(*layout, "kerf_depth128_max") == 3);
+  CHECK(constant(*layout, "kerf_blocks_max") == 1);
+  CHECK(constant(*layout, "kerf_block_words_max") == 4);   // one word of forbids, two of permits
+  CHECK(constant(*layout, "kerf_word_rows_max") == 64);
+  CHECK(constant(*layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
+  CHECK(constant(*layout, "kerf_segment_words") == layout->object.segment_words);
+  CHECK(constant(*layout, "kerf_binding_words") * 8 == layout->object.binding_bytes - sizeof(kerf_binding));
+  CHECK(constant(*layout, "kerf_env_count") == 1);
+  CHECK(constant(*layout, "kerf_has_code") == 0);
+}
+
+TEST_CASE("tables: of paths nothing is searched, and names are read where a row asks for what is learned") {
+  Program program = make_file_program();
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    env_of(program).paths.push_back(PathTest{{"/a" + std::to_string(i)}, {}, std::nullopt});
+    add_row(program, Effect::permit).path = {{i, Outcome::true_}};
+  }
+  env_of(program).paths.push_back(PathTest{{}, {}, Pattern{{"", ".x"}}});
+  add_row(program, Effect::permit).path = {{5, Outcome::true_}};
+  env_of(program).predicates = {{PolicyId(0), NodeId(0), Stage::bind}, {PolicyId(0), NodeId(0), Stage::learn}};
+  auto reads_names = [&](std::optional<std::uint32_t> predicate) {
+    program.plan.envs[0].rows[2].bind.clear();
+    if (predicate) program.plan.envs[0].rows[2].bind = {{*predicate, Outcome::true_}};
+    auto layout = lay_out(program.module, program.plan, digest());
+    REQUIRE(layout.ok());
+    CHECK(constant(*layout, "kerf_dimensions") == 3);   // two automata
+    CHECK(constant(*layout, "kerf_depth32_max") == 0);
+    CHECK(constant(*layout, "kerf_depth128_max") == 0);
+    CHECK(constant(*layout, "kerf_word_rows_max") == 8);
+    CHECK(constant(*layout, "kerf_env_count") == 2);
+    return constant(*layout, "kerf_reads_names");
+  };
+  CHECK(reads_names(std::nullopt) == 0);
+  CHECK(reads_names(0) == 0);
+  CHECK(reads_names(1) == 1);
+}
