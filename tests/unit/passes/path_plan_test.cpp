@@ -278,7 +278,7 @@ TEST_CASE("a path that too many records hold is not asked") {
   auto chosen = [](int depth) {
     return refused([depth](Build& b) {
       NodeId path = attr(b, Var::resource, "path");
-      for (int i = 0; i < depth; ++i) path = b.op(Op::if_, {b.op(Op::eq, {attr(b, Var::resource, "mode"), b.num(i)}), path, b.str("/w")});
+      for (int i = 0; i < depth; ++i) path = b.op(Op::if_, {in_dir(b, "/w/" + std::to_string(i)), path, b.str("/w")});
       return b.op(Op::eq, {path, b.str("/w/a.key")});
     });
   };
