@@ -391,19 +391,6 @@ TEST_CASE("limits name the policy") {
             return any;
           }) == Codes{"K8050"});
   }
-  auto rows_of = [](std::size_t ports) {   // each in a row of its own, and the others in none
-    return refused([ports](Build& b) {
-      NodeId any = b.no();
-      for (std::size_t i = 0; i < ports; ++i) {
-        const auto n = static_cast<std::int64_t>(i);
-        NodeId same = b.op(Op::eq, {attr(b, Var::resource, "port"), b.num(1000 + n)});
-        any = b.op(Op::or_, {b.op(Op::and_, {same, b.op(Op::eq, {attr(b, Var::principal, "level"), b.num(n)})}), any});
-      }
-      return any;
-    });
-  };
-  CHECK(rows_of(kMaxRowsPerPolicy).empty());
-  CHECK(rows_of(kMaxRowsPerPolicy + 1) == Codes{"K8050"});
   auto many_slots = [](Build& b) {
     NodeId all = b.yes();
     for (int i = 0; i < 17; ++i) {
