@@ -154,6 +154,8 @@ TEST_CASE("maps that are equal have one hash, and can fail where an error is") {
   CHECK_FALSE(same_map(low, failing));
   CHECK_FALSE(can_fail(low));
   CHECK(can_fail(failing));
+  CHECK_FALSE(can_fail(AddressOutcomes{{{kFirstAddress, Outcome::true_}, {kFirstV6, Outcome::false_}}}));
+  CHECK(can_fail(AddressOutcomes{{{kFirstAddress, Outcome::true_}, {kFirstV6, Outcome::error}}}));
   const EndpointOutcomes none{Outcome::false_, {}}, all{Outcome::true_, {}}, errors{Outcome::error, {}};
   CHECK(same_map(none, EndpointOutcomes{Outcome::false_, {}}));
   CHECK_FALSE(same_map(none, all));
