@@ -38,7 +38,8 @@ else
 endif
 
 bench: configure
-	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine bench_verify bench_kernel bench_compile
+	cmake --build --preset release --target kerf bench_frontend bench_memory bench_gateway bench_engine bench_verify bench_kernel bench_compile \
+	  bench_time_opens bench_with_empty
 	scripts/bench.sh
 	scripts/bench_serve.sh
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The benchmarks, each against the official engine in the same run: `scripts/bench.sh [frontend] [gateway] [proof] [kernel]`,
-# default all. The kernel's need neither engine nor workloads.
+# The benchmarks, each against the official engine in the same run: `scripts/bench.sh [frontend] [gateway] [proof] [kernel] [opens]`,
+# default all. The kernel's and those of opens, in guests, need neither engine nor workloads.
 # The workloads' generator and data are looked for in KERF_WORKLOADS (default ../shared/bench). SIZES (in policies),
 # OOPSLA_SIZES and REQUESTS make them smaller or larger; ANSWERS is how many requests of a large workload the official
 # engine is asked. What is made is kept in build/bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-what=" ${*:-frontend gateway proof kernel} "
+what=" ${*:-frontend gateway proof kernel opens} "
 
 # Decisions in this kernel, and compiles to an object.
 kernel() {
@@ -16,7 +16,14 @@ kernel() {
   build/release/bench_compile
 }
 if [[ $what == *" kernel "* ]]; then kernel; fi
-if [[ $what == " kernel " ]]; then exit; fi
+# An open() in guests, in instructions.
+opens() {
+  for package in linux-image-cloud-amd64 linux-image-6.12-cloud-amd64; do
+    bench/opens/run.sh "$package" "$root/build/release" "$root" || [ $? = 77 ]
+  done
+}
+if [[ $what == *" opens "* ]]; then opens; fi
+if [[ $what =~ ^\ ((kernel|opens)\ )+$ ]]; then exit; fi
 source=$(cd "${KERF_WORKLOADS:-../shared/bench}" 2>/dev/null && pwd) || { echo "no workloads: set KERF_WORKLOADS" >&2; exit 1; }
 kerf=$root/build/release/kerf
 work=$root/build/bench

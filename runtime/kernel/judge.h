@@ -155,9 +155,10 @@ __attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u64 events)
 	if (!s)
 		return 1;
 #pragma clang loop unroll(disable)
-	for (__u32 event = KERF_EVENT_FILE_READ; event < KERF_EVENT_END; event++) {
-		if (!(events >> event & 1))
-			continue;
+	for (__u32 turn = KERF_EVENT_FILE_READ; turn < KERF_EVENT_END && events; turn++) {
+		__u32 event = lowest_bit(events);
+
+		events &= events - 1;
 		decide_event(s, event, 0);
 		int allowed = s->walk.decision.verdict == KERF_VERDICT_ALLOW;
 		int passes = allowed || audited(&s->walk);
@@ -169,7 +170,7 @@ __attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u64 events)
 			s->refused_errno = s->walk.refusal_errno;
 		}
 	}
-	return 0;
+	return events != 0;
 }
 
 /* Whether an ioctl is allowed may hang on its command, which no guard knows: s->ioctl_class says which rows about it the name

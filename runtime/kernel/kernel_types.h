@@ -20,6 +20,11 @@ struct super_block {
 	unsigned long s_magic;
 	struct file_system_type *s_type;
 	struct unicode_map *s_encoding;
+	struct dentry *s_root;
+};
+
+struct seqcount {
+	unsigned int sequence;
 };
 
 typedef struct {

@@ -44,6 +44,10 @@ static __always_inline __u32 rename_count(void)
 {
 	__u32 count = 1;
 
+	if (&rename_lock && bpf_rdonly_cast) {
+		const struct seqcount *lock = bpf_rdonly_cast(&rename_lock, bpf_core_type_id_kernel(struct seqcount));
+		return FORGET(lock->sequence);
+	}
 	if (!&rename_lock || bpf_probe_read_kernel(&count, sizeof(count), &rename_lock))
 		return 1;
 	return count;
@@ -54,18 +58,24 @@ static __always_inline __u64 is_set(__u64 x)
 	return (x | -x) >> 63;
 }
 
-/* Can two spellings mean one entry of this directory, or is the entry's name a stand-in for one that is encrypted? Where
- * names are compared in a file system's own way they can, but for procfs, whose comparison hides entries, and for file
- * systems that say it of each directory. Without branches: the verifier follows both sides of each, at every turn. */
-static __always_inline __u32 is_ambiguous(const struct dentry *entry, const struct dentry *directory)
+/* Does a comparison of the file system's own mean that two spellings can be one name? Not on procfs, whose comparison hides
+ * entries, nor where it is said of each directory. */
+static __always_inline __u32 equates_names(const struct super_block *sb)
 {
-	const struct super_block *sb = directory->d_sb;
-	__u64 compares = (__u64)directory->d_op->d_compare, encoding = 0;
+	__u64 encoding = 0;
 
 	if (bpf_core_field_exists(sb->s_encoding))
 		encoding = (__u64)sb->s_encoding;
-	return (directory->d_inode->i_flags & INODE_CASEFOLD) | (entry->d_flags & DENTRY_NO_KEY) |
-	       (is_set(compares) & is_set(sb->s_magic ^ MAGIC_PROC) & (is_set(encoding) ^ 1));
+	return is_set(sb->s_magic ^ MAGIC_PROC) & (is_set(encoding) ^ 1);
+}
+
+/* Can two spellings mean one entry of this directory, or is the entry's name a stand-in for one that is encrypted? Without
+ * branches: the verifier follows both sides of each, at every turn. */
+static __always_inline __u32 is_ambiguous(const struct dentry *entry, const struct dentry *directory, __u32 equates)
+{
+	__u64 compares = (__u64)directory->d_op->d_compare;
+
+	return (directory->d_inode->i_flags & INODE_CASEFOLD) | (entry->d_flags & DENTRY_NO_KEY) | (is_set(compares) & equates);
 }
 
 static __always_inline void restart(struct kerf_scratch *s)
@@ -92,22 +102,45 @@ static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *
 	FORGET(s->off) = off;
 }
 
-/* Where the walk stands: at the outermost anchor so far? */
-static __always_inline void note_anchor(const struct dentry *dentry, struct kerf_scratch *s)
+static __always_inline const __u32 *anchor_at(const struct dentry *dentry, const struct kerf_scratch *s)
 {
 	const struct inode *inode = dentry->d_inode;   /* 0, a name without an object, reads as zeros: no anchor */
 	struct kerf_anchor_key key = {
 		.inode = inode->i_ino, .device = dentry->d_sb->s_dev, .generation = inode->i_generation, .binding = FORGET(s->binding),
 	};
-	const __u32 *anchor = bpf_map_lookup_elem(&kerf_anchors, &key);
 
-	if (!anchor)
-		return;
-	FORGET(s->anchor) = *anchor;
+	return bpf_map_lookup_elem(&kerf_anchors, &key);
+}
+
+/* The walk stands at the outermost anchor so far. */
+static __always_inline void stand_at_anchor(struct kerf_scratch *s)
+{
 	FORGET(s->start) = FORGET(s->off);
 	FORGET(s->full_at_anchor) = FORGET(s->full);
 	FORGET(s->ambiguous_at_anchor) = FORGET(s->ambiguous);
 	FORGET(s->seen) = 1;
+}
+
+static __always_inline void note_anchor(const struct dentry *dentry, struct kerf_scratch *s)
+{
+	const __u32 *anchor = anchor_at(dentry, s);
+
+	if (!anchor)
+		return;
+	FORGET(s->anchor) = *anchor;
+	stand_at_anchor(s);
+}
+
+/* Most file systems are anchored at their root. No anchor lies further out, so that the dentries on the way need no look. */
+static __always_inline void look_at_root(const struct dentry *leaf, struct kerf_scratch *s)
+{
+	const struct super_block *sb = leaf->d_sb;
+	const __u32 *anchor = anchor_at(sb->s_root, s);
+
+	FORGET(s->equates) = equates_names(sb);
+	FORGET(s->rooted) = anchor != 0;
+	if (anchor)
+		FORGET(s->anchor) = *anchor;
 }
 
 /* The text becomes the anchor's path and what lies below it. */
@@ -138,19 +171,23 @@ static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s
 	int done = 0;
 	__u32 count = rename_count();
 
+	look_at_root(leaf, s);
 	restart(s);
 	FORGET(s->seq) = count;
 	FORGET(s->tries) = 1;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
-		note_anchor(dentry, s);
+		if (!FORGET(s->rooted))
+			note_anchor(dentry, s);
 		struct dentry *parent = dentry->d_parent;
 		if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
-			__u32 now = rename_count();
-			if (now == FORGET(s->seq) && !(now & 1)) {
+			__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && dentry != dentry->d_sb->s_root;
+			if (now == FORGET(s->seq) && !(now & 1) && !elsewhere) {
 				done = 1;
 				break;
 			}
+			if (elsewhere)   /* no way leads to the root, as from a handle: every dentry is looked at */
+				FORGET(s->rooted) = 0;
 			FORGET(s->seq) = now;
 			FORGET(s->tries) += 1;
 			restart(s);
@@ -158,7 +195,7 @@ static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s
 			continue;
 		}
 		prepend(dentry, s);
-		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent);
+		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, FORGET(s->equates));
 		FORGET(s->depth) += 1;
 		dentry = parent;
 	}
@@ -166,6 +203,8 @@ static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s
 		return KERF_REASON_RACED;
 	if (dentry->d_parent != dentry)
 		return KERF_REASON_TOO_LONG;
+	if (FORGET(s->rooted))
+		stand_at_anchor(s);
 	return finish_walk(s);
 }
 

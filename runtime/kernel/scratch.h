@@ -14,6 +14,7 @@ struct kerf_scratch {
 	/* the walk from the object up to its anchor */
 	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
 	__u32 ambiguous, ambiguous_at_anchor;
+	__u32 rooted, equates;                    /* the file system: anchored at its root, compares names in a way of its own */
 	/* the canonical path is text[start, KERF_PATH_BYTES) */
 	__u32 start;
 	__u32 position, bytes_seen, text_state;   /* the pass over the text */

@@ -28,14 +28,18 @@ entity FileSet in [FileSet];
 @kernel("file.read, file.list, file.exec")
 action open appliesTo { principal: [Agent], resource: [File, Dir], context: {
   @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
-@kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, file.truncate, file.chmod, file.mkdir, file.rmdir, file.ioctl, lib.load")
+@kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, file.truncate, file.chmod, file.mkdir, file.mknod, file.rmdir, file.append, file.receive, lib.load")
 action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime } };
+@kernel("file.ioctl")
+action control appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime,
+  @kernel("ioctl.command") command: Long } };
 )";
 
 const std::vector<std::string> kAgents = {"a0", "a1", "a2"};
 const std::vector<std::string> kClasses = {"analyst", "all"};
 const std::vector<std::string> kSets = {"s0", "s1", "s2", "empty"};
 const std::vector<std::string> kNames = {"a", "b", "a!", "a-b", "lib", "x.key", "\xc3\xa9t\xc3\xa9", "new\nline", ".ssh", "*"};
+const std::vector<std::int64_t> kCommands = {0, 21505, 21522, 2147483648, 4294967295};
 const std::vector<std::string> kTypes = {"ext4", "tmpfs", "overlay", "ext4dev"};
 
 // The inside of a Cedar string with the text, `*` escaped in patterns.
@@ -138,6 +142,16 @@ std::string FileGenerator::number_atom() {
   return chance(70) ? expressions.comparison(2 + static_cast<int>(pick(2))) : expressions.condition(3);
 }
 
+std::string FileGenerator::command_atom() {
+  switch (pick(6)) {
+    case 0: return fmt::format("[{}, {}].contains(context.command)", one_of(kCommands), one_of(kCommands));
+    case 1: return fmt::format("context.command < {}", one_of(kCommands));
+    case 2: return "context.command + 9223372036854775807 > 0";
+    case 3: return "context.command <= context.uid * principal.level";
+    default: return fmt::format("context.command == {}", one_of(kCommands));
+  }
+}
+
 // Observed, stored and bound values that meet in one operator.
 std::string FileGenerator::mixed_atom(bool file_only) {
   switch (pick(file_only ? 11 : 6)) {
@@ -195,6 +209,7 @@ std::string FileGenerator::unknown_atom(bool file_only) {
 
 std::string FileGenerator::atom(bool file_only) {
   if (unknowns_ && chance(25)) return unknown_atom(file_only);
+  if (about_ioctl_ && chance(35)) return command_atom();
   switch (pick(11)) {
     case 9: case 10: return mixed_atom(file_only);
     case 0: return bind_atom();
@@ -218,13 +233,15 @@ std::string FileGenerator::combine(int depth, bool file_only) {
 
 std::string FileGenerator::policy() {
   const bool file_only = chance(50);
+  about_ioctl_ = file_only && chance(25);
   std::string principal = "principal", resource = "resource";
-  std::string action = file_only ? "action == Action::\"change\"" : "action == Action::\"open\"";
+  std::string action = fmt::format("action == Action::\"{}\"", !file_only ? "open" : about_ioctl_ ? "control" : "change");
   if (chance(25)) principal += fmt::format(" in {}", entity("Class", one_of(kClasses)));
   if (chance(30)) resource += fmt::format(" in {}", chance(50) ? entity("Dir", path()) : entity("FileSet", one_of(kSets)));
   std::string text = fmt::format("{} ({}, {}, {})", chance(70) ? "permit" : "forbid", principal, action, resource);
   if (chance(32)) text += "\nwhen { " + error_prone(file_only) + " }";
   if (chance(80)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), file_only));
+  about_ioctl_ = false;
   return text + ";\n";
 }
 
@@ -291,7 +308,8 @@ KernelEventData FileGenerator::event() {
   static const std::vector<KernelEventId> events = {KernelEventId::file_read, KernelEventId::file_list, KernelEventId::file_exec,
                                                     KernelEventId::file_write, KernelEventId::file_create, KernelEventId::file_delete,
                                                     KernelEventId::file_rename, KernelEventId::file_truncate, KernelEventId::file_mkdir,
-                                                    KernelEventId::file_ioctl, KernelEventId::lib_load};
+                                                    KernelEventId::file_mknod, KernelEventId::file_append, KernelEventId::file_receive,
+                                                    KernelEventId::file_ioctl, KernelEventId::file_ioctl, KernelEventId::lib_load};
   KernelEventData data;
   data.event = one_of(events);
   data.principal = {"Agent", one_of(kAgents)};
@@ -306,7 +324,7 @@ KernelEventData FileGenerator::event() {
     data.observed.insert({{"file.owner", Value(one_of(std::vector<std::int64_t>{0, 1000, 4294967295}))}, {"file.mode", Value(mode)},
                           {"file.nlink", Value(static_cast<std::int64_t>(1 + pick(4)))}, {"file.setuid", Value((mode & 04000) != 0)}});
   }
-  if (data.event == KernelEventId::file_ioctl) data.observed.emplace("ioctl.command", Value(std::int64_t{21531}));
+  if (data.event == KernelEventId::file_ioctl) data.observed.emplace("ioctl.command", Value(one_of(kCommands)));
   if (chance(50)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
   return data;
 }

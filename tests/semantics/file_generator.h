@@ -23,6 +23,7 @@ class FileGenerator {
   std::string set_atom();
   std::string pattern_atom();
   std::string stored_atom();
+  std::string command_atom();
   std::string mixed_atom(bool file_only);
   std::string code_atom();
   std::string number_atom();
@@ -38,6 +39,7 @@ class FileGenerator {
 
   std::mt19937_64 random_;
   bool unknowns_;
+  bool about_ioctl_ = false;                   // the policy that is being made
   std::vector<std::string> paths_;             // of the current program
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace kerf::test {
@@ -47,6 +48,7 @@ std::optional<Event> FileModel::making(FileKind kind) const {
   auto creation = resolved(Event::file_create, Event::file_write);
   if (kind == FileKind::directory && governed(Event::file_mkdir)) return Event::file_mkdir;
   if (kind == FileKind::symlink && governed(Event::file_symlink)) return Event::file_symlink;
+  if (kind == FileKind::fifo && governed(Event::file_mknod)) return Event::file_mknod;
   return creation;
 }
 
@@ -140,8 +142,9 @@ std::optional<Operation> FileModel::open_file() {
 
 std::optional<Operation> FileModel::create(const std::string& path) {
   Refusal refusal;
-  std::size_t what = pick(random_, 6);
-  ask(refusal, making(what == 0 ? FileKind::directory : what == 1 ? FileKind::symlink : FileKind::file), path, nullptr, what == 0);
+  static const std::vector<FileKind> kinds = {FileKind::directory, FileKind::symlink, FileKind::fifo, FileKind::file};
+  std::size_t what = pick(random_, 7);
+  ask(refusal, making(kinds[std::min<std::size_t>(what, 3)]), path, nullptr, what == 0);
   FileNode made;
   std::string steps;
   switch (what) {
@@ -153,7 +156,11 @@ std::optional<Operation> FileModel::create(const std::string& path) {
       steps = "symlink nowhere " + path;
       made = {FileKind::symlink, 0777, 0, 1, false};
       break;
-    case 2: steps = "mkfile " + path; break;
+    case 2:
+      steps = "mkfifo " + path;
+      made = {FileKind::fifo, 0644, 0, 1, false};
+      break;
+    case 3: steps = "mkfile " + path; break;
     default: {
       bool reads = chance(random_, 50), writes = !reads || chance(random_, 50);
       steps = fmt::format("open {} {}+creat+idle", path, reads ? writes ? "rw" : "r" : "w");
@@ -174,7 +181,7 @@ std::optional<Operation> FileModel::create(const std::string& path) {
 
 std::optional<Operation> FileModel::remove() {
   bool directory = chance(random_, 25);
-  const Entry* entry = any(directory ? FileKind::directory : chance(random_, 80) ? FileKind::file : FileKind::symlink);
+  const Entry* entry = any(directory ? FileKind::directory : chance(random_, 75) ? FileKind::file : chance(random_, 50) ? FileKind::fifo : FileKind::symlink);
   if (entry == nullptr || entry->first == "/play/m") return std::nullopt;
   if (directory) {
     auto below = nodes_.upper_bound(entry->first + "/");
@@ -188,7 +195,7 @@ std::optional<Operation> FileModel::remove() {
 }
 
 std::optional<Operation> FileModel::move() {
-  const Entry* from = any(chance(random_, 85) ? FileKind::file : FileKind::symlink);
+  const Entry* from = any(chance(random_, 80) ? FileKind::file : chance(random_, 50) ? FileKind::fifo : FileKind::symlink);
   const Entry* onto = chance(random_, 35) ? any(FileKind::file) : nullptr;
   std::string to = onto != nullptr ? onto->first : new_name();
   if (from == nullptr || to.empty() || to == from->first || !same_file_system(from->first, to)) return std::nullopt;

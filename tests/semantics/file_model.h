@@ -13,7 +13,7 @@
 
 namespace kerf::test {
 
-enum class FileKind { file, directory, symlink };
+enum class FileKind { file, directory, symlink, fifo };
 
 struct FileNode {
   FileKind kind = FileKind::file;

@@ -31,6 +31,7 @@ const std::vector<BoundEvent> kEvents = {
     {"file.chmod", "chmod", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.chown", "chown", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.mkdir", "mkdir", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
+    {"file.mknod", "mknod", "[File]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.symlink", "symlink", "[File]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.rmdir", "rmdir", "[File, Directory]", {"EACCES", "EPERM", "ENOENT", "EROFS"}, 40},
     {"file.exec", "exec", "[File]", {"EACCES", "EPERM", "ENOENT"}, 100},

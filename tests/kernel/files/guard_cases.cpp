@@ -35,6 +35,7 @@ std::vector<Way> ways(const std::string& victim) {
       {"mount", "new-mounts ; bind /zone/secret /zone/open/at"},
       {"mount", "new-mounts ; umount /play/m"},
       {"mount", "new-mounts ; open-tree /zone/secret ; move-mount /zone/open/at"},
+      {"mount", "new-mounts ; fs-mount tmpfs ; move-mount /zone/open/at"},
       {"mount", "chroot /zone/open"},
       {"ptrace", "trace " + victim},
       {"ptrace", "read-memory " + victim},

@@ -13,6 +13,8 @@ using namespace kerf::test;
 namespace {
 
 Stage& here() { return stage("system", Governed::net); }
+// Policies that permit what those of `system` refuse, and the other way about.
+Stage& reverse() { return stage("reverse", Governed::net); }
 
 void set_up() { put_directory("/zone/open/at"); }
 
@@ -21,7 +23,9 @@ struct Way {
   int error;
 };
 
-void check_refused(const Way& way) { Scene(here(), set_up).refuses_after(way.steps, way.error, {{way.event, way.operation, "no-permit"}}); }
+void check_refused(const Way& way, Stage& at = here()) {
+  Scene(at, set_up).refuses_after(way.steps, way.error, {{way.event, way.operation, "no-permit"}});
+}
 
 }  // namespace
 
@@ -31,6 +35,7 @@ TEST_CASE("system: mounts and roots, one policy for each") {
   check_refused({"system.mount", "mount", "new-mounts ; mount proc /zone/open/at", EACCES});
   check_refused({"system.mount", "mount", "new-mounts ; bind /zone/open /zone/open/at", EACCES});
   check_refused({"system.mount", "move_mount", "new-mounts ; open-tree /zone/open ; move-mount /zone/open/at", EACCES});
+  check_refused({"system.mount", "move_mount", "new-mounts ; fs-mount tmpfs ; move-mount /zone/open/at", EACCES});
   check_refused({"system.mount", "chroot", "chroot /zone/open", EACCES});
   // the root here cannot be pivoted by anybody; who is bound is not told so
   here().events();
@@ -40,6 +45,13 @@ TEST_CASE("system: mounts and roots, one policy for each") {
   REQUIRE(!events.empty());
   CHECK(events.back()["system"]["operation"] == "pivot_root");
   CHECK(events.back()["decision"] == "deny");
+}
+
+TEST_CASE("system: calls of the newer mount interface that no hook of mounts sees take a capability") {
+  for (const char* steps : {"open-tree /zone/open", "fs-mount tmpfs", "set-mount /zone", "reconfigure /zone"}) {
+    Scene(here(), set_up).allows(std::string("new-mounts ; ") + steps);
+    check_refused({"system.capability", "capable", steps, EPERM}, reverse());
+  }
 }
 
 TEST_CASE("system: other tasks, of the same binding and of none") {
@@ -70,6 +82,21 @@ TEST_CASE("system: bpf, perf, keys, io_uring, user namespaces") {
   check_refused({"system.io_uring", "io_uring_setup", "uring", EPERM});
   check_refused({"system.keyring", "key_alloc", "add-key", EPERM});
   check_refused({"system.namespace", "user_namespace", "new-user", EPERM});
+}
+
+TEST_CASE("system: to be traced by the parent, and the use of keys") {
+  check_refused({"system.ptrace", "traceme", "be-traced", EPERM});
+  Scene(reverse(), set_up).allows("be-traced");
+  Scene(here(), set_up).allows("use-keyring");
+  check_refused({"system.keyring", "key_permission", "use-keyring", ENOKEY}, reverse());   // it is as if there were none
+  check_refused({"system.keyring", "key_permission", "add-key", EPERM}, reverse());   // made, but not to be used
+}
+
+TEST_CASE("system: modules, of memory and of a file") {
+  for (const char* steps : {"load-module", "load-module /guest/actor"}) {
+    check_refused({"system.module", "module_load", steps, EPERM});
+    Scene(reverse(), set_up).allows(steps);
+  }
 }
 
 TEST_CASE("system: capabilities, one by one") {

@@ -39,6 +39,30 @@ int setup_uring() {
 
 int add_key() { return result_of(::syscall(SYS_add_key, "user", "kerf-test", "x", 1, -2)); }   // KEY_SPEC_PROCESS_KEYRING
 
+// "What is known of root's keyring?": one question of permission.
+int describe_keyring() {
+  char text[256];
+  return result_of(::syscall(SYS_keyctl, 6, -4, text, sizeof text));   // KEYCTL_DESCRIBE, KEY_SPEC_USER_KEYRING
+}
+
+// No module: that the kernel says so means that it was allowed to look.
+int load_module(const char* path) {
+  static const char garbage[4096] = {};
+  int fd = path == nullptr ? -1 : ::open(path, O_RDONLY | O_CLOEXEC);
+  if (path != nullptr && fd < 0) return errno;
+  long result = path == nullptr ? ::syscall(SYS_init_module, garbage, sizeof garbage, "") : ::syscall(SYS_finit_module, fd, "", 0);
+  return result == 0 ? EEXIST : errno == ENOEXEC ? 0 : errno;
+}
+
+int be_traced() {
+  pid_t child = ::fork();
+  if (child < 0) return errno;
+  if (child == 0) ::_exit(result_of(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr)));
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
 // The child waits to be killed; what counts is whether it may be.
 int act_on_child(int (*act)(pid_t, int), int argument) {
   pid_t child = ::fork();
@@ -77,6 +101,9 @@ int system_step(Task&, const Words& w) {
   if (word == "perf") return open_perf();
   if (word == "uring") return setup_uring();
   if (word == "add-key") return add_key();
+  if (word == "use-keyring") return describe_keyring();
+  if (word == "load-module") return load_module(w.size() > 1 ? w[1].c_str() : nullptr);   // of memory, or of this file
+  if (word == "be-traced") return be_traced();
   if (word == "new-user") return result_of(::unshare(CLONE_NEWUSER));
   if (word == "new-network") return result_of(::unshare(CLONE_NEWNET));
   if (word == "nice") return result_of(::setpriority(PRIO_PROCESS, 0, -1));

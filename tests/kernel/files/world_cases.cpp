@@ -40,6 +40,7 @@ TEST_CASE("bind mount, mount name space, chroot, open_tree: with the guard waive
   scene.refuses_after("unshare-mounts ; bind /zone /zone/open/at ; umount /zone/open/at ; open /zone/secret/f r", ENOENT, kRead);
   scene.refuses_after("unshare-mounts ; mount tmpfs /zone/open/at ; open /zone/open/at/f w+creat ; open /zone/open/at/f r", ENOENT,
                       {{"file.read", "", "no-path"}});
+  scene.refuses_after("unshare-mounts ; fs-mount tmpfs ; open-below f r+creat", ENOENT, {{"file.read", "", "no-path"}});
   scene.refuses_after("unshare-mounts ; bind /zone/open /zone/secret ; open /zone/secret/root/zone/secret/f r ; open /zone/readable/f r", ENOENT,
                       {{"file.read", "/zone/readable/f", "no-permit"}});
   // in the new root "/zone/secret/f" is a file of /zone/open, and "/f" one of /zone/secret

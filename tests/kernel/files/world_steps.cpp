@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "steps.h"
@@ -19,10 +20,33 @@ namespace kerf::test {
 namespace {
 
 constexpr unsigned kRecursive = 0x8000;   // AT_RECURSIVE, for the raw mount calls
+constexpr unsigned kCreate = 6, kReconfigure = 7;   // FSCONFIG_CMD_*
 
 int unshare_mounts() {
   if (::unshare(CLONE_NEWNS) != 0) return errno;
   return result_of(::syscall(SYS_mount, "none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+}
+
+// A file system of its own, mounted nowhere.
+int mount_detached(Task& task, const char* type) {
+  long context = ::syscall(SYS_fsopen, type, 0);
+  if (context < 0) return errno;
+  if (::syscall(SYS_fsconfig, context, kCreate, nullptr, nullptr, 0) != 0) return errno;
+  long fd = ::syscall(SYS_fsmount, context, 1u, 0);   // FSMOUNT_CLOEXEC
+  if (fd < 0) return errno;
+  task.fd = static_cast<int>(fd);
+  return 0;
+}
+
+// A remount that changes nothing.
+int reconfigure(const char* path) {
+  long context = ::syscall(SYS_fspick, AT_FDCWD, path, 0);
+  return context < 0 ? errno : result_of(::syscall(SYS_fsconfig, context, kReconfigure, nullptr, nullptr, 0));
+}
+
+int set_propagation(const char* path) {
+  const std::uint64_t attributes[4] = {0, 0, MS_PRIVATE, 0};   // struct mount_attr
+  return result_of(::syscall(SYS_mount_setattr, AT_FDCWD, path, 0, attributes, sizeof attributes));
 }
 
 // Many children at once, each of which must live until all are there.
@@ -73,6 +97,9 @@ int world_step(Task& task, const Words& w) {
     return 0;
   }
   if (word == "move-mount") return result_of(::syscall(SYS_move_mount, task.fd, "", AT_FDCWD, text(1), 4u));   // F_EMPTY_PATH
+  if (word == "fs-mount") return mount_detached(task, text(1));
+  if (word == "reconfigure") return reconfigure(text(1));
+  if (word == "set-mount") return set_propagation(text(1));
   if (word == "fork-many") return fork_many(std::stoi(w.at(1)));
   if (word == "fork") {   // the rest happens in a grandchild of the server
     pid_t child = ::fork();

@@ -34,6 +34,7 @@ entities=agents
 compile append append.cedar append.cedarschema
 compile net net.cedar net.cedarschema
 compile system system.cedar system.cedarschema
+compile reverse reverse.cedar system.cedarschema
 compile spawn spawn.cedar spawn.cedarschema
 entities=sockets
 compile sockets sockets.cedar sockets.cedarschema
