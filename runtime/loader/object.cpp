@@ -36,6 +36,7 @@ struct MapShape {
 constexpr std::uint64_t kOfCgroups = (KERF_ENDPOINT_EVENTS & ~KERF_BIT(KERF_EVENT_NET_LISTEN)) | KERF_BIT(KERF_EVENT_NET_SOCKET) |
                                      KERF_BIT(KERF_EVENT_SYSTEM_SYSCTL);
 constexpr std::uint64_t kNever = 0;   // may be there, need not
+constexpr std::uint64_t kWithPaths = KERF_FILE_EVENTS | KERF_READS_EXE;
 
 std::vector<MapShape> map_shapes(const Manifest& manifest) {
   auto policies = static_cast<std::uint32_t>(std::max<std::size_t>(manifest.policies.size(), 1));
@@ -50,12 +51,13 @@ std::vector<MapShape> map_shapes(const Manifest& manifest) {
       {"kerf_tasks", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_TASKS, 0, KERF_ALL_EVENTS},
       {"kerf_cgroups", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
       {"kerf_live", BPF_MAP_TYPE_HASH, 4, 8, KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
-      {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
-      {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
-      {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, KERF_FILE_EVENTS},
+      {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, kWithPaths},
+      {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, kWithPaths},
+      {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, kWithPaths},
       {"kerf_selftest_in", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_in), KERF_SELFTEST_BATCH, 0, kNever},
       {"kerf_selftest_out", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_decision), KERF_SELFTEST_BATCH, 0, kNever},
       {"kerf_selftest_path", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_path), KERF_SELFTEST_BATCH, 0, kNever},
+      {"kerf_selftest_exe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_path), KERF_SELFTEST_BATCH, 0, kNever},
   };
 }
 
