@@ -22,19 +22,18 @@ std::map<Pattern, std::uint32_t> patterns_of(const Module& module, const KernelP
   return numbers;
 }
 
-std::optional<Automaton> build(const std::map<Pattern, std::uint32_t>& numbers) {
+// Tests are numbered in this order.
+std::optional<Automaton> build(const std::vector<Pattern>& patterns) {
   std::vector<PathTest> tests;
-  for (const auto& [pattern, number] : numbers) tests.push_back({{}, {}, pattern});
+  for (const Pattern& pattern : patterns) tests.push_back({{}, {}, pattern});
   std::vector<NumberedTest> numbered;
   for (std::uint32_t i = 0; i < tests.size(); ++i) numbered.push_back({i, &tests[i]});
   return build_patterns(numbered);
 }
 
-std::vector<Pattern> with_wildcards(const std::map<Pattern, std::uint32_t>& numbers) {
+std::vector<Pattern> in_order(const std::map<Pattern, std::uint32_t>& numbers) {
   std::vector<Pattern> patterns;
-  for (const auto& [pattern, number] : numbers) {
-    if (pattern.pieces.size() > 1) patterns.push_back(pattern);
-  }
+  for (const auto& [pattern, number] : numbers) patterns.push_back(pattern);
   return patterns;
 }
 
@@ -43,7 +42,7 @@ std::vector<Pattern> with_wildcards(const std::map<Pattern, std::uint32_t>& numb
 Result<Executables> Executables::of(const Module& module, const KernelPlan& plan) {
   Executables made;
   made.number_of_ = patterns_of(module, plan);
-  std::optional<Automaton> automaton = build(made.number_of_);
+  std::optional<Automaton> automaton = build(in_order(made.number_of_));
   if (!automaton) {
     return Error{fmt::format("{} texts and patterns of executables do not fit into the {} states of a path automaton", made.number_of_.size(), kMaxPatternStates)};
   }
@@ -67,6 +66,14 @@ std::vector<std::int64_t> Executables::classes_of(const std::vector<Pattern>& pa
 }  // namespace kerf::bpf
 
 std::vector<kerf::Pattern> kerf::executables_past_limits(const Module& module, const KernelPlan& plan) {
-  const auto numbers = bpf::patterns_of(module, plan);
-  return numbers.empty() || bpf::build(numbers) ? std::vector<Pattern>{} : bpf::with_wildcards(numbers);
+  std::vector<Pattern> patterns = bpf::in_order(bpf::patterns_of(module, plan));
+  if (patterns.empty() || bpf::build(patterns)) return {};
+  // Texts first: they always fit, or nothing does.
+  const auto wild = std::stable_partition(patterns.begin(), patterns.end(), [](const Pattern& p) { return p.pieces.size() == 1; });
+  auto fit = static_cast<std::size_t>(wild - patterns.begin()), too_many = patterns.size();
+  while (too_many - fit > 1) {
+    const std::size_t probe = fit + (too_many - fit) / 2;
+    (bpf::build({patterns.begin(), patterns.begin() + static_cast<std::ptrdiff_t>(probe)}) ? fit : too_many) = probe;
+  }
+  return {patterns.begin() + static_cast<std::ptrdiff_t>(fit), patterns.end()};
 }

@@ -103,10 +103,11 @@ std::optional<Failure> check_events_map(bpf_map* map) {
   return std::nullopt;
 }
 
-std::optional<Failure> check_scratch_map(bpf_map* map) {
+// Private to the glue: memory of the slots.
+std::optional<Failure> check_scratch_map(bpf_map* map, const std::string& name) {
   bool fits = bpf_map__type(map) == BPF_MAP_TYPE_ARRAY && bpf_map__key_size(map) == 4 && bpf_map__value_size(map) <= kMaxScratchBytes &&
               bpf_map__max_entries(map) == KERF_SCRATCH_SLOTS && bpf_map__map_flags(map) == 0;
-  if (!fits) return fail(Code::K7203, "kerf_scratch", "is no pool of slots of a usable size");
+  if (!fits) return fail(Code::K7203, name, "is no pool of slots of a usable size");
   return std::nullopt;
 }
 
@@ -128,7 +129,7 @@ bool flags_fit(const MapShape& shape, std::uint32_t flags) {
 std::optional<Failure> check_map(bpf_map* map, const std::string& name, const std::vector<MapShape>& shapes) {
   if (auto failure = check_plain_map(map, escape_bytes(name))) return failure;
   if (name == "kerf_events") return check_events_map(map);
-  if (name == "kerf_scratch") return check_scratch_map(map);
+  if (name == "kerf_scratch" || name == "kerf_exe_texts") return check_scratch_map(map, name);
   auto shape = std::find_if(shapes.begin(), shapes.end(), [&](const MapShape& s) { return name == s.name; });
   if (shape == shapes.end()) return fail(Code::K7203, escape_bytes(name), "is no map of this ABI");
   bool fits = bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&
