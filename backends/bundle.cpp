@@ -20,6 +20,7 @@
 
 #include "backends/features.h"
 #include "ir/kernel_model.h"
+#include "ir/passes/exe_tests.h"
 #include "ir/passes/split.h"
 #include "runtime/abi/policy_abi.h"
 
@@ -170,6 +171,14 @@ class NamedPaths {
     }
   }
 
+  void add_executables(const Module& module, const KernelEnv& env) {
+    for (const CodePredicate& predicate : env.code) {
+      for (const Pattern& asked : executables_of(module, env, predicate)) {
+        add(asked.pieces.front(), asked.pieces.size() == 1 ? "file" : "prefix", {predicate.policy.index});
+      }
+    }
+  }
+
   Json to_json() const {
     Json list = Json::array();
     for (const auto& [path, policies] : paths_) {
@@ -192,10 +201,19 @@ class NamedPaths {
   std::map<std::pair<std::string, std::string>, std::set<std::uint32_t>> paths_;
 };
 
-Json paths_json(const KernelPlan& plan) {
+Json paths_json(const Module& module, const KernelPlan& plan) {
   NamedPaths paths;
-  for (const KernelEnv& env : plan.envs) paths.add(env);
+  for (const KernelEnv& env : plan.envs) {
+    paths.add(env);
+    paths.add_executables(module, env);
+  }
   return paths.to_json();
+}
+
+Json governed_json(std::uint64_t governed) {
+  Json names = event_names(governed);
+  if (governed & KERF_READS_EXE) names.push_back("process.exe");
+  return names;
 }
 
 // The type of the directories that resources are in; nothing where the schema lets none be in directories.
@@ -333,10 +351,10 @@ Json make_manifest(const Module& module, const Sources& sources, const KernelPla
       {"digest", ""}, {"inputs_digest", hex(digest.data(), digest.size())},
       {"inputs", files_json(inputs, true)}, {"outputs", files_json(outputs, false)},
       {"programs", layout.programs}, {"maps", layout.maps},
-      {"governed", event_names(governed)}, {"features", features_json(governed, layout.programs)}, {"waived", waived},
+      {"governed", governed_json(governed)}, {"features", features_json(governed, layout.programs)}, {"waived", waived},
       {"principal_types", principal_types_json(module.schema)}, {"policies", std::move(policies)},
       {"layout", {{"segment_words", layout.segment_words}, {"binding_bytes", layout.binding_bytes}}},
-      {"environments", std::move(environments)}, {"paths", paths_json(plan)}};
+      {"environments", std::move(environments)}, {"paths", paths_json(module, plan)}};
   if (auto directory = directory_type(module.schema)) manifest["directory_type"] = *directory;
   if (auto host = host_type(module.schema)) manifest["host_type"] = *host;
   manifest["digest"] = xxh3_128(manifest.dump());

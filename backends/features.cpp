@@ -33,8 +33,10 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 std::uint64_t governed_events(const Schema& schema) {
   std::uint64_t mask = 0;
   for (const auto& [uid, action] : schema.actions) {
+    const bool executable = binds(action, "process.exe");
     for (KernelEventId event : action.events) {
-      if (!decided_by_filter(kernel_event(event))) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+      if (decided_by_filter(kernel_event(event))) continue;
+      mask |= KERF_BIT(static_cast<std::uint32_t>(event)) | (executable ? KERF_READS_EXE : 0);
     }
   }
   return mask;

@@ -16,7 +16,7 @@ struct Feature {
   bool guard() const { return name.starts_with("guard-"); }   // can be waived by the author of a bundle
 };
 
-// Events that some action of the schema binds: a mask of enum kerf_event_kind.
+// Events that some action of the schema binds: a mask of enum kerf_event_kind; and KERF_READS_EXE.
 std::uint64_t governed_events(const Schema& schema);
 std::vector<std::string> event_names(std::uint64_t governed);
 // In the table's order; those without a program for these events are left out.

@@ -84,6 +84,7 @@ void check_policies(Program& program, const std::vector<ast::PolicyFile>& files,
   program.syscalls = plan_syscalls(program.module, seccomp::call_names(), program.diagnostics);
   if (program.diagnostics.has_errors()) return;
   if (std::vector<Pattern> left = patterns_past_limits(program.plan); !left.empty()) report_patterns(program, left);
+  if (std::vector<Pattern> left = executables_past_limits(program.module, program.plan); !left.empty()) report_patterns(program, left);
   if (!program.diagnostics.has_errors()) lint_split(program.module, program.plan, program.diagnostics);
 }
 

@@ -40,9 +40,9 @@ enum class ObservableId {
 #undef OBSERVABLE
 };
 
-// What of an event an observable is: what a hook looks up (address, port, path), a name it holds, a number it compares; of a
-// system call, which one it is and what it is given.
-enum class ObservedFrom { address, port, host, path, name, scalar, call, argument };
+// What of an event an observable is: what a hook looks up (address, port, path; the executable's path too), a name it holds, a
+// number it compares; of a system call, which one it is and what it is given.
+enum class ObservedFrom { address, port, host, path, executable, name, scalar, call, argument };
 
 struct KernelEvent {
   KernelEventId id;

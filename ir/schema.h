@@ -1,9 +1,11 @@
 // A resolved schema: full names, no common types left, hierarchies closed, kernel bindings read from `@kernel`.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/base/source.h"
@@ -51,6 +53,13 @@ struct Action {
   std::optional<std::string> refusal_errno;        // @errno
   Span span;
 };
+
+// Does the context of the action have this observable?
+inline bool binds(const Action& action, std::string_view observable) {
+  return std::any_of(action.bindings.begin(), action.bindings.end(), [&](const auto& bound) {
+    return bound.second.kind == AttrBinding::Kind::observable && bound.second.name == observable;
+  });
+}
 
 // One combination a request can have; policies are type-checked and split per environment.
 struct RequestEnv {

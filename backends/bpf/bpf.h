@@ -41,6 +41,8 @@ struct CodegenOptions {
 
 // `like` patterns that fit into no path automaton beside the others; emit_bpf then fails.
 std::vector<Pattern> patterns_past_limits(const KernelPlan& plan);
+// The same for those about the executable of the task that acts, which have an automaton of their own.
+std::vector<Pattern> executables_past_limits(const Module& module, const KernelPlan& plan);
 inline constexpr std::size_t kMaxAutomatonStates = std::size_t{1} << 17;   // of patterns, in each of two automata
 
 // `digest`: 16 bytes, stored in every event record.

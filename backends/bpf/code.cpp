@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "backends/bpf/layout.h"
+#include "ir/passes/exe_tests.h"
 #include "runtime/abi/policy_abi.h"
 
 namespace kerf::bpf {
@@ -16,6 +17,7 @@ std::optional<CodeObservable> code_observable(ObservableId id) {
     case ObservableId::endpoint_ip: return CodeObservable::ip;
     case ObservableId::file_fs_type: case ObservableId::mount_fs_type: return CodeObservable::name;
     case ObservableId::process_comm: return CodeObservable::comm;
+    case ObservableId::process_exe: return std::nullopt;   // its match class is asked
     case ObservableId::endpoint_host: return std::nullopt;
     case ObservableId::syscall_name: case ObservableId::syscall_arg0: case ObservableId::syscall_arg1: case ObservableId::syscall_arg2: case ObservableId::syscall_arg3: case ObservableId::syscall_arg4: case ObservableId::syscall_arg5: return std::nullopt;   // filters ask
     case ObservableId::file_path: case ObservableId::directory_path: case ObservableId::system_operation: return std::nullopt;   // path tests ask
@@ -83,8 +85,8 @@ std::optional<CodeOp> code_operator(Op op) {
 
 class Lowering {
  public:
-  Lowering(const Module& module, const KernelEnv& env, const CodePredicate& predicate)
-      : module_(module), env_(env), predicate_(predicate), body_(env.body(module, predicate.policy)) {}
+  Lowering(const Module& module, const KernelEnv& env, const CodePredicate& predicate, const Executables& executables)
+      : module_(module), env_(env), predicate_(predicate), executables_(executables), body_(env.body(module, predicate.policy)) {}
 
   Result<CodeExpr> run() {
     std::optional<std::uint32_t> root = lower(predicate_.node);
@@ -108,6 +110,7 @@ class Lowering {
   std::optional<std::uint32_t> lower(NodeId id) {
     if (auto slot = predicate_.slots.find(id); slot != predicate_.slots.end()) return lower_slot(id, slot->second);
     if (auto known = predicate_.constants.find(id); known != predicate_.constants.end()) return lower_constant(id, known->second);
+    if (auto asked = executables_of(module_, env_, predicate_, id)) return lower_executable(*asked);
     switch (body_[id].op) {
       case Op::literal: return lower_constant(id, body_.literal(id));
       case Op::get_attr: return lower_observable(id, CodeOp::observe);
@@ -196,6 +199,19 @@ class Lowering {
     node.type = *type;
     node.observable = *observable;
     return push(node);
+  }
+
+  // context.exe == "/usr/bin/curl": is its match class one of these?
+  std::uint32_t lower_executable(const std::vector<Pattern>& patterns) {
+    CodeNode observed;
+    observed.op = CodeOp::observe;
+    observed.type = CodeType::long_;
+    observed.observable = CodeObservable::exe;
+    CodeNode node;
+    node.op = CodeOp::one_of;
+    node.members = executables_.classes_of(patterns);
+    node.args = {push(std::move(observed))};
+    return push(std::move(node));
   }
 
   // resource.fs_type like "fuse*"
@@ -318,6 +334,7 @@ class Lowering {
   const Module& module_;
   const KernelEnv& env_;
   const CodePredicate& predicate_;
+  const Executables& executables_;
   const Body& body_;
   CodeExpr expr_;
   std::string error_;
@@ -325,8 +342,8 @@ class Lowering {
 
 }  // namespace
 
-Result<CodeExpr> lower_code(const Module& module, const KernelEnv& env, const CodePredicate& predicate) {
-  return Lowering(module, env, predicate).run();
+Result<CodeExpr> lower_code(const Module& module, const KernelEnv& env, const CodePredicate& predicate, const Executables& executables) {
+  return Lowering(module, env, predicate, executables).run();
 }
 
 }  // namespace kerf::bpf

@@ -335,21 +335,21 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
   return static_cast<std::uint32_t>(rounded_length(total, kLeastSegmentWords));
 }
 
-// The mask of events that some action of the schema binds.
+// The mask of events that some action of the schema binds, and whether one asks for the executable.
 std::uint64_t governed_events(const Module& module) {
   std::uint64_t mask = 0;
   for (const auto& [uid, action] : module.schema.actions) {
     for (KernelEventId event : action.events) {
-      if (!decided_by_filter(kernel_event(event))) mask |= KERF_BIT(static_cast<std::uint32_t>(event));
+      if (!decided_by_filter(kernel_event(event))) mask |= KERF_BIT(static_cast<std::uint32_t>(event)) | (binds(action, "process.exe") ? KERF_READS_EXE : 0);
     }
   }
   return mask;
 }
 
-Result<EnvParts> lower_env(const Module& module, const KernelEnv& env) {
+Result<EnvParts> lower_env(const Module& module, const KernelEnv& env, const Executables& executables) {
   EnvParts parts;
   for (const CodePredicate& predicate : env.code) {
-    Result<CodeExpr> expr = lower_code(module, env, predicate);
+    Result<CodeExpr> expr = lower_code(module, env, predicate, executables);
     if (!expr) return expr.error();
     parts.exprs.push_back(std::move(*expr));
   }
@@ -369,12 +369,17 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
     Result<Shares> shared = share_out(tests.all());
     if (!shared) return shared.error();
     shares = std::move(*shared);
-    if (auto error = store_automata(tables, shares.automata)) return *error;
+  }
+  const bool reads_exe = (result.object.governed & KERF_READS_EXE) != 0;
+  Result<Executables> executables = reads_exe ? Executables::of(module, plan) : Executables();
+  if (!executables) return executables.error();
+  if (!shares.automata.empty() || reads_exe) {
+    if (auto error = store_automata(tables, shares.automata, reads_exe ? &executables->automaton() : nullptr)) return *error;
   }
   std::vector<EnvParts> parts;
   for (std::size_t i = 0; i < plan.envs.size(); ++i) {
     check(plan.envs[i].rows.size() <= kMaxRowsPerEnv && plan.envs[i].slots.size() <= KERF_VALUE_SLOTS, "plan passes its limits");
-    Result<EnvParts> lowered = lower_env(module, plan.envs[i]);
+    Result<EnvParts> lowered = lower_env(module, plan.envs[i], *executables);
     if (!lowered) return lowered.error();
     place_rows(plan.envs[i], tests.of_env(i), shares, *lowered);
     EnvLayout env{};

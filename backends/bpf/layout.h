@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backends/bpf/bpf.h"
+#include "backends/bpf/executables.h"
 #include "backends/bpf/protocol.h"
 #include "backends/bpf/tables.h"
 
@@ -20,6 +21,6 @@ struct Layout {
 Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::array<std::uint8_t, 16>& digest);
 
 // A code predicate as operations on observables, slots and constants; an Error if the hook has none for some node.
-Result<CodeExpr> lower_code(const Module& module, const KernelEnv& env, const CodePredicate& predicate);
+Result<CodeExpr> lower_code(const Module& module, const KernelEnv& env, const CodePredicate& predicate, const Executables& executables);
 
 }  // namespace kerf::bpf

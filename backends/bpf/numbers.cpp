@@ -28,6 +28,7 @@ std::optional<std::uint32_t> offset_of(CodeObservable observable) {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return whole(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits, When::when);
 #include "runtime/abi/seen.def"
+    case CodeObservable::exe: return offsetof(kerf_seen, exe_match);
     case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: return std::nullopt;
   }
   return std::nullopt;

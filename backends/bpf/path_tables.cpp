@@ -185,9 +185,14 @@ PlanTests::PlanTests(const KernelPlan& plan) {
   }
 }
 
-std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata) {
+std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata, const Automaton* executables) {
   EdgeArray edges(tables.path_edges);
   for (const Automaton& automaton : automata) Store(tables, edges, automaton).run();
+  tables.automata = static_cast<std::uint32_t>(automata.size());
+  if (executables) {
+    tables.path_starts.resize(KERF_EXE_AUTOMATON);
+    Store(tables, edges, *executables).run();
+  }
   edges.finish();
   static_assert(kMaxTableBytes / 4 <= KERF_CELL_REST + 1, "tables within the limit have indices that a cell holds");
   tables.path_cells.insert(tables.path_cells.end(), KERF_NODE_CELLS, 0);   // a final state may be looked at as a node

@@ -18,8 +18,8 @@ class PlanTests {
   std::vector<std::vector<std::uint32_t>> of_env_;
 };
 
-// Cells and edges for all automata, as runtime/kernel/tables.h describes them.
-std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata);
+// Cells and edges for all automata, as runtime/kernel/tables.h describes them. `executables`: null if nobody asks.
+std::optional<Error> store_automata(Tables& tables, const std::vector<Automaton>& automata, const Automaton* executables = nullptr);
 
 struct MatchTable {
   std::uint32_t classes = 0, base = 0;       // first in `ranks`, base bitmap in `words`

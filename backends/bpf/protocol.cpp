@@ -109,7 +109,7 @@ CodeNode read_node(Reader& in, std::size_t index) {
   CodeNode node;
   node.op = in.choice(CodeOp::quotient);
   node.type = in.choice(CodeType::name);
-  node.observable = in.choice(CodeObservable::comm);
+  node.observable = in.choice(CodeObservable::exe);
   node.v6 = in.number<std::uint8_t>();
   node.prefix = in.number<std::uint8_t>();
   node.slot = in.number<std::uint32_t>();

@@ -44,13 +44,14 @@ enum class CodeOp : std::uint8_t {
   quotient,       // by low, towards zero
 };
 
-// `ip`, `name`, and the numbers of seen.def.
+// `ip`, `name`, the numbers of seen.def, and the match class of the executable as a number.
 enum class CodeObservable : std::uint8_t {
   ip,
 #define KERF_SEEN(observable, field, bits, when, type, events) observable,
 #include "runtime/abi/seen.def"
   name,
   comm,
+  exe,
 };
 
 struct CodeNode {

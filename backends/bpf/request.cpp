@@ -76,8 +76,8 @@ void add_tables(Filler& to, const Tables& tables, std::size_t envs, const std::a
   to.counted("kerf_path_cells", tables.path_cells);
   to.table("kerf_path_bytes", tables.path_bytes, rounded_length(tables.path_cells.size(), kLeastElements) + kStagger + 8, Padding::ones);
   to.counted("kerf_path_edges", tables.path_edges, Padding::ones);
-  to.table("kerf_path_starts", tables.path_starts, KERF_AUTOMATA);
-  to.number("kerf_automata", tables.path_starts.size());
+  to.table("kerf_path_starts", tables.path_starts, KERF_EXE_AUTOMATON + 1);
+  to.number("kerf_automata", tables.automata);
   to.table("kerf_event_errnos", event_errnos(), KERF_EVENT_KINDS);
   to.table("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end()), digest.size());
 }
@@ -148,6 +148,7 @@ void add_questions(Filler& to, const Module& module, const KernelPlan& plan) {
   to.number("kerf_reads_command", reads(one(ObservableId::ioctl_command)));
   to.number("kerf_reads_task", reads(is_told_of_tasks));
   to.mask("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm)));
+  to.mask("kerf_exe_events", events_that_read(module, plan, one(ObservableId::process_exe)));
 }
 
 }  // namespace

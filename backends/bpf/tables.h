@@ -17,6 +17,7 @@ struct Tables {
   std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts, path_cells, path_starts;
   Words keys128, blocks, words, peer_slots, path_edges;
   std::vector<std::uint8_t> path_bytes;   // by cell
+  std::uint32_t automata = 0;             // of the paths of files: the first of `path_starts`
 
   std::size_t bytes() const;
 };

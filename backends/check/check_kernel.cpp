@@ -109,7 +109,7 @@ class KernelCheck {
                       words <= manifest.row_words;
     if (!same) return report_.whole("environments", fmt::format("the object and the manifest disagree about {}", to_text(manifest.request))), false;
     env.knowledge = std::make_unique<Knowledge>(terms_, module_, manifest.request, Setting::hook);
-    env.atoms = std::make_unique<HookAtoms>(*env.knowledge, paths_);
+    env.atoms = std::make_unique<HookAtoms>(*env.knowledge, paths_, executables_);
     env.cases = std::make_unique<Cases>(*env.atoms);
     const std::vector<Term>& terms = terms_.add_all(*manifest.body);
     for (const ManifestExpr& predicate : manifest.predicates) env.predicates.push_back(terms[predicate.node.index]);
@@ -237,6 +237,27 @@ class KernelCheck {
     }
   }
 
+  // Wherever in a condition it is compared.
+  bool add_executables(Env& env, Term t) {
+    if (env.atoms->asks_executable(t)) return env.atoms->executable(t), true;
+    bool any = false;
+    for (Term part : terms_.args(t)) any = add_executables(env, part) || any;
+    return any;
+  }
+
+  bool analyse_executables() {
+    bool any = false;
+    for (Env& env : envs_) {
+      for (Term condition : conditions_) {
+        if (!env.knowledge->may_apply(condition)) continue;
+        each_atom(env, env.cases->expand(condition), [&](Term atom) { any = add_executables(env, atom) || any; });
+      }
+    }
+    if (!any) return true;
+    auto error = executables_.analyse_executables(tables_);
+    return !error || malformed(error->message);
+  }
+
   bool analyse_paths() {
     bool files = false;
     for (Env& env : envs_) {
@@ -250,6 +271,7 @@ class KernelCheck {
         });
       }
     }
+    if (!analyse_executables()) return false;
     if (!files) return true;
     if (auto error = paths_.analyse(tables_)) return malformed(error->message);
     for (Env& env : envs_) {
@@ -528,7 +550,7 @@ class KernelCheck {
   Report report_;
   Diagnostics& diagnostics_;
   Terms terms_;
-  PathClasses paths_;
+  PathClasses paths_, executables_;
   std::vector<Term> conditions_;           // by policy
   std::vector<Env> envs_;
   Proved proved_;

@@ -35,6 +35,7 @@ class Walk {
       if (op == Op::eq && terms_.arg(t, 0) == terms_.arg(t, 1)) return same(terms_.arg(t, 0));
       if (!inputs_.is_composed(t)) return of_userspace(t);
     }
+    if (hook_.asks_executable(t)) return executable(t);
     if (op == Op::get_attr || op == Op::has_attr) return observed(t);
     if (op == Op::and_ || op == Op::or_) {
       const auto first = truth(terms_.arg(t, 0));
@@ -117,6 +118,7 @@ class Walk {
 #define KERF_SEEN(id, field, bits, when, type, events) \
   case ObservableId::id: return seen_number(*observable, *inputs_.seen(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field)), bits, 8 * sizeof(kerf_seen{}.field));
 #include "runtime/abi/seen.def"
+      case ObservableId::process_exe:   // asked as a whole
       case ObservableId::endpoint_host:
       case ObservableId::syscall_name:
       case ObservableId::syscall_arg0:
@@ -130,6 +132,19 @@ class Walk {
       case ObservableId::system_operation: break;
     }
     return give_up();
+  }
+
+  // Is the match class one of these?
+  Operand executable(Term t) {
+    const auto classes = hook_.executable_classes(t);
+    if (!classes) return give_up();
+    const Number own = *inputs_.seen(offsetof(kerf_seen, exe_match), sizeof(kerf_seen{}.exe_match));
+    for (std::size_t i = 0; i < classes->size();) {
+      const std::uint32_t first = (*classes)[i], begin = static_cast<std::uint32_t>(i);
+      while (i < classes->size() && (*classes)[i] == first + (i - begin)) ++i;
+      if (!b_.at_most(own, Wide{first} - 1) && b_.at_most(own, Wide{(*classes)[i - 1]})) return true;
+    }
+    return false;
   }
 
   Operand strict(Term t, const std::vector<Operand>& operands) {

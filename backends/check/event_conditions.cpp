@@ -57,6 +57,7 @@ Diagram EventConditions::atom(Term t) {
   t = hook_.residual(t);
   if (auto known = made_.find(t); known != made_.end()) return known->second;
   auto make = [&]() -> Diagram {
+    if (hook_.asks_executable(t) && !hook_.executable_classes(t)) return add_atom(t);   // the object does not tell, so no row can ask it
     switch (hook_.kind(t)) {
       case AtomKind::userspace: return by_numbers_ ? code_atom(t) : add_atom(t);
       case AtomKind::named: return diagrams.either(endpoint_atom(t), by_hosts(t));
@@ -272,10 +273,18 @@ bool EventConditions::learn_value(Facts& facts, std::uint32_t variable, std::uin
   return address_within(first.v6, first.key, last);
 }
 
+// No path has the other match classes.
+bool EventConditions::is_executable(const Facts& facts) {
+  if (!hook_.has_executables()) return true;
+  const Bounds range = facts.of(inputs_.event_field(offsetof(kerf_seen, exe_match)));
+  const std::vector<std::uint32_t>& reached = hook_.executables_reached();
+  return std::any_of(reached.begin(), reached.end(), [&](std::uint32_t match) { return range.least <= match && match <= range.most; });
+}
+
 // Answers about numbers have to go together.
 bool EventConditions::search(Diagram d, const Facts& facts, std::vector<Choice>& choices) {
   if (d == Diagrams::kFalse) return false;
-  if (Diagrams::is_constant(d)) return feasible(numbers_, facts);
+  if (Diagrams::is_constant(d)) return is_executable(facts) && feasible(numbers_, facts);
   if (++searched_ > kMaxSearched) return too_many_ = true, false;
   const std::uint32_t variable = diagrams.variable_of(d);
   auto asked = questions_.find(variable);

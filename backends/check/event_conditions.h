@@ -61,6 +61,7 @@ class EventConditions : public Conditions {
   std::optional<Diagram> code_from(const HookCode& code, const CodePoint& point);
   Diagram question(const Question& asked);
   Diagram possible();
+  bool is_executable(const Facts& facts);
   bool search(Diagram d, const Facts& facts, std::vector<Choice>& choices);
   bool learn_value(Facts& facts, std::uint32_t variable, std::uint32_t value);
   bool only_guarded(Term t, std::vector<Term>& guards);

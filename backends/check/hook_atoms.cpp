@@ -8,6 +8,7 @@
 #include "ir/base/check.h"
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
+#include "runtime/abi/policy_abi.h"
 
 namespace kerf::proof {
 
@@ -80,7 +81,8 @@ AddressKey address_key(const IpAddr& address) {
   return {true, {number(0, 8), number(8, 8)}};
 }
 
-HookAtoms::HookAtoms(Knowledge& knowledge, PathClasses& paths) : knowledge_(knowledge), terms_(knowledge.terms()), paths_(paths) {
+HookAtoms::HookAtoms(Knowledge& knowledge, PathClasses& paths, PathClasses& executables)
+    : knowledge_(knowledge), terms_(knowledge.terms()), paths_(paths), executables_(executables) {
   std::set<EntityUid> named;
   auto add = [&](const Value& value) {
     const EntityUid* uid = value.as_entity();
@@ -125,6 +127,7 @@ unsigned HookAtoms::attribute_origins(Term t) {
       case ObservedFrom::call:
       case ObservedFrom::argument: return kUnknown;   // a filter decides
       case ObservedFrom::path: return kPath;
+      case ObservedFrom::executable:
       case ObservedFrom::name:
       case ObservedFrom::scalar: return kScalar;
     }
@@ -229,6 +232,7 @@ AtomKind HookAtoms::kind(Term t) {
 // A comparison with constants of the number that there are tables for. Other forms need instructions, and so they have them.
 bool HookAtoms::asks_number(Term t) {
   if (!number_is_) return false;
+  if (*number_is_ == ObservableId::process_exe) return asks_executable(t);
   std::vector<Term> read;
   observe(t, {*number_is_}, read);
   if (!compares(t, read)) return false;
@@ -236,7 +240,48 @@ bool HookAtoms::asks_number(Term t) {
   return terms_.op(other) == Op::literal;
 }
 
+bool HookAtoms::asks_executable(Term t) {
+  auto read = [&](std::size_t i) {
+    const Term side = terms_.arg(t, i);
+    const Observable* observable = terms_.op(side) == Op::get_attr ? knowledge_.observable_of(side) : nullptr;
+    return observable && observable->id == ObservableId::process_exe;
+  };
+  auto constant = [&](std::size_t i) { return terms_.op(terms_.arg(t, i)) == Op::literal; };
+  switch (terms_.op(t)) {
+    case Op::like: return read(0);
+    case Op::eq: return (read(0) && constant(1)) || (read(1) && constant(0));
+    case Op::contains: return constant(0) && read(1);
+    default: return false;
+  }
+}
+
+const PathOutcomes& HookAtoms::executable(Term t) {
+  auto [it, fresh] = executable_.try_emplace(t);
+  if (fresh) it->second = text_outcomes(t, executables_);
+  return it->second;
+}
+
+std::optional<std::vector<std::uint32_t>> HookAtoms::executable_classes(Term t) {
+  const PathOutcomes& outcomes = executable(t);
+  const std::vector<std::uint32_t>& reached = executables_.reached(KERF_EXE_AUTOMATON);
+  if (outcomes.pattern) {
+    const PathClasses::DecidedPattern& decided = executables_.pattern(*outcomes.pattern);
+    return decided.automaton == 0 ? std::nullopt : std::optional(decided.classes);
+  }
+  if (outcomes.others == Outcome::true_) return reached;
+  std::set<std::uint32_t> classes;
+  for (auto [test, outcome] : outcomes.tests) {
+    const auto own = executables_.classes_of(test);
+    if (!own) return std::nullopt;
+    classes.insert(own->begin(), own->end());
+  }
+  return std::vector<std::uint32_t>(classes.begin(), classes.end());
+}
+
+const std::vector<std::uint32_t>& HookAtoms::executables_reached() const { return executables_.reached(KERF_EXE_AUTOMATON); }
+
 std::string_view HookAtoms::number_name() const {
+  if (number_is_ == ObservableId::process_exe) return "the match class of process.exe";
   for (const Observable& observable : observables()) {
     if (number_is_ && observable.id == *number_is_) return observable.text;
   }
@@ -355,9 +400,20 @@ const Steps<std::uint32_t>& HookAtoms::port(Term t) {
   return it->second = steps(t, read, bounds);
 }
 
+Steps<std::uint32_t> HookAtoms::executable_steps(Term t) {
+  const std::vector<std::uint32_t> classes = executable_classes(t).value_or(std::vector<std::uint32_t>{});
+  Steps<std::uint32_t> made;
+  const std::uint32_t end = classes.empty() ? 0 : classes.back() + 1;
+  for (std::uint32_t match = 0; match <= end; ++match) {
+    append(made, match, std::binary_search(classes.begin(), classes.end(), match) ? Outcome::true_ : Outcome::false_);
+  }
+  return made;
+}
+
 const Steps<std::uint32_t>& HookAtoms::number(Term t) {
   auto [it, fresh] = number_.try_emplace(t);
   if (!fresh) return it->second;
+  if (*number_is_ == ObservableId::process_exe) return it->second = executable_steps(t);
   std::vector<Term> read;
   observe(t, {*number_is_}, read);
   std::set<std::uint32_t> bounds{0};
@@ -413,10 +469,10 @@ const PathOutcomes& HookAtoms::path(Term t) {
   return it->second;
 }
 
-PathOutcomes HookAtoms::equal_to(const std::vector<std::string>& texts) {
+PathOutcomes HookAtoms::equal_to(const std::vector<std::string>& texts, PathClasses& paths) {
   PathOutcomes made;
   for (const std::string& text : texts) {
-    if (is_canonical_text(text)) made.tests.emplace_back(paths_.add(PathTestKind::exact, text), Outcome::true_);
+    if (is_canonical_text(text)) made.tests.emplace_back(paths.add(PathTestKind::exact, text), Outcome::true_);
   }
   return made;
 }
@@ -427,15 +483,20 @@ PathOutcomes HookAtoms::path_outcomes(Term t) {
     return membership(terms_.literal(terms_.arg(t, 1)));
   }
   if (origins(t) == kIdentity) return identity(t);
+  return text_outcomes(t, paths_);
+}
+
+PathOutcomes HookAtoms::text_outcomes(Term t, PathClasses& paths) {
+  const Op op = terms_.op(t);
   if (op == Op::like) {
     const Pattern& pattern = terms_.pattern(t);
-    if (pattern.pieces.size() == 1) return equal_to(pattern.pieces);
+    if (pattern.pieces.size() == 1) return equal_to(pattern.pieces, paths);
     PathOutcomes made;
     if (pattern.pieces.size() == 2 && pattern.pieces[1].empty()) {
       if (pattern.pieces[0].empty()) made.others = Outcome::true_;
-      else made.tests.emplace_back(paths_.add(PathTestKind::prefix, pattern.pieces[0]), Outcome::true_);
+      else made.tests.emplace_back(paths.add(PathTestKind::prefix, pattern.pieces[0]), Outcome::true_);
     } else {
-      made.pattern = paths_.add(pattern);
+      made.pattern = paths.add(pattern);
     }
     return made;
   }
@@ -444,12 +505,12 @@ PathOutcomes HookAtoms::path_outcomes(Term t) {
     if (terms_.op(terms_.arg(t, i)) != Op::literal) continue;
     const Value& constant = terms_.literal(terms_.arg(t, i));
     if (constant.as_string()) texts.push_back(*constant.as_string());
-    if (op != Op::contains) continue;
+    if (op != Op::contains || !constant.as_set()) continue;
     for (const Value& element : *constant.as_set()) {
       if (element.as_string()) texts.push_back(*element.as_string());
     }
   }
-  return equal_to(texts);
+  return equal_to(texts, paths);
 }
 
 // By stored members: files by name, directories with all below them.

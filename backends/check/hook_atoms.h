@@ -41,8 +41,8 @@ struct PathOutcomes {
 
 class HookAtoms {
  public:
-  // `paths`: tests and patterns are added there.
-  HookAtoms(Knowledge& knowledge, PathClasses& paths);
+  // `paths`, `executables`: tests and patterns are added there.
+  HookAtoms(Knowledge& knowledge, PathClasses& paths, PathClasses& executables);
 
   // The number that the object's tables answer comparisons of, and where events have it.
   void set_number(ObservableId observable, std::uint32_t offset) {
@@ -63,6 +63,14 @@ class HookAtoms {
   const EndpointOutcomes& endpoint(Term t);
   const PathOutcomes& path(Term t);
 
+  // A comparison of the executable with constants; add it before the executables are analysed.
+  bool asks_executable(Term t);
+  const PathOutcomes& executable(Term t);
+  // Then: match classes in which it holds, ascending; nothing if the object's automaton does not tell.
+  std::optional<std::vector<std::uint32_t>> executable_classes(Term t);
+  bool has_executables() const { return !executable_.empty(); }
+  const std::vector<std::uint32_t>& executables_reached() const;
+
   // What a term depends on: userspace alone, which resource it is alone, the resource or its path among others.
   bool only_user(Term t);
   bool only_identity(Term t);
@@ -82,13 +90,15 @@ class HookAtoms {
   bool hides_addresses(Term t);
   bool asks_path(Term t);
   bool asks_number(Term t);
+  Steps<std::uint32_t> executable_steps(Term t);
   bool compares(Term t, const std::vector<Term>& read);
   Steps<std::uint32_t> steps(Term t, const std::vector<Term>& read, const std::set<std::uint32_t>& bounds);
   bool calls(Term t, std::string_view function) const;
   PathOutcomes path_outcomes(Term t);
+  PathOutcomes text_outcomes(Term t, PathClasses& paths);
   PathOutcomes membership(const Value& groups);
   PathOutcomes identity(Term t);
-  PathOutcomes equal_to(const std::vector<std::string>& texts);
+  static PathOutcomes equal_to(const std::vector<std::string>& texts, PathClasses& paths);
   std::vector<EntityUid> candidates(Term t);
   template <class Visit>
   void literals(Term t, const Visit& visit);
@@ -97,7 +107,7 @@ class HookAtoms {
 
   Knowledge& knowledge_;
   Terms& terms_;
-  PathClasses& paths_;
+  PathClasses &paths_, &executables_;
   std::vector<EntityUid> named_;                       // of the resource's type, by the snapshot
   std::unordered_map<Term, Term> residual_;
   std::unordered_map<Term, unsigned> origins_;
@@ -106,7 +116,7 @@ class HookAtoms {
   std::optional<ObservableId> number_is_;
   std::uint32_t number_offset_ = 0;
   std::unordered_map<Term, EndpointOutcomes> endpoint_;
-  std::unordered_map<Term, PathOutcomes> path_;
+  std::unordered_map<Term, PathOutcomes> path_, executable_;
 };
 
 }  // namespace kerf::proof

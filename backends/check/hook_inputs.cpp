@@ -35,6 +35,7 @@ std::optional<Number> HookInputs::seen(std::uint64_t offset, std::size_t bytes) 
       {"the gid", offsetof(kerf_seen, gid), 4, kUnsigned32, true, true},
       {"the pid", offsetof(kerf_seen, pid), 4, kUnsigned32, true, true},
       {"the capabilities", offsetof(kerf_seen, capabilities), 8, kUnsigned64, true, true},
+      {"the match class of the executable", offsetof(kerf_seen, exe_match), 4, kUnsigned32, true, true},
       {"the pid namespace", offsetof(kerf_seen, pid_namespace), 4, kUnsigned32, true, true},
       {"the address is IPv6", offsetof(kerf_seen, net.v6), 4, kBit, true, false},
       {"the port", offsetof(kerf_seen, net.port), 4, {0, 65535}, true, false},

@@ -19,6 +19,7 @@ std::optional<ObservableId> number_at(std::uint32_t offset, std::string_view eve
   const KernelEvent* row = find_event(event);
   for (const Observable& observable : observables()) {
     if (!row || !observable.always_present || !is_observed_with(observable, row->id)) continue;
+    if (observable.id == ObservableId::process_exe && offset == offsetof(kerf_seen, exe_match)) return observable.id;
     for (const Place& place : places) {
       if (place.id == observable.id && place.offset == offset && place.bytes == 4 && place.bits == 0xffffffff) return place.id;
     }

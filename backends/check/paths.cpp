@@ -222,12 +222,40 @@ std::uint32_t PathClasses::step(std::uint32_t node, std::uint8_t byte) const {
   return child == children_.end() ? kOffTrie : child->second;
 }
 
-std::optional<Error> PathClasses::analyse(const ObjectTables& tables) {
+void PathClasses::begin() {
   for (const char* name : {"kerf:memfd", "kerf:pipe", "kerf:socket", "kerf:anon"}) trie_[insert(name)].nameless = true;
-  reached_.assign(KERF_AUTOMATA, {0});
-  class_count_.assign(KERF_AUTOMATA, 1);
+  reached_.assign(KERF_EXE_AUTOMATON + 1, {0});
+  class_count_.assign(KERF_EXE_AUTOMATON + 1, 1);
   decided_.assign(patterns_.size(), {});
-  if (auto error = walk_trie(tables)) return error;
+}
+
+std::optional<Error> PathClasses::analyse_executables(const ObjectTables& tables) {
+  begin();
+  if (tables.path_starts.size() <= KERF_EXE_AUTOMATON) return Error{"it has no automaton of executables"};
+  if (auto error = walk_trie(tables, KERF_EXE_AUTOMATON)) return error;
+  for (std::uint32_t number = 0; number <= patterns_.size(); ++number) {
+    bool decided = false;
+    if (auto error = walk_pattern(tables, KERF_EXE_AUTOMATON, number, decided)) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::uint32_t>> PathClasses::classes_of(std::uint32_t test) const {
+  const std::vector<std::uint32_t>& here = points_.of_test.at(test);   // ascending
+  std::vector<std::uint32_t> classes;
+  for (std::uint32_t point : here) classes.push_back(points_.classes[point]);
+  std::sort(classes.begin(), classes.end());
+  classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+  for (std::uint32_t match : classes) {
+    const std::vector<std::uint32_t>& all = points_.of_class.at(match);
+    if (!std::includes(here.begin(), here.end(), all.begin(), all.end())) return std::nullopt;
+  }
+  return classes;
+}
+
+std::optional<Error> PathClasses::analyse(const ObjectTables& tables) {
+  begin();
+  if (auto error = walk_trie(tables, 0)) return error;
   for (std::uint32_t a = 1; a < KERF_AUTOMATA; ++a) {
     if (a >= tables.path_starts.size() || tables.path_starts[a] == 0) break;   // cell 0 is of automaton 0
     for (std::uint32_t number = 0; number <= patterns_.size(); ++number) {     // the last: no pattern, for the classes alone
@@ -238,7 +266,7 @@ std::optional<Error> PathClasses::analyse(const ObjectTables& tables) {
   return std::nullopt;
 }
 
-std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables) {
+std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables, std::uint32_t a) {
   points_ = {};
   points_.of_test.resize(tests_.size());
   Automaton automaton(tables);
@@ -267,7 +295,7 @@ std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables) {
   };
   std::unordered_map<State, bool, Hash> seen;
   std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>, std::uint32_t> point_index;
-  std::vector<State> open{{0, 0, tables.path_starts.empty() ? 0 : tables.path_starts[0], Spelling::start}};
+  std::vector<State> open{{0, 0, tables.path_starts.empty() ? 0 : tables.path_starts[a], Spelling::start}};
   std::size_t members = 0;
   auto visit = [&](const State& s) {
     const bool named = s.node != kOffTrie && s.spelling == Spelling::nameless && trie_[s.node].nameless;
@@ -304,7 +332,7 @@ std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables) {
       open.push_back({node, now, automaton.next(s.cell, byte), spelling});
     });
   }
-  class_count_[0] = points_.classes.empty() ? 1 : *std::max_element(points_.classes.begin(), points_.classes.end()) + 1;
+  class_count_[a] = points_.classes.empty() ? 1 : *std::max_element(points_.classes.begin(), points_.classes.end()) + 1;
   return std::nullopt;
 }
 

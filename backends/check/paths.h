@@ -23,6 +23,8 @@ class PathClasses {
 
   // Fails if an automaton leaves its tables or the walk passes a bound.
   std::optional<Error> analyse(const ObjectTables& tables);
+  // Of executables, which have one automaton for all tests and patterns.
+  std::optional<Error> analyse_executables(const ObjectTables& tables);
 
   // A point: paths that all tests and automaton 0 treat alike.
   struct Points {
@@ -40,6 +42,8 @@ class PathClasses {
   // Match classes that some canonical path has; of automaton 1 and 2. One class, 0, if there is no such automaton.
   const std::vector<std::uint32_t>& reached(std::uint32_t automaton) const { return reached_.at(automaton); }
   std::uint32_t class_count(std::uint32_t automaton) const { return class_count_.at(automaton); }
+  // Match classes of automaton 0, or that of executables, in which the test holds; nothing if some class does not tell.
+  std::optional<std::vector<std::uint32_t>> classes_of(std::uint32_t test) const;
 
   std::string text(std::uint32_t point) const;   // tests that hold there, for messages
 
@@ -54,9 +58,10 @@ class PathClasses {
     PathTestKind kind;
     std::string text;
   };
+  void begin();
   std::uint32_t insert(std::string_view text);
   std::uint32_t step(std::uint32_t node, std::uint8_t byte) const;
-  std::optional<Error> walk_trie(const ObjectTables& tables);
+  std::optional<Error> walk_trie(const ObjectTables& tables, std::uint32_t automaton);
   std::optional<Error> walk_pattern(const ObjectTables& tables, std::uint32_t automaton, std::uint32_t number, bool& decided);
 
   std::vector<TrieNode> trie_{1};

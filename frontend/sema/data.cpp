@@ -185,6 +185,7 @@ class EntityReader {
       case ObservedFrom::path:
       case ObservedFrom::call: return Value(uid.id);
       case ObservedFrom::host:
+      case ObservedFrom::executable:
       case ObservedFrom::name:
       case ObservedFrom::argument:
       case ObservedFrom::scalar: return std::nullopt;

@@ -56,11 +56,20 @@ class PathLiterals {
   bool is_path(NodeId id) const {
     if (body_[id].op != Op::get_attr) return false;
     const NodeId object = body_.arg(id, 0);
-    if (body_[object].op != Op::variable || body_.variable(object) != Var::resource) return false;
+    if (body_[object].op != Op::variable) return false;
+    if (body_.variable(object) == Var::context) return is_executable(body_.name(id));
+    if (body_.variable(object) != Var::resource) return false;
     const EntityType* type = schema_.find_type(env_.resource);
     if (type == nullptr) return false;
     auto binding = type->bindings.find(body_.name(id));
     return binding != type->bindings.end() && (binding->second.name == "file.path" || binding->second.name == "directory.path");
+  }
+
+  bool is_executable(const std::string& attribute) const {
+    const Action* action = schema_.find_action(env_.action);
+    if (action == nullptr) return false;
+    auto binding = action->bindings.find(attribute);
+    return binding != action->bindings.end() && binding->second.name == "process.exe";
   }
 
   void check_texts(NodeId id) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "ir/base/check.h"
+#include "ir/canonical.h"
 
 namespace kerf {
 
@@ -27,7 +28,7 @@ class CodeCheck {
       case Op::eq: return equality(id);
       case Op::contains: return membership(id);
       case Op::has_attr: return observable(id) && observable(id)->from != ObservedFrom::host;   // names are in records
-      case Op::like: return observed_name(body_.arg(id, 0)) && begins(id);
+      case Op::like: return observed_executable(body_.arg(id, 0)) || (observed_name(body_.arg(id, 0)) && begins(id));
       case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::boolean;
       case Op::call:
         if (body_.name(id) != "isInRange") return false;
@@ -130,14 +131,16 @@ class CodeCheck {
 
   bool equality(NodeId id) {
     NodeId a = body_.arg(id, 0), b = body_.arg(id, 1);
-    if (observed_address(b) || observed_name(b)) std::swap(a, b);
+    if (observed_address(b) || observed_name(b) || observed_executable(b)) std::swap(a, b);
     if (observed_address(a)) return address_slot(b);
-    if (observed_name(a)) return constant_name(id, b);
+    if (observed_name(a)) return constant_name(id, b, can_be_name);
+    if (observed_executable(a)) return constant_name(id, b, can_be_executable);
     return number(a) && number(b);
   }
 
   bool membership(NodeId id) {
-    if (observed_name(body_.arg(id, 1))) return constant_names(id, body_.arg(id, 0));
+    if (observed_name(body_.arg(id, 1))) return constant_names(id, body_.arg(id, 0), can_be_name);
+    if (observed_executable(body_.arg(id, 1))) return constant_names(id, body_.arg(id, 0), can_be_executable);
     return constant_numbers(body_.arg(id, 0)) && number(body_.arg(id, 1));
   }
 
@@ -148,6 +151,12 @@ class CodeCheck {
   bool observed_name(NodeId id) const {
     return body_[id].op == Op::get_attr && observable(id) && observable(id)->from == ObservedFrom::name;
   }
+
+  bool observed_executable(NodeId id) const {
+    return body_[id].op == Op::get_attr && observable(id) && observable(id)->from == ObservedFrom::executable;
+  }
+
+  static bool can_be_executable(const Value& value) { return value.as_string() && is_canonical_file_id(*value.as_string()); }
 
   // Names of file systems are bytes without 0, at most kMaxFsTypeBytes of them; no other text equals one.
   static bool can_be_name(const Value& value) {
@@ -163,10 +172,12 @@ class CodeCheck {
     return true;
   }
 
-  bool constant_name(NodeId equality, NodeId id) {
+  // What can be none of them equals none.
+  using CanBe = bool (*)(const Value&);
+  bool constant_name(NodeId equality, NodeId id, CanBe can_be) {
     const Value* value = policy_.analysis->folded.value(id);
     if (!value) return false;
-    if (can_be_name(*value)) {
+    if (can_be(*value)) {
       constants.emplace(id, *value);
     } else {
       constants.emplace(equality, Value(false));
@@ -179,12 +190,12 @@ class CodeCheck {
     return value ? value->as_set() : nullptr;
   }
 
-  bool constant_names(NodeId membership, NodeId id) {
+  bool constant_names(NodeId membership, NodeId id, CanBe can_be) {
     const ValueSet* set = constant_set(id);
     if (!set) return false;
     std::vector<Value> names;
     for (const Value& element : *set) {
-      if (can_be_name(element)) names.push_back(element);
+      if (can_be(element)) names.push_back(element);
     }
     if (names.empty()) {
       constants.emplace(membership, Value(false));

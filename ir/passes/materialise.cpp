@@ -128,18 +128,22 @@ Result<std::pair<IpAddr, std::uint16_t>> endpoint_of(const KernelEventData& even
   return std::pair{connects ? normalise_address(address) : unmap_address(address), static_cast<std::uint16_t>(number)};
 }
 
+// What a hook can find as a path.
+Result<std::string> canonical_text(const std::string& text, std::string_view name) {
+  if (find_invalid_utf8(text) != std::string_view::npos) return Error{fmt::format("not-text: `{}` is no UTF-8", name)};
+  if (is_nameless_object(text) || is_canonical_path(text)) return text;
+  if (text.size() > kMaxPathBytes || std::count(text.begin(), text.end(), '/') > std::ptrdiff_t{kMaxPathComponents}) {
+    return Error{fmt::format("too-long: `{}` passes {} bytes or {} components", name, kMaxPathBytes, kMaxPathComponents)};
+  }
+  return Error{fmt::format("`{}` {} is not canonical", name, quote(text))};
+}
+
 Result<std::string> path_of(const KernelEventData& event) {
   auto path = event.observed.find("file.path");
   if (path == event.observed.end() || !path->second.as_string()) return Error{"the event has no `file.path`"};
   const std::string& text = *path->second.as_string();
-  if (find_invalid_utf8(text) != std::string_view::npos) return Error{"not-text: `file.path` is no UTF-8"};
-  const bool nameless = is_nameless_object(text);
-  if (event.directory && nameless) return Error{fmt::format("`{}` is no directory", text)};
-  if (nameless || is_canonical_path(text)) return text;
-  if (text.size() > kMaxPathBytes || std::count(text.begin(), text.end(), '/') > std::ptrdiff_t{kMaxPathComponents}) {
-    return Error{fmt::format("too-long: `file.path` passes {} bytes or {} components", kMaxPathBytes, kMaxPathComponents)};
-  }
-  return Error{fmt::format("`file.path` {} is not canonical", quote(text))};
+  if (event.directory && is_nameless_object(text)) return Error{fmt::format("`{}` is no directory", text)};
+  return canonical_text(text, "file.path");
 }
 
 Status check_range(const KernelEventData& event, const char* name, std::int64_t last) {
@@ -224,6 +228,11 @@ Status complete(KernelEventData& event) {
     const std::string& text = *comm->second.as_string();
     if (find_invalid_utf8(text) != std::string_view::npos) return Error{"not-text: `process.comm` is no UTF-8"};
     if (text.size() > kMaxCommBytes || text.find('\0') != std::string::npos) return Error{"`process.comm` is no name of a task"};
+  }
+  if (auto exe = event.observed.find("process.exe"); exe != event.observed.end()) {
+    const std::string& text = *exe->second.as_string();
+    if (auto path = canonical_text(text, "process.exe"); !path) return path.error();
+    if (is_abstract_socket(text)) return Error{"`process.exe` is no executable"};
   }
   if (!event.hosts.empty() && kernel_event(event.event).resource != KernelKind::endpoint) return Error{"`hosts` belongs to events about an endpoint"};
   if (kernel_event(event.event).resource == KernelKind::file) return complete_file(event);

@@ -169,6 +169,7 @@ class Analyser {
       case ObservedFrom::host: return kFromHost;
       case ObservedFrom::path: return kFromPath;
       case ObservedFrom::call: return kFromEndpoint;   // which one it is
+      case ObservedFrom::executable:
       case ObservedFrom::name:
       case ObservedFrom::argument:
       case ObservedFrom::scalar: return kFromScalar;

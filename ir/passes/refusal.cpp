@@ -201,7 +201,7 @@ void Refusals::too_many_values(const PolicyInEnv& policy, const RequestEnv& env,
 bool Refusals::reads_name(const PolicyInEnv& policy, const RequestEnv& env, NodeId node) const {
   for (NodeId part : subtree(*policy.body, node)) {
     const Observable* observable = observable_of(module_, *policy.body, env, part);
-    if (observable && observable->from == ObservedFrom::name) return true;
+    if (observable && (observable->from == ObservedFrom::name || observable->from == ObservedFrom::executable)) return true;
   }
   return false;
 }

@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 6
+#define KERF_ABI_VERSION 7
 
 #define KERF_EVENT_KINDS 64      /* slots for events in a binding; masks of events are __u64 */
 
@@ -65,6 +65,7 @@ enum kerf_event_kind {
 #define KERF_SYSTEM_EVENTS KERF_RANGE(KERF_EVENT_SYSTEM_MOUNT, KERF_EVENT_PROCESS_SPAWN)
 #define KERF_ALL_EVENTS (KERF_BIT(KERF_EVENT_END) - 1)
 #define KERF_NAMED_EVENTS (KERF_ALL_EVENTS & ~KERF_ENDPOINT_EVENTS)   /* their resource is known by a text */
+#define KERF_READS_EXE KERF_BIT(KERF_EVENT_KINDS - 1)   /* among events that are governed: some action asks for process.exe */
 
 #define KERF_SEGMENTS 8          /* facts with different deadlines in one binding, plus the state after the last */
 #define KERF_VALUE_SLOTS 16      /* bind and publish values that hook code reads, per environment */
@@ -80,6 +81,7 @@ enum kerf_event_kind {
 #define KERF_FS_TYPE_BYTES 32    /* name of a file system type, padded with zeros; the last byte is always 0 */
 #define KERF_COMM_BYTES 16       /* name of a task, padded with zeros; the last byte is always 0 */
 #define KERF_AUTOMATA 3          /* path automata of an object: 0 literals and trees, 1 and 2 patterns */
+#define KERF_EXE_AUTOMATON KERF_AUTOMATA   /* one more, of the executables */
 #define KERF_NUMBERS 4
 #define KERF_SCRATCH_SLOTS 64    /* decisions about files under way at once; past it refused, and counted */
 
@@ -193,6 +195,8 @@ struct kerf_file_event {
 	__u32 path_length;
 };
 
+#define KERF_EXE_TOLD 1
+
 /* What a hook saw. */
 struct kerf_seen {
 	__u32 event;                          /* enum kerf_event_kind */
@@ -206,6 +210,8 @@ struct kerf_seen {
 	__u32 pid_namespace;                  /* inode number */
 	__u32 task_told;                      /* 1: the other two, and comm, are valid */
 	char comm[KERF_COMM_BYTES];
+	__u32 exe_match;                      /* of the executable's path: match class of its automaton */
+	__u32 exe_status;                     /* KERF_EXE_TOLD: exe_match is valid; 0: nobody asked; else enum kerf_reason: why there is no path */
 	union {
 		struct kerf_net_event net;
 		struct kerf_file_event file;
@@ -243,6 +249,8 @@ struct kerf_event_record {
 	__u8 bundle_digest[16];
 	__u32 payload_size;                   /* bytes after the record: the name of the resource, 0 if it has none */
 	__u32 guard;                          /* enum kerf_guard if the reason is KERF_REASON_GUARD */
+	__u32 exe_size;                       /* bytes after those: the executable's path, 0 if it was not told */
+	__u32 reserved1;
 };
 
 /* Which guard refused. */
@@ -342,11 +350,11 @@ struct kerf_cgroup_slot {
 #define KERF_SELFTEST_BATCH 1024
 struct kerf_selftest_in {
 	__u32 binding;
-	__u32 reserved;
+	__u32 exe_length;                     /* of element i of kerf_selftest_exe, if an action asks for it and exe_status is 0 */
 	struct kerf_seen seen;                /* of a file event: the path is element i of kerf_selftest_path */
 };
 
-/* The map kerf_selftest_path (ARRAY, KERF_SELFTEST_BATCH elements). */
+/* The maps kerf_selftest_path and kerf_selftest_exe (ARRAY, KERF_SELFTEST_BATCH elements). */
 struct kerf_selftest_path {
 	char path[KERF_PATH_BYTES];
 };

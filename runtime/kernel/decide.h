@@ -478,6 +478,11 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 		return 1;
 	if (kerf_comm_events >> (walk->seen.event & 63) & 1 && kerf_comm_is_text(walk) != 1)
 		return refuse(walk, KERF_REASON_NOT_TEXT);
+	if (kerf_exe_events >> (walk->seen.event & 63) & 1) {
+		__u32 status = FORGET(walk->seen.exe_status);
+		if (status != KERF_EXE_TOLD)
+			return status ? refuse(walk, status) : 1;
+	}
 	walk->rows = ENV(env, KERF_ENV_ROWS);
 	walk->forbid_end = ENV(env, KERF_ENV_FORBID_END);
 	walk->permit_end = ENV(env, KERF_ENV_PERMIT_END);

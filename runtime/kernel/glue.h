@@ -93,6 +93,13 @@ struct {
 	__uint(value_size, sizeof(struct kerf_selftest_path));
 } kerf_selftest_path SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_SELFTEST_BATCH);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_selftest_path));
+} kerf_selftest_exe SEC(".maps");
+
 /* Tables; all but kerf_envs have at least 64 elements where their lengths are below. */
 extern const __u32 kerf_envs[];
 extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
@@ -107,7 +114,7 @@ extern const __u64 kerf_peer_slots[];
 extern const __u32 kerf_path_cells[];
 extern const __u8 kerf_path_bytes[];
 extern const __u64 kerf_path_edges[];
-extern const __u32 kerf_path_starts[];    /* by automaton */
+extern const __u32 kerf_path_starts[];    /* by automaton, that of executables too */
 extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
 extern const __u8 kerf_bundle_digest[16];
 extern const __u32 kerf_policy_count;     /* data too */
@@ -141,6 +148,7 @@ extern const __u32 kerf_reads_command;   /* some action binds ioctl.command */
 extern const __u32 kerf_reads_task;       /* capabilities, pid namespace or name of the task */
 extern const __u64 kerf_comm_events;      /* mask of events that some action binds the name of the task for */
 extern const __u32 kerf_reads_names;
+extern const __u64 kerf_exe_events;       /* mask of events that some action binds the executable of the task for */
 
 struct kerf_values {
 	struct kerf_value value[KERF_VALUE_SLOTS];

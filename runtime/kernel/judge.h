@@ -5,8 +5,8 @@
 #define KERF_JUDGE_H
 
 #include "bits.h"
+#include "exe.h"
 #include "identity.h"
-#include "path.h"
 
 #define NO_EVENT KERF_EVENT_KINDS
 
@@ -246,6 +246,7 @@ static __always_inline struct kerf_scratch *begin_operation(__u32 binding, __u64
 	FORGET(s->failed) = 0;
 	__builtin_memset(&s->walk.seen, 0, sizeof(s->walk.seen));
 	fill_task(&s->walk.seen);
+	fill_exe(s, events);
 	return s;
 }
 

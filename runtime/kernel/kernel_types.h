@@ -133,7 +133,12 @@ struct cred {
 	struct user_namespace *user_ns;
 };
 
+struct mm_struct {
+	struct file *exe_file;
+};
+
 struct task_struct {
+	struct mm_struct *mm;
 	unsigned int flags;
 	int tgid;
 	struct pid *thread_pid;

@@ -53,7 +53,7 @@ __attribute__((noinline)) int kerf_text_piece(struct kerf_scratch *s)
 	return 0;
 }
 
-/* 0: the text is UTF-8. */
+/* 0: the text is UTF-8; every byte is looked at. */
 __attribute__((noinline)) int kerf_text_check(struct kerf_scratch *s)
 {
 	if (!s)
@@ -175,7 +175,7 @@ __attribute__((noinline)) int kerf_match_more(struct kerf_scratch *s, __u32 auto
 {
 	__u64 number = automaton;
 
-	if (!s || !WITHIN(number, KERF_AUTOMATA))
+	if (!s || !WITHIN(number, KERF_EXE_AUTOMATON + 1))
 		return 2;
 	return match_piece(s, number, s->position);
 }
@@ -192,9 +192,9 @@ __attribute__((noinline)) int kerf_match_rest(struct kerf_scratch *s, __u32 auto
 	return 2;
 }
 
-/* The text through one automaton. Most end in the first piece, which is here: a call costs more than it. Not 0: a bound
- * was hit. */
-static __always_inline int match_one(struct kerf_scratch *s, __u64 number, __u64 start)
+/* The text through one automaton: its match class. Most end in the first piece, which is here: a call costs more than it.
+ * KERF_NO_STATE: a bound was hit. */
+static __always_inline __u32 match_one(struct kerf_scratch *s, __u64 number, __u64 start)
 {
 	s->state[number] = kerf_path_starts[number];
 	FORGET(s->position) = start;
@@ -202,11 +202,13 @@ static __always_inline int match_one(struct kerf_scratch *s, __u64 number, __u64
 
 	if (!end)
 		end = kerf_match_rest(s, number);
-	if (end != 1)
-		return 1;
-	__u32 match = path_match(FORGET(s->state[number]));
-	s->walk.match[number] = match;
-	return match == KERF_NO_STATE;
+	return end == 1 ? path_match(FORGET(s->state[number])) : KERF_NO_STATE;
+}
+
+/* 0: the text is UTF-8. */
+static __always_inline int check_text(struct kerf_scratch *s, __u64 start)
+{
+	return text_high(s, start) ? kerf_text_check(s) : 0;
 }
 
 /* Runs the automata over s->text[s->start, KERF_PATH_BYTES): fills s->walk.match for kerf_decide, and leaves the states in
@@ -219,20 +221,38 @@ __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 
 	if (!WITHIN(start, KERF_PATH_BYTES))
 		return KERF_REASON_INTERNAL;
-	if (text_high(s, start)) {
-		int reason = kerf_text_check(s);
-
-		if (reason)
-			return reason;
-	}
+	int reason = check_text(s, start);
+	if (reason)
+		return reason;
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
-		if (i >= kerf_automata)
+		if (i >= kerf_automata) {
 			s->state[i] = s->walk.match[i] = 0;
-		else if (match_one(s, i, start))
+			continue;
+		}
+		__u32 match = match_one(s, i, start);
+		s->walk.match[i] = match;
+		if (match == KERF_NO_STATE)
 			return KERF_REASON_INTERNAL;
 	}
 	return 0;
+}
+
+/* The same for an executable's path and its automaton: fills s->walk.seen.exe_match. */
+__attribute__((noinline)) int kerf_match_exe(struct kerf_scratch *s)
+{
+	if (!s)
+		return KERF_REASON_INTERNAL;
+	__u64 start = FORGET(s->start);
+
+	if (!WITHIN(start, KERF_PATH_BYTES))
+		return KERF_REASON_INTERNAL;
+	int reason = check_text(s, start);
+	if (reason)
+		return reason;
+	__u32 match = match_one(s, KERF_EXE_AUTOMATON, start);
+	s->walk.seen.exe_match = match;
+	return match == KERF_NO_STATE ? KERF_REASON_INTERNAL : 0;
 }
 
 /* After kerf_match of a directory's path: s->state becomes the states after one '/' more. Two directories whose states

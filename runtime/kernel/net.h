@@ -110,12 +110,18 @@ static __always_inline __s32 judge_net(const struct kerf_net_event *net, __u32 e
 	walk->generation = 0;
 	walk->trial = 0;
 	fill_task(&walk->seen);
+	FORGET(s->binding) = binding;
+	fill_exe(s, KERF_BIT(event));
 	int allowed = settle_net(walk, binding, unclear);
 	int passes = allowed || audited(walk);
 	__s32 error = passes ? 0 : walk->refusal_errno;
 	count_decision(!allowed, 0);
-	if (!allowed || logs_allows())
-		report(walk, binding, error, KERF_GUARD_NONE);
+	if (!allowed || logs_allows()) {
+		if (kerf_exe_events & KERF_BIT(event))
+			count_lost(kerf_report_file(s, binding, error, KERF_GUARD_NONE));
+		else
+			report(walk, binding, error, KERF_GUARD_NONE);
+	}
 	scratch_release(s);
 	return passes ? 0 : error ? error : KERF_EPERM;
 }

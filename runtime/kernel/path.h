@@ -38,6 +38,9 @@ static __always_inline struct dentry *plain(struct dentry *dentry)
 	return bpf_rdonly_cast ? bpf_rdonly_cast(dentry, bpf_core_type_id_kernel(struct dentry)) : dentry;
 }
 
+/* A field of the kernel's: by following the pointer, or by copying where the verifier knows nothing of the pointer. */
+#define READ(copied, from, field) ((copied) ? BPF_CORE_READ(from, field) : (from)->field)
+
 /* Odd while a rename is under way; always odd where the kernel does not show the lock (CONFIG_KALLSYMS_ALL), so that
  * every walk counts as raced. */
 static __always_inline __u32 rename_count(void)
@@ -60,22 +63,25 @@ static __always_inline __u64 is_set(__u64 x)
 
 /* Does a comparison of the file system's own mean that two spellings can be one name? Not on procfs, whose comparison hides
  * entries, nor where it is said of each directory. */
-static __always_inline __u32 equates_names(const struct super_block *sb)
+static __always_inline __u32 equates_names(const struct super_block *sb, int copied)
 {
-	__u64 encoding = 0;
+	__u64 magic = READ(copied, sb, s_magic), encoding = 0;
 
 	if (bpf_core_field_exists(sb->s_encoding))
-		encoding = (__u64)sb->s_encoding;
-	return is_set(sb->s_magic ^ MAGIC_PROC) & (is_set(encoding) ^ 1);
+		encoding = (__u64)READ(copied, sb, s_encoding);
+	return is_set(magic ^ MAGIC_PROC) & (is_set(encoding) ^ 1);
 }
 
 /* Can two spellings mean one entry of this directory, or is the entry's name a stand-in for one that is encrypted? Without
  * branches: the verifier follows both sides of each, at every turn. */
-static __always_inline __u32 is_ambiguous(const struct dentry *entry, const struct dentry *directory, __u32 equates)
+static __always_inline __u32 is_ambiguous(const struct dentry *entry, const struct dentry *directory, __u32 equates, int copied)
 {
-	__u64 compares = (__u64)directory->d_op->d_compare;
+	const struct dentry_operations *operations = READ(copied, directory, d_op);
+	const struct inode *inode = READ(copied, directory, d_inode);
+	__u64 compares = (__u64)READ(copied, operations, d_compare);
 
-	return (directory->d_inode->i_flags & INODE_CASEFOLD) | (entry->d_flags & DENTRY_NO_KEY) | (is_set(compares) & equates);
+	return (READ(copied, inode, i_flags) & INODE_CASEFOLD) | (READ(copied, entry, d_flags) & DENTRY_NO_KEY) |
+	       (is_set(compares) & equates);
 }
 
 static __always_inline void restart(struct kerf_scratch *s)
@@ -85,10 +91,10 @@ static __always_inline void restart(struct kerf_scratch *s)
 	FORGET(s->ambiguous) = FORGET(s->ambiguous_at_anchor) = 0;
 }
 
-static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s)
+static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s, int copied)
 {
-	__u32 length = dentry->d_name.len, off = FORGET(s->off);
-	const unsigned char *name = dentry->d_name.name;
+	__u32 length = READ(copied, dentry, d_name.len), off = FORGET(s->off);
+	const unsigned char *name = READ(copied, dentry, d_name.name);
 
 	if (length > KERF_NAME_BYTES || length + 1 > off) {
 		FORGET(s->full) = 1;
@@ -102,11 +108,13 @@ static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *
 	FORGET(s->off) = off;
 }
 
-static __always_inline const __u32 *anchor_at(const struct dentry *dentry, const struct kerf_scratch *s)
+static __always_inline const __u32 *anchor_at(const struct dentry *dentry, const struct kerf_scratch *s, int copied)
 {
-	const struct inode *inode = dentry->d_inode;   /* 0, a name without an object, reads as zeros: no anchor */
+	const struct inode *inode = READ(copied, dentry, d_inode);   /* 0, a name without an object, reads as zeros: no anchor */
+	const struct super_block *sb = READ(copied, dentry, d_sb);
 	struct kerf_anchor_key key = {
-		.inode = inode->i_ino, .device = dentry->d_sb->s_dev, .generation = inode->i_generation, .binding = FORGET(s->binding),
+		.inode = READ(copied, inode, i_ino), .device = READ(copied, sb, s_dev), .generation = READ(copied, inode, i_generation),
+		.binding = FORGET(s->binding),
 	};
 
 	return bpf_map_lookup_elem(&kerf_anchors, &key);
@@ -121,9 +129,9 @@ static __always_inline void stand_at_anchor(struct kerf_scratch *s)
 	FORGET(s->seen) = 1;
 }
 
-static __always_inline void note_anchor(const struct dentry *dentry, struct kerf_scratch *s)
+static __always_inline void note_anchor(const struct dentry *dentry, struct kerf_scratch *s, int copied)
 {
-	const __u32 *anchor = anchor_at(dentry, s);
+	const __u32 *anchor = anchor_at(dentry, s, copied);
 
 	if (!anchor)
 		return;
@@ -131,13 +139,21 @@ static __always_inline void note_anchor(const struct dentry *dentry, struct kerf
 	stand_at_anchor(s);
 }
 
-/* Most file systems are anchored at their root. No anchor lies further out, so that the dentries on the way need no look. */
-static __always_inline void look_at_root(const struct dentry *leaf, struct kerf_scratch *s)
+static __always_inline int is_root(const struct dentry *dentry, int copied)
 {
-	const struct super_block *sb = leaf->d_sb;
-	const __u32 *anchor = anchor_at(sb->s_root, s);
+	const struct super_block *sb = READ(copied, dentry, d_sb);
 
-	FORGET(s->equates) = equates_names(sb);
+	return READ(copied, sb, s_root) == dentry;
+}
+
+/* Most file systems are anchored at their root. No anchor lies further out, so that the dentries on the way need no look. */
+static __always_inline void look_at_root(const struct dentry *leaf, struct kerf_scratch *s, int copied)
+{
+	const struct super_block *sb = READ(copied, leaf, d_sb);
+	const struct dentry *root = READ(copied, sb, s_root);
+	const __u32 *anchor = anchor_at(root, s, copied);
+
+	FORGET(s->equates) = equates_names(sb, copied);
 	FORGET(s->rooted) = anchor != 0;
 	if (anchor)
 		FORGET(s->anchor) = *anchor;
@@ -165,23 +181,23 @@ static __always_inline __u32 finish_walk(struct kerf_scratch *s)
 }
 
 /* 0, or why there is no canonical path. */
-static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s)
+static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s, int copied)
 {
 	struct dentry *dentry = leaf;
 	int done = 0;
 	__u32 count = rename_count();
 
-	look_at_root(leaf, s);
+	look_at_root(leaf, s, copied);
 	restart(s);
 	FORGET(s->seq) = count;
 	FORGET(s->tries) = 1;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
 		if (!FORGET(s->rooted))
-			note_anchor(dentry, s);
-		struct dentry *parent = dentry->d_parent;
+			note_anchor(dentry, s, copied);
+		struct dentry *parent = READ(copied, dentry, d_parent);
 		if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
-			__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && dentry != dentry->d_sb->s_root;
+			__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && !is_root(dentry, copied);
 			if (now == FORGET(s->seq) && !(now & 1) && !elsewhere) {
 				done = 1;
 				break;
@@ -194,14 +210,14 @@ static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s
 			dentry = leaf;
 			continue;
 		}
-		prepend(dentry, s);
-		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, FORGET(s->equates));
+		prepend(dentry, s, copied);
+		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, FORGET(s->equates), copied);
 		FORGET(s->depth) += 1;
 		dentry = parent;
 	}
 	if (!done)
 		return KERF_REASON_RACED;
-	if (dentry->d_parent != dentry)
+	if (READ(copied, dentry, d_parent) != dentry)
 		return KERF_REASON_TOO_LONG;
 	if (FORGET(s->rooted))
 		stand_at_anchor(s);
@@ -212,9 +228,9 @@ enum kerf_nameless { KERF_NAMED, KERF_MEMFD, KERF_PIPE, KERF_SOCKET, KERF_ANON }
 
 /* Objects of file systems that cannot be mounted have fixed ids, whatever name a process gave them. Those of namespaces
  * can be mounted, but have no names either; the kernel's own hugetlbfs is that of memfd_create. */
-static __always_inline __u32 nameless(const struct super_block *sb)
+static __always_inline __u32 nameless(const struct super_block *sb, int copied)
 {
-	unsigned long flags = sb->s_flags, magic = sb->s_magic;
+	unsigned long flags = READ(copied, sb, s_flags), magic = READ(copied, sb, s_magic);
 
 	if (!(flags & SB_NOUSER_FLAG) && magic != MAGIC_NSFS && !(magic == MAGIC_HUGETLBFS && flags & SB_KERNMOUNT_FLAG))
 		return KERF_NAMED;
@@ -252,16 +268,22 @@ static __always_inline void name_is_text(struct kerf_scratch *s)
 	s->walk.seen.file.path_length = has_text(FORGET(s->unnamed)) ? KERF_PATH_BYTES - FORGET(s->start) : 0;
 }
 
+/* The text becomes the canonical path, or `reason` says why there is none. */
+static __always_inline void find_text(struct dentry *dentry, struct kerf_scratch *s, __u32 *reason, int copied)
+{
+	__u32 kind = nameless(READ(copied, dentry, d_sb), copied);
+
+	FORGET(*reason) = 0;
+	if (kind == KERF_NAMED)
+		FORGET(*reason) = walk_up(dentry, s, copied);
+	else
+		write_fixed_id(s, kind);
+}
+
 /* Fills in the canonical path and what the automata say of it, or s->unnamed with the reason why there is none. */
 static __always_inline void find_name(struct dentry *dentry, struct kerf_scratch *s)
 {
-	__u32 kind = nameless(dentry->d_sb);
-
-	FORGET(s->unnamed) = 0;
-	if (kind == KERF_NAMED)
-		FORGET(s->unnamed) = walk_up(dentry, s);
-	else
-		write_fixed_id(s, kind);
+	find_text(dentry, s, &s->unnamed, 0);
 	if (!FORGET(s->unnamed))
 		FORGET(s->unnamed) = kerf_match(s);
 	s->walk.seen.file.path_length = has_text(FORGET(s->unnamed)) ? KERF_PATH_BYTES - FORGET(s->start) : 0;

@@ -69,6 +69,7 @@ static __always_inline void fill_record(struct kerf_event_record *record, const 
 	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
 	record->payload_size = 0;
 	record->guard = guard;
+	record->exe_size = record->reserved1 = 0;
 }
 
 /* A function of its own, so that its stack does not lie below that of the decision. Not 0: the event is lost. */
@@ -89,9 +90,10 @@ __attribute__((noinline)) int kerf_report(const struct kerf_walk *walk, __u32 bi
 
 _Static_assert(KERF_REPORT_PIECE <= KERF_TEXT_SLACK, "a piece may begin at the text's last byte");
 
-static __always_inline int write_path(const struct kerf_scratch *s, struct bpf_dynptr *space)
+/* The last `length` bytes of a path's text, `offset` bytes behind the record. */
+static __always_inline int write_path(const char *text, __u32 length, __u32 offset, struct bpf_dynptr *space)
 {
-	__u32 start = KERF_PATH_BYTES - s->record.payload_size;
+	__u32 start = KERF_PATH_BYTES - length;
 
 #pragma clang loop unroll(disable)
 	for (__u32 done = 0; done < KERF_PATH_BYTES; done += KERF_REPORT_PIECE) {
@@ -101,13 +103,29 @@ static __always_inline int write_path(const struct kerf_scratch *s, struct bpf_d
 			break;
 		if (!WITHIN(rest, KERF_REPORT_PIECE))
 			rest = KERF_REPORT_PIECE;
-		if (bpf_dynptr_write(space, sizeof(s->record) + done, (void *)&s->text[at], rest, 0))
+		if (bpf_dynptr_write(space, sizeof(struct kerf_event_record) + offset + done, (void *)&text[at], rest, 0))
 			return 1;
 	}
 	return 0;
 }
 
-/* The event of s->walk with its path. Not 0: the event is lost. */
+/* How long the executable's path is that was told; 0: none was. */
+static __always_inline __u32 exe_length(const struct kerf_scratch *s)
+{
+	const struct kerf_exe_text *kept = s->walk.seen.exe_status == KERF_EXE_TOLD ? exe_text(s) : 0;
+	__u64 length = kept ? kept->length : 0;
+
+	return WITHIN(length, KERF_PATH_BYTES + 1) ? length : 0;
+}
+
+static __always_inline int write_exe(const struct kerf_scratch *s, struct bpf_dynptr *space)
+{
+	const struct kerf_exe_text *kept = exe_text(s);
+
+	return !kept || write_path(kept->text, s->record.exe_size, s->record.payload_size, space);
+}
+
+/* The event of s->walk with its path, of an endpoint 0 bytes, and that of the executable. Not 0: the event is lost. */
 __attribute__((noinline)) int kerf_report_file(struct kerf_scratch *s, __u32 binding, __s32 refusal_errno, __u32 guard)
 {
 	struct bpf_dynptr space;
@@ -119,9 +137,12 @@ __attribute__((noinline)) int kerf_report_file(struct kerf_scratch *s, __u32 bin
 	if (!WITHIN(length, KERF_PATH_BYTES + 1))
 		return 1;
 	s->record.payload_size = length;
-	s->record.size = sizeof(s->record) + length;
-	if (bpf_ringbuf_reserve_dynptr(&kerf_events, sizeof(s->record) + length, 0, &space) ||
-	    bpf_dynptr_write(&space, 0, &s->record, sizeof(s->record), 0) || write_path(s, &space)) {
+	__u32 exe = kerf_exe_events ? exe_length(s) : 0;
+	s->record.exe_size = exe;
+	s->record.size = sizeof(s->record) + length + exe;
+	if (bpf_ringbuf_reserve_dynptr(&kerf_events, s->record.size, 0, &space) ||
+	    bpf_dynptr_write(&space, 0, &s->record, sizeof(s->record), 0) ||
+	    write_path(s->text, s->record.payload_size, 0, &space) || (exe && write_exe(s, &space))) {
 		bpf_ringbuf_discard_dynptr(&space, 0);
 		return 1;
 	}

@@ -10,6 +10,7 @@
 
 struct kerf_scratch {
 	__u32 busy;
+	__u32 number;                             /* which one it is */
 	__u32 binding;                            /* key of kerf_bindings; 0: none, refused as without record */
 	/* the walk from the object up to its anchor */
 	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
@@ -18,7 +19,7 @@ struct kerf_scratch {
 	/* the canonical path is text[start, KERF_PATH_BYTES) */
 	__u32 start;
 	__u32 position, bytes_seen, text_state;   /* the pass over the text */
-	__u32 state[KERF_AUTOMATA];
+	__u32 state[KERF_EXE_AUTOMATON + 1];
 	__u32 unnamed;                            /* enum kerf_reason: why the object has no canonical path; 0: it has one */
 	/* the operation: the first event in the model's order that refuses it, and its errno; 0: none does */
 	__u32 refused_event;
@@ -50,10 +51,34 @@ static __always_inline struct kerf_scratch *scratch_claim(void)
 		__u32 key = (first + i) & (KERF_SCRATCH_SLOTS - 1);
 		struct kerf_scratch *slot = bpf_map_lookup_elem(&kerf_scratch, &key);
 
-		if (slot && __sync_val_compare_and_swap(&slot->busy, 0, 1) == 0)
+		if (slot && __sync_val_compare_and_swap(&slot->busy, 0, 1) == 0) {
+			if (kerf_exe_events)
+				slot->number = key;
 			return slot;
+		}
 	}
 	return 0;
+}
+
+/* Beside a slot, where some action asks for it: the path of the executable of the task that acts. */
+struct kerf_exe_text {
+	__u32 length;
+	__u32 reserved;
+	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KERF_SCRATCH_SLOTS);
+	__uint(key_size, 4);
+	__uint(value_size, sizeof(struct kerf_exe_text));
+} kerf_exe_texts SEC(".maps");
+
+static __always_inline struct kerf_exe_text *exe_text(const struct kerf_scratch *s)
+{
+	__u32 number = FORGET(s->number);
+
+	return bpf_map_lookup_elem(&kerf_exe_texts, &number);
 }
 
 _Static_assert(__builtin_offsetof(struct kerf_scratch, text) % 8 == 0, "the text is scanned by words");

@@ -10,15 +10,9 @@
 
 _Static_assert(KERF_COPY_PIECE <= KERF_TEXT_SLACK, "a piece may begin at the text's last byte");
 
-/* Puts the path of element `index` where a walk would have left it. Not 0: there is none. */
-__attribute__((noinline)) int kerf_selftest_text(struct kerf_scratch *s, __u32 index)
+/* Puts a path where a walk would have left it. Not 0: there is none. */
+static __always_inline int selftest_put(struct kerf_scratch *s, const struct kerf_selftest_path *from, __u32 length)
 {
-	__u32 key = index;
-	const struct kerf_selftest_path *from = bpf_map_lookup_elem(&kerf_selftest_path, &key);
-
-	if (!s || !from)
-		return 1;
-	__u32 length = s->walk.seen.file.path_length;
 	if (!length || length > KERF_PATH_BYTES)
 		return 1;
 	s->start = KERF_PATH_BYTES - length;
@@ -34,6 +28,33 @@ __attribute__((noinline)) int kerf_selftest_text(struct kerf_scratch *s, __u32 i
 			return 1;
 	}
 	return 0;
+}
+
+/* The path of element `index`. */
+__attribute__((noinline)) int kerf_selftest_text(struct kerf_scratch *s, __u32 index)
+{
+	__u32 key = index;
+	const struct kerf_selftest_path *from = bpf_map_lookup_elem(&kerf_selftest_path, &key);
+
+	return !s || !from || selftest_put(s, from, s->walk.seen.file.path_length);
+}
+
+/* The executable of element `index`, as kerf_find_exe would have told it. */
+__attribute__((noinline)) int kerf_selftest_find_exe(struct kerf_scratch *s, __u32 index, __u32 length)
+{
+	__u32 key = index;
+	const struct kerf_selftest_path *from = bpf_map_lookup_elem(&kerf_selftest_exe, &key);
+
+	if (!s || !from || selftest_put(s, from, length))
+		return 1;
+	int reason = kerf_match_exe(s);
+	s->walk.seen.exe_status = reason ? reason : KERF_EXE_TOLD;
+	return 0;
+}
+
+static __always_inline int selftest_asks_exe(const struct kerf_seen *seen)
+{
+	return (kerf_exe_events >> (seen->event & 63) & 1) && !seen->exe_status;
 }
 
 static __always_inline void selftest_refuse(struct kerf_walk *walk, __u32 reason)
@@ -99,6 +120,8 @@ __attribute__((noinline)) int kerf_selftest_one(__u32 index, __u32 repeat, __u32
 		return 1;
 	s->walk.seen = in->seen;
 	s->walk.trial = trial;
+	if (selftest_asks_exe(&in->seen))
+		kerf_selftest_find_exe(s, key, in->exe_length);   /* 1: not told, which refuses */
 	if ((kerf_governed & KERF_NAMED_EVENTS) && is_named_event(in->seen.event) && kerf_selftest_text(s, key))
 		selftest_refuse(&s->walk, KERF_REASON_TOO_LONG);
 	else if (repeat)

@@ -53,7 +53,7 @@ constexpr std::uint64_t kMaxSymbolsBytes = 256u << 20;
 constexpr std::string_view kRenameLock = "rename_lock";
 
 // Programs that ask for the names of files; without the lock's count every name would be refused as raced.
-bool names_files(const KnownProgram& row) { return (row.events & ~KERF_FILE_EVENTS) == 0; }
+bool names_files(const KnownProgram& row) { return (row.events & ~(KERF_FILE_EVENTS | KERF_READS_EXE)) == 0; }
 
 bool shows_rename_lock() {
   auto text = read_file(kSymbols, kMaxSymbolsBytes);
@@ -217,7 +217,9 @@ bool Enforcement::has(std::string_view program) const {
 
 bool Enforcement::enforces(std::string_view feature) const { return contains(enforced, feature); }
 
-bool Enforcement::files() const { return has("kerf_anchor_probe"); }
+bool Enforcement::files() const {
+  return std::any_of(programs.begin(), programs.end(), [](const KnownProgram* row) { return row->role == ProgramRole::anchor_probe; });
+}
 
 Enforcement plan_enforcement(const Manifest& manifest, const Abilities& abilities) {
   Enforcement plan;
@@ -236,7 +238,7 @@ Enforcement plan_enforcement(const Manifest& manifest, const Abilities& abilitie
   for (const KnownProgram* row : programs_of(manifest)) {
     bool lost = contains(plan.waived, row->feature) && !decides_events(row->feature);
     bool runs_here = !abilities.refused.contains(row->name) && !abilities.needless.contains(row->name) && (identity || !needs_lsm(*row));
-    bool anchors = row->role != ProgramRole::anchor_probe || std::any_of(plan.programs.begin(), plan.programs.end(), [](const KnownProgram* p) {
+    bool anchors = row->role != ProgramRole::anchor_probe || (manifest.governed & KERF_READS_EXE) || std::any_of(plan.programs.begin(), plan.programs.end(), [](const KnownProgram* p) {
       return p->role == ProgramRole::hook && (p->events & ~KERF_FILE_EVENTS) == 0;
     });
     if (!lost && runs_here && anchors) plan.programs.push_back(row);

@@ -35,7 +35,7 @@ struct Enforcement {
   std::vector<std::string> reasons;
   bool has(std::string_view program) const;
   bool enforces(std::string_view feature) const;
-  bool files() const;                           // some hook on files will be attached: anchors are needed
+  bool files() const;                           // paths will be looked for, of files or executables: anchors are needed
 };
 Enforcement plan_enforcement(const Manifest& manifest, const Abilities& abilities);
 

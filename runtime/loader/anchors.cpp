@@ -144,12 +144,18 @@ std::optional<std::pair<Anchor, Anchor>> find_twins(const std::vector<Anchor>& a
   return std::nullopt;
 }
 
+// An object has one of them.
+static LoaderResult<Fd> open_probe(const std::string& pins) {
+  LoaderResult<Fd> found = open_program(pins, "kerf_anchor_probe");
+  return found ? std::move(found) : open_program(pins, "kerf_exe_probe");
+}
+
 LoaderResult<std::vector<Anchor>> learn_anchors(const View& view, const Maps& maps, const std::string& pins) {
   if (auto done = check_initial_pids(); !done) return done.error();
-  auto program = open_program(pins, "kerf_anchor_probe");
+  auto program = open_probe(pins);
   if (!program) return program.error();
   Fd link(::bpf_raw_tracepoint_open(nullptr, program->get()));   // lives as long as this function
-  if (!link.ok()) return fail(Code::K7406, "kerf_anchor_probe", errno_text(errno));
+  if (!link.ok()) return fail(Code::K7406, "the probe of anchors", errno_text(errno));
   std::vector<Anchor> anchors;
   for (const Mount& mount : view.plan.anchors) {
     auto key = learn_key(view, maps, mount);

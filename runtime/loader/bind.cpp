@@ -122,6 +122,14 @@ bool has_program(const State& state, std::string_view name) {
   return std::find(state.programs.begin(), state.programs.end(), name) != state.programs.end();
 }
 
+// Are anchors asked for? Then there is a program that learns them.
+bool knows_paths(const State& state) {
+  return std::any_of(state.programs.begin(), state.programs.end(), [](const std::string& name) {
+    const KnownProgram* row = find_program(name);
+    return row != nullptr && row->role == ProgramRole::anchor_probe;
+  });
+}
+
 LoaderResult<Plan> plan_binding(const Host& host, const State& state, const LoadedBundle& bundle, const BindInput& input,
                                 const Maps& maps, const std::string& pins) {
   auto cgroup = open_free_cgroup(host, input.cgroup);
@@ -134,7 +142,7 @@ LoaderResult<Plan> plan_binding(const Host& host, const State& state, const Load
   auto record = build_record(bundle, {input.principal, input.facts, state.generation, input.mode, boot_time_ns()});
   if (!record) return record.error();
   plan.record = std::move(*record);
-  if (has_program(state, "kerf_anchor_probe")) {
+  if (knows_paths(state)) {
     if (auto done = plan_files(bundle, input, maps, pins, plan); !done) return done.error();
   }
   return plan;
@@ -278,7 +286,7 @@ LoaderResult<BindReport> refresh(const std::string& binding, bool allow_noncanon
   BoundState& row = **bound;
   std::string name = fmt::format("{}/{}", choice->name, row.id);
   if (!row.ready) return fail(Code::K7607, name, "was interrupted on its way, and `kerf gc` ends it");
-  if (!has_program(held->state, "kerf_anchor_probe")) return fail(Code::K7607, name, "has no hook on files");
+  if (!knows_paths(held->state)) return fail(Code::K7607, name, "has no hook on files");
   // whose mounts are looked at is bound, and what it could mount it could name
   const std::vector<std::string>& enforced = held->state.enforced;
   if (std::find(enforced.begin(), enforced.end(), "guard-mount") == enforced.end()) {

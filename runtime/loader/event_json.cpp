@@ -142,10 +142,16 @@ std::optional<Value> observed_comm(const kerf_event_record& record) {
   return told ? std::optional(Value(name)) : std::nullopt;
 }
 
+// Only what a hook told, which is text.
+std::optional<Value> observed_exe(const Event& event) {
+  return event.exe.empty() || find_invalid_utf8(event.exe) != std::string::npos ? std::nullopt : std::optional(Value(event.exe));
+}
+
 // What no record carries is absent.
 std::optional<Value> observed_value(const std::string& observable, const Event& event) {
   const kerf_seen& seen = event.record.seen;
   if (observable == "process.comm") return observed_comm(event.record);
+  if (observable == "process.exe") return observed_exe(event);
   if (is_file_event(event.record)) {
     if (observable == "file.path" || observable == "directory.path") return Value(event.path);
     if (observable == "file.fs_type") return Value(fs_type_text(seen.file));
@@ -171,7 +177,7 @@ Json observed_json(const Event& event) {
     else if (const Datetime* time = value->as_datetime()) json[name] = to_text(*time);
     else json[name] = value_to_json(*value);
   };
-  for (const char* name : {"file.path", "file.fs_type", "endpoint.ip", "system.operation", "mount.fs_type", "process.comm"}) put(name, observed_value(name, event));
+  for (const char* name : {"file.path", "file.fs_type", "endpoint.ip", "system.operation", "mount.fs_type", "process.comm", "process.exe"}) put(name, observed_value(name, event));
   for (const SeenNumber& number : seen_numbers(event.record)) put(number.name(), number.observed());
   return json;
 }
@@ -341,13 +347,14 @@ std::optional<Event> read_event(const void* bytes, std::size_t size) {
   if (size < sizeof record) return std::nullopt;
   std::memcpy(&record, bytes, sizeof record);
   bool sound = record.version == KERF_ABI_VERSION && record.size <= size && record.size >= sizeof record &&
-               record.payload_size <= record.size - sizeof record && !event_name(record.kind).empty() &&
+               std::uint64_t{record.payload_size} + record.exe_size <= record.size - sizeof record && !event_name(record.kind).empty() &&
                (record.decision.verdict == KERF_VERDICT_ALLOW || record.decision.verdict == KERF_VERDICT_DENY);
   if (!sound) return std::nullopt;
   bool plain = is_plain_guard(record);
-  if (record.payload_size > KERF_PATH_BYTES) return std::nullopt;
+  if (record.payload_size > KERF_PATH_BYTES || record.exe_size > KERF_PATH_BYTES) return std::nullopt;
   if (is_endpoint_event(record) && !plain && record.seen.net.port > 0xffff) return std::nullopt;
   event.path.assign(static_cast<const char*>(bytes) + sizeof record, record.payload_size);
+  event.exe.assign(static_cast<const char*>(bytes) + sizeof record + record.payload_size, record.exe_size);
   return event;
 }
 

@@ -17,6 +17,7 @@ namespace kerf::loader {
 struct Event {
   kerf_event_record record;
   std::string path;            // canonical, of file events; any bytes
+  std::string exe = {};        // path of the executable, if it was told; any bytes
 };
 
 class EventRing {

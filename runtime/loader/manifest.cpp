@@ -365,10 +365,9 @@ std::optional<PathRow> read_path(Reader& in, const Json& json, const std::string
 std::uint64_t read_governed(Reader& in, const Json& json) {
   std::uint64_t mask = 0;
   for (const std::string& name : in.names(json, "governed", "")) {
-    std::uint64_t bit = KERF_BIT(read_event_kind(in, name, "governed"));
-    mask |= bit;
+    mask |= name == "process.exe" ? KERF_READS_EXE : KERF_BIT(read_event_kind(in, name, "governed"));
   }
-  if (in.ok() && mask == 0) in.refuse("governed", "is empty");
+  if (in.ok() && (mask & KERF_ALL_EVENTS) == 0) in.refuse("governed", "is empty");
   return mask;
 }
 

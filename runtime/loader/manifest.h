@@ -94,7 +94,7 @@ struct Manifest {
   std::string compiler, digest, inputs_digest;
   std::vector<FileRow> outputs;
   std::vector<std::string> programs, maps;
-  std::uint64_t governed = 0;          // mask of enum kerf_event_kind
+  std::uint64_t governed = 0;          // mask of enum kerf_event_kind; and KERF_READS_EXE
   std::vector<Feature> features;
   std::vector<std::string> waived;     // features that the author gave up
   std::string directory_type;          // the entity type of directories; empty: none

@@ -36,6 +36,7 @@ struct MapShape {
 constexpr std::uint64_t kOfCgroups = (KERF_ENDPOINT_EVENTS & ~KERF_BIT(KERF_EVENT_NET_LISTEN)) | KERF_BIT(KERF_EVENT_NET_SOCKET) |
                                      KERF_BIT(KERF_EVENT_SYSTEM_SYSCTL);
 constexpr std::uint64_t kNever = 0;   // may be there, need not
+constexpr std::uint64_t kWithPaths = KERF_FILE_EVENTS | KERF_READS_EXE;
 
 std::vector<MapShape> map_shapes(const Manifest& manifest) {
   auto policies = static_cast<std::uint32_t>(std::max<std::size_t>(manifest.policies.size(), 1));
@@ -50,12 +51,13 @@ std::vector<MapShape> map_shapes(const Manifest& manifest) {
       {"kerf_tasks", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_TASKS, 0, KERF_ALL_EVENTS},
       {"kerf_cgroups", BPF_MAP_TYPE_HASH, 8, sizeof(kerf_tag), KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
       {"kerf_live", BPF_MAP_TYPE_HASH, 4, 8, KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
-      {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
-      {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, KERF_FILE_EVENTS},
-      {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, KERF_FILE_EVENTS},
+      {"kerf_anchors", BPF_MAP_TYPE_HASH, sizeof(kerf_anchor_key), 4, KERF_MAX_ANCHORS, 0, kWithPaths},
+      {"kerf_anchor_paths", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_path), KERF_MAX_ANCHORS, 0, kWithPaths},
+      {"kerf_probe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_anchor_probe), 1, 0, kWithPaths},
       {"kerf_selftest_in", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_in), KERF_SELFTEST_BATCH, 0, kNever},
       {"kerf_selftest_out", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_decision), KERF_SELFTEST_BATCH, 0, kNever},
       {"kerf_selftest_path", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_path), KERF_SELFTEST_BATCH, 0, kNever},
+      {"kerf_selftest_exe", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_selftest_path), KERF_SELFTEST_BATCH, 0, kNever},
   };
 }
 
@@ -101,10 +103,11 @@ std::optional<Failure> check_events_map(bpf_map* map) {
   return std::nullopt;
 }
 
-std::optional<Failure> check_scratch_map(bpf_map* map) {
+// Private to the glue: memory of the slots.
+std::optional<Failure> check_scratch_map(bpf_map* map, const std::string& name) {
   bool fits = bpf_map__type(map) == BPF_MAP_TYPE_ARRAY && bpf_map__key_size(map) == 4 && bpf_map__value_size(map) <= kMaxScratchBytes &&
               bpf_map__max_entries(map) == KERF_SCRATCH_SLOTS && bpf_map__map_flags(map) == 0;
-  if (!fits) return fail(Code::K7203, "kerf_scratch", "is no pool of slots of a usable size");
+  if (!fits) return fail(Code::K7203, name, "is no pool of slots of a usable size");
   return std::nullopt;
 }
 
@@ -126,7 +129,7 @@ bool flags_fit(const MapShape& shape, std::uint32_t flags) {
 std::optional<Failure> check_map(bpf_map* map, const std::string& name, const std::vector<MapShape>& shapes) {
   if (auto failure = check_plain_map(map, escape_bytes(name))) return failure;
   if (name == "kerf_events") return check_events_map(map);
-  if (name == "kerf_scratch") return check_scratch_map(map);
+  if (name == "kerf_scratch" || name == "kerf_exe_texts") return check_scratch_map(map, name);
   auto shape = std::find_if(shapes.begin(), shapes.end(), [&](const MapShape& s) { return name == s.name; });
   if (shape == shapes.end()) return fail(Code::K7203, escape_bytes(name), "is no map of this ABI");
   bool fits = bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&

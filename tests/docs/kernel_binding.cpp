@@ -162,6 +162,7 @@ std::uint64_t events_of(const KnownFeature& feature) {
 // The model's events in a mask of `enum kerf_event_kind`.
 std::string event_list(std::uint64_t mask) {
   if (mask == KERF_ENDPOINT_EVENTS) return "any on endpoints";
+  if (mask == KERF_READS_EXE) return "none on files, and an action binds `process.exe`";
   Cells in, out;
   for (const KernelEvent& event : kernel_events()) {
     if (decided_by_filter(event)) continue;

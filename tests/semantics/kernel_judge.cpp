@@ -111,6 +111,11 @@ std::string name_of(const KernelEventData& event) {
   return *text;
 }
 
+std::string exe_of(const KernelEventData& event) {
+  auto exe = event.observed.find("process.exe");
+  return exe == event.observed.end() ? "" : *exe->second.as_string();
+}
+
 // KernelEventId and enum kerf_event_kind have the same order.
 kerf_seen seen_of(const KernelEventData& event) {
   kerf_seen seen{};
@@ -186,14 +191,19 @@ Answer answer_of(const kerf_decision& decision, const Module& module) {
 struct Asked {
   kerf_selftest_in in;
   std::string path;   // of a file event
+  std::string exe;
 };
 
 void put_question(const Object& object, __u32 place, const Asked& question) {
   bpf_map_update_elem(map_fd(object, "kerf_selftest_in"), &place, &question.in, BPF_ANY);
-  if (question.path.empty()) return;
-  auto text = std::make_unique<kerf_selftest_path>();
-  std::memcpy(text->path, question.path.data(), question.path.size());
-  bpf_map_update_elem(map_fd(object, "kerf_selftest_path"), &place, text.get(), BPF_ANY);
+  auto put = [&](const char* map, const std::string& path) {
+    if (path.empty() || map_fd(object, map) < 0) return;
+    auto text = std::make_unique<kerf_selftest_path>();
+    std::memcpy(text->path, path.data(), path.size());
+    bpf_map_update_elem(map_fd(object, map), &place, text.get(), BPF_ANY);
+  };
+  put("kerf_selftest_path", question.path);
+  put("kerf_selftest_exe", question.exe);
 }
 
 Result<std::vector<Answer>> run_batches(const Object& object, const Module& module, const std::vector<Asked>& questions) {
@@ -263,7 +273,8 @@ Result<std::vector<Answer>> decide_by_object(const Module& module, const Bundle&
   if (!bindings) return bindings.error();
   std::vector<Asked> questions;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    questions.push_back({{(*bindings)[i], 0, seen_of(events[i])}, name_of(events[i])});
+    const std::string exe = exe_of(events[i]);
+    questions.push_back({{(*bindings)[i], static_cast<__u32>(exe.size()), seen_of(events[i])}, name_of(events[i]), exe});
   }
   return run_batches(*object, module, questions);
 }

@@ -323,6 +323,7 @@ class ConditionEmitter {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return masked(load(walk_, offsetof(kerf_seen, field), 8 * sizeof(kerf_seen{}.field)), 8 * sizeof(kerf_seen{}.field), bits);
 #include "runtime/abi/seen.def"
+      case CodeObservable::exe: return load(walk_, offsetof(kerf_seen, exe_match), 32);
       case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: break;
     }
     internal_error("an observable that is no number");
@@ -337,7 +338,7 @@ class ConditionEmitter {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
   case CodeObservable::observable: return When::when;
 #include "runtime/abi/seen.def"
-      case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: break;
+      case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: case CodeObservable::exe: break;
     }
     return When::always;
   }

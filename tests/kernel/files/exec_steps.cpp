@@ -23,14 +23,14 @@ std::vector<char*> arguments(const Words& w, std::size_t first) {
   return argv;
 }
 
-int exec_descriptor(int fd) {
-  char name[] = "program";
-  char* argv[] = {name, nullptr};
-  ::syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+int exec_descriptor(int fd, const Words& w = {"program"}) {
+  ::syscall(SYS_execveat, fd, "", arguments(w, 0).data(), environ, AT_EMPTY_PATH);
   return errno;
 }
 
-int exec_copy_in_memory(const std::string& path) {
+// `w`: the path, and arguments.
+int exec_copy_in_memory(const Words& w) {
+  const std::string& path = w.at(0);
   int from = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (from < 0) return errno;
   int to = ::memfd_create(path.c_str(), MFD_CLOEXEC);   // a name that policies know helps nothing
@@ -39,7 +39,7 @@ int exec_copy_in_memory(const std::string& path) {
   for (off_t at = 0; at < info.st_size;) {
     if (::sendfile(to, from, &at, static_cast<std::size_t>(info.st_size - at)) < 0) return errno;
   }
-  return exec_descriptor(to);
+  return exec_descriptor(to, w);
 }
 
 struct ThreadExec {
@@ -70,7 +70,7 @@ int exec_step(Task& task, const Words& w) {
   const std::string& word = w[0];
   if (word == "exec") return ::execve(w.at(1).c_str(), arguments(w, 1).data(), environ), errno;
   if (word == "exec-remembered") return exec_descriptor(task.fd);
-  if (word == "exec-memory") return exec_copy_in_memory(w.at(1));
+  if (word == "exec-memory") return exec_copy_in_memory({w.begin() + 1, w.end()});
   if (word == "exec-by-thread") return exec_by_other_thread(w);
   return -1;
 }

@@ -266,6 +266,7 @@ void Scene::refused(const std::string& steps, Outcome expected, const std::vecto
 
 void Scene::refuses(const std::string& steps, int error, const std::vector<Told>& told) { refused(steps, {steps_in(steps), error}, told, true); }
 void Scene::refuses_after(const std::string& steps, int error, const std::vector<Told>& told) { refused(steps, {steps_in(steps), error}, told, false); }
+void Scene::ends_after(const std::string& steps, int status, const std::vector<Told>& told) { refused(steps, {0, status}, told, false); }
 void Scene::ends(const std::string& steps, int status, const std::vector<Told>& told) { refused(steps, {0, status}, told, true); }
 
 void Scene::allows(const std::string& steps) {

@@ -86,6 +86,7 @@ class Scene {
   void refuses_after(const std::string& steps, int error, const std::vector<Told>& told);
   // A program runs and ends with `status`, because of these denials.
   void ends(const std::string& steps, int status, const std::vector<Told>& told);
+  void ends_after(const std::string& steps, int status, const std::vector<Told>& told);
   void allows(const std::string& steps);
   // All events, allowed ones too.
   void tells(const std::string& steps, const std::vector<Told>& told);

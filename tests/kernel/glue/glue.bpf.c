@@ -9,6 +9,7 @@ const __u64 kerf_governed = GOVERNED;
 const __u32 kerf_reads_clock = 0;
 const __u32 kerf_reads_command = 1;
 const __u32 kerf_reads_task = 0;
+const __u64 kerf_exe_events = 0;
 const __u8 kerf_bundle_digest[16] = "glue";
 
 struct {
@@ -51,6 +52,11 @@ __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 	s->state[0] = s->walk.match[0] = state;
 	s->state[1] = s->state[2] = 0;
 	return 0;
+}
+
+__attribute__((noinline)) int kerf_match_exe(struct kerf_scratch *s)
+{
+	return s ? KERF_REASON_INTERNAL : KERF_REASON_NO_PATH;   /* nobody asks */
 }
 
 __attribute__((noinline)) int kerf_match_below(struct kerf_scratch *s)

@@ -263,7 +263,7 @@ std::string Rig::describe(const kerf_event_record& record, const char* path) con
   text += " " + name(kReasons, record.decision.reason);
   if (record.guard == KERF_GUARD_RENAME) text += "-rename";
   if (record.refusal_errno != 0) text += fmt::format(" {}", record.refusal_errno);
-  bool sound = record.version == KERF_ABI_VERSION && record.size == sizeof record + record.payload_size && record.time_ns != 0 &&
+  bool sound = record.version == KERF_ABI_VERSION && record.size == sizeof record + record.payload_size + record.exe_size && record.time_ns != 0 &&
                record.pid == seen.pid && (record.decision.verdict == KERF_VERDICT_ALLOW) == (record.decision.reason == KERF_REASON_PERMIT);
   return text + (sound ? "\n" : " UNSOUND\n");
 }

@@ -36,6 +36,7 @@ compile net net.cedar net.cedarschema
 compile system system.cedar system.cedarschema
 compile reverse reverse.cedar system.cedarschema
 compile spawn spawn.cedar spawn.cedarschema
+compile exe exe.cedar exe.cedarschema
 entities=sockets
 compile sockets sockets.cedar sockets.cedarschema
 entities=agents
@@ -54,12 +55,12 @@ if [ $# -eq 0 ] || [[ " $* " == *" files "* ]]; then "$build/operations" "$work/
 # kernel stays out.
 tests_main() {
   cat <<T
-files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp,*socket_cases.cpp,*system_cases.cpp,*spawn_cases.cpp -tce=opens?during* ${KERF_FILES_ARGS:-}
+files 480 /guest/test_files -nc -d -sfe=*guard_cases.cpp,*socket_cases.cpp,*system_cases.cpp,*spawn_cases.cpp,*exe_cases.cpp -tce=opens?during* ${KERF_FILES_ARGS:-}
 swaps ${KERF_SWAPS_SECONDS:-150} KERF_SWAPS=${KERF_SWAPS:-1} KERF_OPENS=${KERF_OPENS:-2000} KERF_SEED=${KERF_SEED:-7} /guest/test_files -nc -d -tc=opens?during*
 guards 400 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
 sockets 300 /guest/test_files -nc -d -sf=*socket_cases.cpp ${KERF_SOCKETS_ARGS:-}
 system 300 /guest/test_files -nc -d -sf=*system_cases.cpp ${KERF_SYSTEM_ARGS:-}
-spawn 200 /guest/test_files -nc -d -sf=*spawn_cases.cpp ${KERF_SPAWN_ARGS:-}
+spawn 250 /guest/test_files -nc -d -sf=*spawn_cases.cpp,*exe_cases.cpp ${KERF_SPAWN_ARGS:-}
 example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 180 $build/test_glue -nc -d
 scale 100 $build/test_bpf -nc -d -tc=ten?thousand*

@@ -18,7 +18,7 @@ struct Condition {
   Body& body() { return program.module.policies[policy.index].body; }
   Result<CodeExpr> lower(NodeId root, std::size_t env = 0) {
     predicate.node = root;
-    return lower_code(program.module, program.plan.envs[env], predicate);
+    return lower_code(program.module, program.plan.envs[env], predicate, {});
   }
   bool refused(NodeId root, std::string_view why, std::size_t env = 0) {
     auto expr = lower(root, env);
