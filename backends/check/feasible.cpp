@@ -3,6 +3,7 @@
 #include "backends/check/feasible.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -40,6 +41,20 @@ class System {
     return possible_;
   }
 
+  // What all of it says about a number: everything else is eliminated. Afterwards nothing is left to ask.
+  Bounds range_of(const Number& n) {
+    const Product own{std::numeric_limits<Input>::max()};
+    within(own_.add(n, {{{own, 1}}, 0}, -1), {0, 0});
+    while (const std::optional<Product> next = cheapest(&own)) eliminate(*next);
+    Bounds range;
+    for (const auto& [terms, bound] : all_) {
+      if (terms.size() != 1 || terms[0].first != own) continue;
+      if (terms[0].second > 0) range.most = std::min(range.most, bound);
+      else range.least = std::max(range.least, -bound);
+    }
+    return possible_ ? range : Bounds{1, 0};
+  }
+
  private:
   void within(const Number& n, const Bounds& bounds) {
     if (bounds.most < kHuge) at_most(n, bounds.most);
@@ -47,7 +62,9 @@ class System {
   }
 
   void at_most(const Number& n, Wide bound) {
-    for (const auto& [product, factor] : n.terms) see(product);
+    for (const auto& [product, factor] : n.terms) {
+      if (product.front() != std::numeric_limits<Input>::max()) see(product);
+    }
     add(n.terms, bound - n.constant);
   }
 
@@ -93,8 +110,8 @@ class System {
     }
   }
 
-  // The product whose elimination makes fewest inequalities.
-  std::optional<Product> cheapest() const {
+  // The product whose elimination makes fewest inequalities, but for one that stays.
+  std::optional<Product> cheapest(const Product* stays = nullptr) const {
     std::map<Product, std::pair<std::size_t, std::size_t>> uses;   // with positive and negative factors
     for (const auto& [terms, bound] : all_) {
       for (const auto& [product, factor] : terms) ++(factor > 0 ? uses[product].first : uses[product].second);
@@ -102,7 +119,7 @@ class System {
     std::optional<Product> best;
     std::size_t least = kMaxInequalities;
     for (const auto& [product, count] : uses) {
-      if (count.first * count.second >= least) continue;
+      if (count.first * count.second >= least || (stays && product == *stays)) continue;
       least = count.first * count.second;
       best = product;
     }
@@ -138,6 +155,33 @@ class System {
   bool possible_ = true;
 };
 
+bool learn(Facts& facts, const Number& n, const Bounds& bounds) {
+  const auto [above, not_above] = normal(n, bounds.most);
+  const auto [below, not_below] = normal(n, bounds.least - 1);
+  return (bounds.most >= kHuge || facts.learn(above, !not_above)) && (bounds.least <= -kHuge || facts.learn(below, not_below));
+}
+
+// Visits the numbers of which some bits, always the same, are asked.
+template <class Visit>
+void each_masked(const Numbers& numbers, const Facts& facts, const Visit& visit) {
+  const auto known = facts.known();
+  for (const auto& [form, bounds] : known) {
+    for (const auto& [product, factor] : form.terms) {
+      const Numbers::Source& source = numbers.source(product.front());
+      if (product.size() == 1 && source.how == Made::bits_and && source.b.is_constant() && !source.a.is_constant()) visit(source.a, source.b.constant);
+    }
+  }
+}
+
+// Bits of a sum are known where its range is narrow, and that range can be what several facts say together.
+bool learn_masked(const Numbers& numbers, Facts& facts) {
+  bool possible = true;
+  each_masked(numbers, facts, [&](const Number& n, Wide) {
+    possible = possible && learn(facts, n, System(numbers, facts).range_of(n));
+  });
+  return possible;
+}
+
 // Where to divide the range of a number of which bits are asked: below and from there on they are known better.
 std::optional<Question> split_of(const Number& n, const Bounds& range, Wide mask) {
   const Wide span = mask + 1;
@@ -155,18 +199,14 @@ std::optional<Question> split_of(const Number& n, const Bounds& range, Wide mask
 std::optional<Question> split_of(const Numbers& numbers, const Facts& facts) {
   std::optional<Question> best;
   Wide narrowest = kHuge;
-  for (const auto& [form, bounds] : facts.known()) {
-    for (const auto& [product, factor] : form.terms) {
-      const Numbers::Source& source = numbers.source(product.front());
-      if (product.size() != 1 || source.how != Made::bits_and || !source.b.is_constant() || source.a.is_constant()) continue;
-      const Bounds range = facts.of(source.a);
-      if (range.least <= -kHuge || range.most >= kHuge || range.most - range.least >= narrowest) continue;
-      const auto split = split_of(source.a, range, source.b.constant);
-      if (!split) continue;
-      best = split;
-      narrowest = range.most - range.least;
-    }
-  }
+  each_masked(numbers, facts, [&](const Number& n, Wide mask) {
+    const Bounds range = facts.of(n);
+    if (range.least <= -kHuge || range.most >= kHuge || range.most - range.least >= narrowest) return;
+    const auto split = split_of(n, range, mask);
+    if (!split) return;
+    best = split;
+    narrowest = range.most - range.least;
+  });
   return best;
 }
 
@@ -216,7 +256,7 @@ bool tightened(Facts& facts, const std::set<Input>& factors) {
 
 bool possible(const Numbers& numbers, Facts facts, int& splits) {
   const std::set<Input> inputs = multiplied(facts);
-  if (!tightened(facts, inputs) || !System(numbers, facts).possible()) return false;
+  if (!tightened(facts, inputs) || !System(numbers, facts).possible() || !learn_masked(numbers, facts)) return false;
   auto split = split_of(numbers, facts);
   if (!split) split = sign_of(facts, inputs);
   if (!split || --splits < 0) return true;

@@ -108,7 +108,7 @@ class Differential {
 };
 
 bool Differential::fail(const std::string& why) {
-  fmt::print("seed {}: {}\n--- policies\n{}", seed_, why, generated_->policies);
+  fmt::print("seed {}: {}\n--- schema\n{}--- policies\n{}", seed_, why, generated_->schema, generated_->policies);
   const ProgramText text = program_text(*generated_);
   if (text.links) fmt::print("--- templates\n{}--- links\n{}\n", text.policies[1].text, text.links->text);
   fmt::print("--- entities\n{}\n", generated_->entities);

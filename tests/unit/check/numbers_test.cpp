@@ -209,6 +209,16 @@ TEST_CASE("inequalities that no numbers have are found, and only those") {
   CHECK(feasible(n, beside));
   CHECK((!w.learn(beside, late, 1, false) || !feasible(n, beside)));
 
+  Facts together(n);                                        // x - time / 1000 is 5 by what is known of 1000 * x - time, so 5 & 4 is 4
+  const Number time = n.read("time", {0, 99999}), since = w.minus(w.x, n.made(Made::quotient, time, constant(1000), {0, 99}));
+  const Number scaled_since = w.minus(n.times(constant(1000), w.x), time);
+  const Number without_bit = w.minus(scaled_since, n.times(constant(1000), n.made(Made::bits_and, since, constant(4), {0, 4})));
+  REQUIRE(w.learn(together, scaled_since, 5000, true));
+  REQUIRE(w.learn(together, scaled_since, 4000, false));
+  REQUIRE(w.learn(together, without_bit, 999, false));
+  CHECK(feasible(n, together));
+  CHECK((!w.learn(together, without_bit, 1000, false) || !feasible(n, together)));
+
   Facts words(n);                                           // other words, and no bit that differs
   const Number a = n.read("a", {0, 255}), c = n.read("c", {0, 255}), turned = n.made(Made::bits_xor, a, c, {0, 255});
   REQUIRE(w.learn(words, w.minus(a, c), 0, true));
