@@ -26,7 +26,7 @@ Error failed(std::string_view what, int error) { return {fmt::format("kerf-codeg
 class AnonymousFile {
  public:
   explicit AnonymousFile(const char* name) : fd_(memfd_create(name, MFD_CLOEXEC)) {}
-  ~AnonymousFile() { if (fd_ >= 0) close(fd_); }
+  ~AnonymousFile() { close(fd_); }
   AnonymousFile(const AnonymousFile&) = delete;
   AnonymousFile& operator=(const AnonymousFile&) = delete;
   int fd() const { return fd_; }

@@ -29,10 +29,7 @@ class Keys {
  public:
   explicit Keys(const std::vector<NumberedTest>& tests) {
     for (const NumberedTest& t : tests) add(t);
-    std::sort(keys_.begin(), keys_.end(), [](const Key& a, const Key& b) {
-      if (int order = a.text.compare(b.text)) return order < 0;
-      return a.mark != b.mark ? a.mark < b.mark : a.test < b.test;
-    });
+    std::ranges::sort(keys_, {}, &Key::text);
   }
   const std::vector<Key>& sorted() const { return keys_; }
 
@@ -194,20 +191,21 @@ class Builder {
 bool is_literal(const PathTest& test) {
   if (!test.pattern) return true;
   const std::vector<std::string>& pieces = test.pattern->pieces;
-  return pieces.size() == 1 || (pieces.size() == 2 && pieces[1].empty());
+  return pieces.size() == 1 || pieces[1].empty();   // none is empty between two others
 }
 
 Result<Automaton> build_literals(const std::vector<NumberedTest>& tests) {
   Automaton automaton;
   Builder builder(automaton);
   Keys keys(tests);
-  const std::vector<Key>& sorted = keys.sorted();
-  for (std::size_t begin = 0, end; begin < sorted.size(); begin = end) {
-    for (end = begin; end < sorted.size() && sorted[end].text == sorted[begin].text;) ++end;
-    if (!builder.add(sorted[begin].text, {sorted.data() + begin, end - begin})) {
+  for (std::span<const Key> rest = keys.sorted(); !rest.empty();) {
+    const std::string_view text = rest[0].text;
+    const std::span<const Key> marks(rest.begin(), std::ranges::find_if(rest, [&](const Key& key) { return key.text != text; }));
+    if (!builder.add(text, marks)) {
       return Error{fmt::format("the paths of the policies and entities need more than {} states or {} tests that hold together; "
-                               "the one reached is `{}`", kMaxPathStates, kMaxMatchMembers, sorted[begin].text)};
+                               "the one reached is `{}`", kMaxPathStates, kMaxMatchMembers, text)};
     }
+    rest = rest.subspan(marks.size());
   }
   builder.finish();
   return automaton;

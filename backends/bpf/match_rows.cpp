@@ -65,7 +65,7 @@ class MatchClasses {
   std::uint32_t build(const TestSet& match) {
     TestSet unusual;
     std::set_symmetric_difference(match.begin(), match.end(), usual_.begin(), usual_.end(), std::back_inserter(unusual));
-    std::vector<std::uint32_t> toggled, touched;
+    std::vector<std::uint32_t> toggled;
     ++turn_;
     for (std::uint32_t test : unusual) {
       for (std::uint32_t i : rows_of_.at(test)) {
@@ -77,11 +77,12 @@ class MatchClasses {
       }
     }
     toggle(toggled);
-    for (std::uint32_t row : toggled) touched.push_back(row / 4096);
-    std::sort(touched.begin(), touched.end());
-    touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+    std::vector<bool> touched(list_.size());
+    for (std::uint32_t row : toggled) touched[row / 4096] = true;
     std::vector<std::uint32_t> list = list_;
-    for (std::uint32_t block : touched) list[block] = classes_.add_block(base_at_, base_, block);
+    for (std::uint32_t block = 0; block < list.size(); ++block) {
+      if (touched[block]) list[block] = classes_.add_block(base_at_, base_, block);
+    }
     toggle(toggled);
     return classes_.add_class(list);
   }

@@ -14,6 +14,11 @@
 namespace kerf::bpf {
 namespace {
 
+bool within(std::uint64_t offset, std::uint64_t size, std::uint64_t whole) {
+  std::uint64_t end;
+  return !__builtin_add_overflow(offset, size, &end) && end <= whole;
+}
+
 class ElfReader {
  public:
   explicit ElfReader(std::string_view elf) : elf_(elf) {}
@@ -47,12 +52,12 @@ class ElfReader {
   template <class T>
   std::optional<T> at(std::size_t offset) const {
     T value;
-    if (offset > elf_.size() || elf_.size() - offset < sizeof value) return std::nullopt;
+    if (!within(offset, sizeof value, elf_.size())) return std::nullopt;
     std::memcpy(&value, elf_.data() + offset, sizeof value);
     return value;
   }
   std::optional<std::string> text(const Elf64_Shdr& strings, std::size_t offset) const {
-    if (strings.sh_offset > elf_.size() || strings.sh_size > elf_.size() - strings.sh_offset || offset >= strings.sh_size) return std::nullopt;
+    if (!within(strings.sh_offset, strings.sh_size, elf_.size()) || offset >= strings.sh_size) return std::nullopt;
     std::string_view rest = elf_.substr(strings.sh_offset + offset, strings.sh_size - offset);
     return std::string(rest.substr(0, rest.find('\0')));
   }
@@ -75,9 +80,9 @@ class ElfReader {
   }
 
   bool add_constant(const Elf64_Shdr& section, const Elf64_Sym& symbol, const std::string& name) {
-    bool within = section.sh_type == SHT_PROGBITS && section.sh_offset <= elf_.size() && section.sh_size <= elf_.size() - section.sh_offset &&
-                  symbol.st_value <= section.sh_size && symbol.st_size <= section.sh_size - symbol.st_value;
-    return within && contents_.constants.emplace(name, Place{section.sh_offset + symbol.st_value, symbol.st_size}).second;
+    return section.sh_type == SHT_PROGBITS && within(section.sh_offset, section.sh_size, elf_.size()) &&
+           within(symbol.st_value, symbol.st_size, section.sh_size) &&
+           contents_.constants.emplace(name, Place{section.sh_offset + symbol.st_value, symbol.st_size}).second;
   }
 
   std::string_view elf_;
@@ -90,8 +95,7 @@ class ElfReader {
 // is that large.
 std::optional<Error> replace_mark(std::string& elf, const Place& btf, std::uint32_t mark, std::uint32_t length) {
   btf_header header;
-  const bool whole = btf.size >= sizeof header && btf.offset <= elf.size() && btf.size <= elf.size() - btf.offset;
-  if (!whole) return Error{"kerf-codegen made an object without types"};
+  if (btf.size < sizeof header || !within(btf.offset, btf.size, elf.size())) return Error{"kerf-codegen made an object without types"};
   std::memcpy(&header, elf.data() + btf.offset, sizeof header);
   const std::uint64_t begin = std::uint64_t{header.hdr_len} + header.type_off, end = begin + header.type_len;
   if (header.magic != BTF_MAGIC || end > btf.size) return Error{"kerf-codegen made an object with malformed types"};

@@ -21,14 +21,13 @@ constexpr std::size_t kWindow = 1024;        // places that are tried for a row 
 class Placement {
  public:
   Placement(const Automaton& automaton, std::uint32_t first_cell)
-      : automaton_(automaton), next_(first_cell), cell_of_(automaton.states.size(), kNowhere),
-        single_(automaton.states.size()) {
+      : automaton_(automaton), next_(first_cell), cell_of_(automaton.states.size(), kNowhere) {
     std::vector<bool> fallback(automaton.states.size());
-    for (std::uint32_t s = 0; s < single_.size(); ++s) {
-      single_[s] = could_be_single(s);
-      if (single_[s]) fallback[automaton.states[s].fallback] = true;
+    for (const Automaton::State& state : automaton.states) {
+      single_.push_back(could_be_single(state));
+      if (single_.back()) fallback[state.fallback] = true;
     }
-    for (std::uint32_t s = 0; s < single_.size(); ++s) single_[s] = single_[s] && !fallback[s];
+    std::transform(single_.begin(), single_.end(), fallback.begin(), single_.begin(), [](bool single, bool falls_here) { return single && !falls_here; });
     place_all();
   }
   std::uint32_t cell_of(std::uint32_t state) const { return cell_of_[state]; }
@@ -36,8 +35,7 @@ class Placement {
   bool is_single(std::uint32_t state) const { return single_[state]; }
 
  private:
-  bool could_be_single(std::uint32_t s) const {
-    const Automaton::State& state = automaton_.states[s];
+  bool could_be_single(const Automaton::State& state) const {
     if (state.edge_count != 1 || state.match != automaton_.states[state.fallback].match) return false;
     std::uint8_t byte = automaton_.edges[state.first_edge].byte;
     return KERF_CELL_IS_SINGLE(byte);

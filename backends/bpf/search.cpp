@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "backends/bpf/tables.h"
 #include "runtime/abi/policy_abi.h"
@@ -88,18 +87,16 @@ void store_tree(Tables& tables, SearchTable& table, KeyWidth width, const std::v
 class Sweep {
  public:
   Sweep(ClassStore& classes, std::uint32_t base_at, Words words, std::uint32_t blocks)
-      : classes_(classes), base_at_(base_at), words_(std::move(words)), list_(blocks), touched_(blocks) {
-    std::iota(touched_.begin(), touched_.end(), 0u);
-  }
+      : classes_(classes), base_at_(base_at), words_(std::move(words)), list_(blocks), touched_(blocks, true) {}
   void toggle(std::uint32_t row) {
     words_[row / 64] ^= std::uint64_t{1} << (row & 63);
-    touched_.push_back(row / 4096);
+    touched_[row / 4096] = true;
   }
   std::uint32_t current_class() {
-    std::sort(touched_.begin(), touched_.end());
-    touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-    for (std::uint32_t block : touched_) list_[block] = classes_.add_block(base_at_, words_, block);
-    touched_.clear();
+    for (std::uint32_t block = 0; block < list_.size(); ++block) {
+      if (touched_[block]) list_[block] = classes_.add_block(base_at_, words_, block);
+    }
+    touched_.assign(list_.size(), false);
     return classes_.add_class(list_);
   }
 
@@ -107,7 +104,8 @@ class Sweep {
   ClassStore& classes_;
   std::uint32_t base_at_;
   Words words_;
-  std::vector<std::uint32_t> list_, touched_;
+  std::vector<std::uint32_t> list_;
+  std::vector<bool> touched_;              // by block: since the last class
 };
 
 Error too_big(std::string_view what) {

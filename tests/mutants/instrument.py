@@ -24,7 +24,7 @@ class Instrument:
         self.path, self.text, self.skip = path, text, skip
         self.mutants, self.opens, self.closes, self.replaced = [], [], [], []
         self.function = self.function_hash = ""
-        self.last = set()   # where a case begins whose `break` would run out of its function
+        self.last = set()   # where a case begins whose `break` would run out of its function, or to the same result
         self.idle = set()   # where a `break` begins after which the switch would end anyway
 
     # ---- edits ----
@@ -169,12 +169,15 @@ class Instrument:
         undefined, and the compiler leaves it out."""
         if not statements or statements[-1].kind != K.SWITCH_STMT or function.result_type.kind == TypeKind.VOID:
             return
-        open_ = list(list(statements[-1].get_children())[-1].get_children())
-        while open_:
-            at = open_.pop()
-            if at.kind in (K.CASE_STMT, K.DEFAULT_STMT):
-                self.last.add(at.extent.start.offset)
-                open_ += list(at.get_children())
+        self.last |= {case.extent.start.offset for case in cases(statements[-1])}
+
+    def find_same(self, statements):
+        """The cases that return what is returned behind their switch."""
+        for switch, behind in zip(statements, statements[1:]):
+            if switch.kind == K.SWITCH_STMT and behind.kind == K.RETURN_STMT:
+                text = self.text[behind.extent.start.offset:behind.extent.end.offset]
+                bodies = ((case, list(case.get_children())[-1].extent) for case in cases(switch))
+                self.last |= {case.extent.start.offset for case, at in bodies if self.text[at.start.offset:at.end.offset] == text}
 
     def visit(self, cursor):
         if not self.inside(cursor):
@@ -197,6 +200,7 @@ class Instrument:
         if kind == K.SWITCH_STMT and children[-1].kind == K.COMPOUND_STMT:
             self.switch(list(children[-1].get_children()))
         if kind == K.COMPOUND_STMT:
+            self.find_same(children)
             self.block(children)
         elif kind == K.IF_STMT:
             self.condition(children, "swapped branch" if len(children) > 2 else "flipped condition")
@@ -229,6 +233,15 @@ class Instrument:
             self.negate(test, operator)
         branches = [c for c in children if c != test and c.kind not in (K.DECL_STMT, K.VAR_DECL)]
         self.block(branches)
+
+
+def cases(switch):
+    open_ = list(list(switch.get_children())[-1].get_children())
+    while open_:
+        at = open_.pop()
+        if at.kind in (K.CASE_STMT, K.DEFAULT_STMT):
+            yield at
+            open_ += list(at.get_children())
 
 
 def first_name(path):

@@ -59,8 +59,6 @@ Result<std::string> generate(const CodegenRequest& request) {
   llvm::StringRef bitcode(kerf_glue_bitcode, static_cast<std::size_t>(kerf_glue_bitcode_end - kerf_glue_bitcode));
   auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bitcode, "glue"), context);
   if (!module) return Error{llvm::toString(module.takeError())};
-  (*module)->setTargetTriple("bpfel");
-  (*module)->setDataLayout(machine->createDataLayout());
   if (auto failure = specialise_glue(**module, *machine, request)) return *failure;
   if (auto failure = define_conditions(**module, request)) return *failure;
   Result<std::string> object = write_object(**module, *machine);

@@ -25,7 +25,6 @@ Result<llvm::GlobalVariable*> define(llvm::Module& module, const std::string& na
   llvm::GlobalVariable* declared = module.getGlobalVariable(name);
   if (!declared || !declared->isDeclaration()) return Error{fmt::format("the glue does not declare the table {}", name)};
   auto* defined = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::InternalLinkage, value);
-  defined->setSection(".rodata");
   defined->setAlignment(llvm::Align(8));
   declared->replaceAllUsesWith(defined);
   defined->takeName(declared);
@@ -119,7 +118,7 @@ bool is_kept(const llvm::GlobalValue& value) {
   if (value.isDeclaration()) return true;
   // Programs, and global functions: each is verified once on its own.
   if (llvm::isa<llvm::Function>(value)) return !value.hasLocalLinkage();
-  return value.hasSection() && value.getSection() != ".rodata";   // maps, licence
+  return value.hasSection();   // maps, licence
 }
 
 void optimise(llvm::Module& module, llvm::TargetMachine& machine) {

@@ -190,6 +190,27 @@ TEST_CASE("patterns: pieces that overlap themselves and each other") {
   for (const Automaton& automaton : shares.automata) CHECK(distinct_states(automaton) == automaton.states.size());
 }
 
+TEST_CASE("a pattern that ends where another goes on to a wildcard") {
+  std::vector<PathTest> tests{pattern({"", "a"}), pattern({"", "ab", ""}), pattern({"/c"}), pattern({"/c", "d", ""}), pattern({"/c", "d"})};
+  const Shares shares = share(tests);
+  CHECK(wrong_answers(tests, shares, {"a", "ab", "aba", "abxa", "abxab", "/c", "/cd", "/cdd", "/cdxd", "/cdxa", "/cabd"}) == 0);
+}
+
+TEST_CASE("states that agree are one, however many there are") {
+  auto below = [](std::vector<std::string> directories) {
+    std::mt19937_64 random(6);
+    std::vector<std::string> names;
+    for (int i = 0; i < 3000; ++i) {
+      const std::string name = fmt::format("{:06x}", random() & 0xffffff);
+      for (const std::string& directory : directories) names.push_back(directory + name);
+    }
+    return share({files(std::move(names))}).automata[0].states.size();
+  };
+  const std::size_t once = below({"/a/"});
+  CHECK(once > 1000);   // past the first size of the index of states
+  CHECK(below({"/a/", "/b/"}) == once);
+}
+
 TEST_CASE("directories that are treated alike have one state") {
   std::vector<PathTest> tests{files({"/ws/a/secret", "/ws/b/secret", "/ws/c/other"}, {"/in", "/out"}), files({}, {"/ws"}),
                               files({"/ws/d/secret"}), pattern({"/ws/e", ".pem"})};

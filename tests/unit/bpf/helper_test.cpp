@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -152,6 +153,31 @@ TEST_CASE("helper: signals that the caller ignores or blocks end it as they end 
   REQUIRE(ignored != std::string::npos);
   CHECK((std::stoull(status.substr(ignored + 8, 16), nullptr, 16) & ~(std::uint64_t{3} << 31)) == 0);   // but two of the C library's own
   std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("helper: it bounds its memory, and is nowhere") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const std::string helper = std::string(KERF_BINARY_DIR) + "/kerf-codegen";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[0], 0);
+    ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), 2);
+    ::execl(helper.c_str(), helper.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::close(ends[0]);
+  const std::string more_than_a_pipe_holds(std::size_t{1} << 17, 'x');
+  REQUIRE(::write(ends[1], more_than_a_pipe_holds.data(), more_than_a_pipe_holds.size()) > 0);   // so it reads by now
+  const std::string process = "/proc/" + std::to_string(child);
+  std::ifstream in(process + "/limits");
+  const std::string limits{std::istreambuf_iterator<char>(in), {}};
+  CHECK(has(limits, "Max address space         4294967296           4294967296"));
+  CHECK(std::filesystem::read_symlink(process + "/cwd") == "/");
+  ::close(ends[1]);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 1));   // that was no request
 }
 
 TEST_CASE("helper: tables that end with the object are read to their ends") {

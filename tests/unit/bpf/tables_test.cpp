@@ -1,10 +1,12 @@
 // The object's tables as they are built: what is equal is stored once, and what hooks look up is where they look.
 #include <doctest/doctest.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
 #include "backends/bpf/layout.h"
+#include "backends/bpf/path_tables.h"
 #include "backends/bpf/request.h"
 #include "backends/bpf/tables.h"
 #include "rig.h"
@@ -24,6 +26,31 @@ std::optional<std::uint32_t> class_of(const Tables& tables, const PeerTable& tab
   const std::uint64_t* slot = &tables.peer_slots.at(at);
   if (slot[KERF_PEER_HIGH] != high || slot[KERF_PEER_LOW] != low || slot[KERF_PEER_TAIL] != tail) return std::nullopt;
   return static_cast<std::uint32_t>(slot[KERF_PEER_CLASS]);
+}
+
+// Does the row hold in the class?
+bool holds(const Tables& tables, std::uint32_t base, std::uint32_t class_at, std::uint32_t row) {
+  const std::uint32_t block = row / 4096, word = row / 64 % 64;
+  const std::uint64_t* entry = &tables.blocks.at(tables.class_blocks.at(class_at + 1 + block));
+  const std::uint64_t bit = std::uint64_t{1} << word;
+  if (!(tables.class_blocks.at(class_at) >> block & 1) || !(entry[KERF_BLOCK_NONZERO] & bit)) return false;
+  const std::uint64_t at = entry[KERF_BLOCK_OWN] & bit ? entry[KERF_BLOCK_WORDS] + static_cast<unsigned>(std::popcount(entry[KERF_BLOCK_OWN] & (bit - 1)))
+                                                       : base + row / 64;
+  return tables.words.at(at) >> (row & 63) & 1;
+}
+
+std::uint32_t class_of(const Tables& tables, const SearchTable& table, std::uint32_t key) {
+  std::size_t node = 1;
+  for (std::uint32_t level = 0; level < table.depth; ++level) node = node * 2 + (key >= tables.keys32.at(table.keys + node) ? 1 : 0);
+  return tables.ranks.at(table.ranks + node - (std::size_t{1} << table.depth));
+}
+
+std::uint64_t constant(const Layout& layout, std::string_view name) {
+  for (const Constant& constant : layout.request.constants) {
+    if (constant.name == name) return constant.value;
+  }
+  FAIL("no constant " << name);
+  return 0;
 }
 
 EndpointKey key6(std::uint64_t high, std::uint64_t low, std::uint16_t port) { return {true, address6(high, low), port}; }
@@ -132,4 +159,125 @@ TEST_CASE("tables: what is behind their ends is no row, no class and no state") 
   CHECK(padded("kerf_path_bytes", 0, '\xff'));
   CHECK(padded("kerf_peer_slots", 0, '\0'));
   CHECK(layout->contents.at("kerf_envs").size() == KERF_ENV_FIELDS * 4);
+}
+
+TEST_CASE("tables: a row that holds in few ranges, or in nearly all, costs little in each") {
+  constexpr std::uint32_t rows = 4096 + 600;   // two blocks
+  auto in_few = [](std::uint32_t row, std::uint32_t key) { return key >= 10 + row && key < 13 + row; };
+  for (bool few : {true, false}) {
+    CAPTURE(few);
+    std::vector<RangeRow> all;
+    for (std::uint32_t row = 0; row < rows; ++row) {
+      if (few) all.push_back({row, {{{0, 10 + row}, {0, 12 + row}}}});
+      else all.push_back({row, {{{0, 0}, {0, 9 + row}}, {{0, 13 + row}, {0, 0xffff}}}});
+    }
+    Tables tables;
+    ClassStore classes(tables, 2);
+    auto table = build_search(tables, classes, 2, KeyWidth::bits32, {0, 0xffff}, all, "numbers");
+    REQUIRE(table.ok());
+    CHECK(tables.words.size() < 4 * rows);
+    std::size_t wrong = 0;
+    for (std::uint32_t key = 0; key < rows + 20; key += 7) {
+      const std::uint32_t at = class_of(tables, *table, key);
+      for (std::uint32_t row = 0; row < rows; ++row) wrong += holds(tables, table->base, at, row) != (in_few(row, key) == few);
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("tables: a path test that holds in few sets, or in nearly all, costs little in each") {
+  constexpr std::uint32_t count = 4096 + 64;
+  for (bool few : {true, false}) {
+    CAPTURE(few);
+    std::vector<TestSet> matches;
+    std::vector<MatchRow> rows;
+    for (std::uint32_t test = 0; test < count; ++test) {
+      rows.push_back({test, {{test, true}}});
+      if (test % 16) continue;
+      matches.emplace_back();
+      for (std::uint32_t other = 0; other < count; ++other) {
+        if ((other == test) == few) matches.back().push_back(other);
+      }
+    }
+    Tables tables;
+    ClassStore classes(tables, 2);
+    auto table = build_matches(tables, classes, 2, matches, rows);
+    REQUIRE(table.ok());
+    CHECK(tables.words.size() < 1000);
+    std::size_t wrong = 0;
+    for (std::uint32_t match = 0; match < matches.size(); ++match) {
+      const std::uint32_t at = tables.ranks.at(table->classes + match);
+      for (std::uint32_t row = 0; row < count; ++row) wrong += holds(tables, table->base, at, row) != ((row == match * 16) == few);
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("tables: hooks look at what actions of their event bind, and at nothing else") {
+  auto laid_out = [](const char* observable) {
+    Program program = make_program();
+    Action& action = program.module.schema.actions.begin()->second;
+    if (observable) action.bindings["seen"] = {AttrBinding::Kind::observable, observable, {}};
+    action.bindings["told"] = {AttrBinding::Kind::fact, "load", {}};
+    add_row(program, Effect::permit);
+    auto layout = lay_out(program.module, program.plan, digest());
+    REQUIRE(layout.ok());
+    return std::move(*layout);
+  };
+  struct Case { const char* observable; std::uint64_t clock, command, task, comm; };
+  for (const Case& c : {Case{nullptr, 0, 0, 0, 0}, Case{"clock.now", 1, 0, 0, 0}, Case{"ioctl.command", 0, 1, 0, 0},
+                        Case{"process.cap_chown", 0, 0, 1, 0}, Case{"process.comm", 0, 0, 1, KERF_BIT(KERF_EVENT_NET_CONNECT)}}) {
+    INFO(std::string(c.observable ? c.observable : "nothing"));
+    const Layout layout = laid_out(c.observable);
+    CHECK(constant(layout, "kerf_reads_clock") == c.clock);
+    CHECK(constant(layout, "kerf_reads_command") == c.command);
+    CHECK(constant(layout, "kerf_reads_task") == c.task);
+    CHECK(constant(layout, "kerf_comm_events") == c.comm);
+  }
+}
+
+TEST_CASE("tables: loops go as far as what is there, rounded up to a power of two") {
+  Program program = make_program();
+  for (std::uint32_t i = 0; i < 70; ++i) add_row(program, Effect::permit).address = AddressSet{{prefix4((i * 2 + 1) << 8, 24)}, {}};
+  for (std::uint32_t i = 0; i < 3; ++i) add_row(program, Effect::forbid).port = PortSet{{443, 443}};
+  add_row(program, Effect::forbid).address = AddressSet{{}, {prefix6(std::uint64_t{1} << 61, 0, 3)}};
+  auto layout = lay_out(program.module, program.plan, digest());
+  REQUIRE(layout.ok());
+  CHECK(constant(*layout, "kerf_dimensions") == (1u << KERF_DIMENSION_ADDRESS | 1u << KERF_DIMENSION_PORT));
+  CHECK(constant(*layout, "kerf_depth32_max") == 9);    // 140 bounds of addresses, two of ports
+  CHECK(constant(*layout, "kerf_depth128_max") == 3);
+  CHECK(constant(*layout, "kerf_blocks_max") == 1);
+  CHECK(constant(*layout, "kerf_block_words_max") == 4);   // one word of forbids, two of permits
+  CHECK(constant(*layout, "kerf_word_rows_max") == 64);
+  CHECK(constant(*layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
+  CHECK(constant(*layout, "kerf_segment_words") == layout->object.segment_words);
+  CHECK(constant(*layout, "kerf_binding_words") * 8 == layout->object.binding_bytes - sizeof(kerf_binding));
+  CHECK(constant(*layout, "kerf_env_count") == 1);
+  CHECK(constant(*layout, "kerf_has_code") == 0);
+}
+
+TEST_CASE("tables: of paths nothing is searched, and names are read where a row asks for what is learned") {
+  Program program = make_file_program();
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    env_of(program).paths.push_back(PathTest{{"/a" + std::to_string(i)}, {}, std::nullopt});
+    add_row(program, Effect::permit).path = {{i, Outcome::true_}};
+  }
+  env_of(program).paths.push_back(PathTest{{}, {}, Pattern{{"", ".x"}}});
+  add_row(program, Effect::permit).path = {{5, Outcome::true_}};
+  env_of(program).predicates = {{PolicyId(0), NodeId(0), Stage::bind}, {PolicyId(0), NodeId(0), Stage::learn}};
+  auto reads_names = [&](std::optional<std::uint32_t> predicate) {
+    program.plan.envs[0].rows[2].bind.clear();
+    if (predicate) program.plan.envs[0].rows[2].bind = {{*predicate, Outcome::true_}};
+    auto layout = lay_out(program.module, program.plan, digest());
+    REQUIRE(layout.ok());
+    CHECK(constant(*layout, "kerf_dimensions") == 3);   // two automata
+    CHECK(constant(*layout, "kerf_depth32_max") == 0);
+    CHECK(constant(*layout, "kerf_depth128_max") == 0);
+    CHECK(constant(*layout, "kerf_word_rows_max") == 8);
+    CHECK(constant(*layout, "kerf_env_count") == 2);
+    return constant(*layout, "kerf_reads_names");
+  };
+  CHECK(reads_names(std::nullopt) == 0);
+  CHECK(reads_names(0) == 0);
+  CHECK(reads_names(1) == 1);
 }
