@@ -95,10 +95,14 @@ int descend(Task& task, const std::string& from, const std::string& name, int co
 
 constexpr int kGap = EBADE, kTooMuch = EBADR;   // answers of `alternate`; no file system gives them
 
+constexpr unsigned kLongest = 3600;   // seconds; a replacement takes minutes where the emulated machine gets little time
+
 // Opens what is permitted and what is not, over and over, until the file `stop` exists and there were as many as wanted: does
-// that ever change?
+// that ever change? When there were, it leaves the processor to what it waits for, now and then.
 int alternate(const std::string& permitted, const std::string& refused, const std::string& stop, long at_least) {
+  ::alarm(kLongest);
   for (long made = 2;; made += 2) {
+    if (made > at_least && made % 64 == 0) ::usleep(1000);
     int fd = ::open(refused.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd >= 0) return kGap;
     fd = ::open(permitted.c_str(), O_RDONLY | O_CLOEXEC);

@@ -210,7 +210,7 @@ TEST_CASE("opens during many replacements: what both allow passes, what both ref
     CHECK(actor.perform("open /zone/open/f r") == kDone);
     CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
   }
-  MESSAGE(swaps << " replacements, " << killed << " loaders killed");
+  MESSAGE(swaps << " replacements during " << opens << " opens or more, " << killed << " loaders killed");
   CHECK((killed > 0 || swaps < 4));   // one may be faster than its killer
   CHECK(run_kerf({"gc"}).status == 0);
   CHECK(actor.perform("open /zone/secret/f r") == kNotFound);
