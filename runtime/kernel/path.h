@@ -138,40 +138,73 @@ static __always_inline __u32 finish_walk(struct kerf_scratch *s)
 	return FORGET(s->ambiguous_at_anchor) ? KERF_REASON_NAME_AMBIGUOUS : 0;
 }
 
-/* 0, or why there is no canonical path. */
-static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s, int copied)
+struct kerf_climb {
+	struct kerf_scratch *s;
+	struct dentry *leaf, *dentry;
+	__u64 done;
+};
+
+static __always_inline void begin_walk(struct kerf_scratch *s)
 {
-	struct dentry *dentry = leaf;
-	int done = 0;
 	__u32 count = rename_count();
 
 	restart(s);
 	FORGET(s->seq) = count;
 	FORGET(s->tries) = 1;
+}
+
+/* One dentry; 1: that was the last. */
+static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scratch *s, int copied)
+{
+	struct dentry *dentry = climb->dentry;
+
+	note_anchor(dentry, s, copied);
+	struct dentry *parent = READ(copied, dentry, d_parent);
+	if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
+		__u32 now = rename_count();
+		if (now == FORGET(s->seq) && !(now & 1))
+			return 1;
+		FORGET(s->seq) = now;
+		FORGET(s->tries) += 1;
+		restart(s);
+		climb->dentry = climb->leaf;
+		return 0;
+	}
+	prepend(dentry, s, copied);
+	FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, copied);
+	FORGET(s->depth) += 1;
+	climb->dentry = parent;
+	return 0;
+}
+
+/* Where nothing is known of pointers, the kernel's own loop takes the verifier one turn instead of all. */
+static long copied_step(__u32 turn, struct kerf_climb *climb)
+{
+	(void)turn;
+	climb->done = walk_step(climb, climb->s, 1);
+	return climb->done;
+}
+
+/* 0, or why there is no canonical path. */
+static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s, int copied)
+{
+	struct kerf_climb climb = {.s = s, .leaf = leaf, .dentry = leaf};
+
+	begin_walk(s);
+	if (copied) {
+		bpf_loop(KERF_WALK_STEPS, copied_step, &climb, 0);
+	} else {
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
-		note_anchor(dentry, s, copied);
-		struct dentry *parent = READ(copied, dentry, d_parent);
-		if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
-			__u32 now = rename_count();
-			if (now == FORGET(s->seq) && !(now & 1)) {
-				done = 1;
+		for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
+			if (walk_step(&climb, s, 0)) {
+				climb.done = 1;
 				break;
 			}
-			FORGET(s->seq) = now;
-			FORGET(s->tries) += 1;
-			restart(s);
-			dentry = leaf;
-			continue;
 		}
-		prepend(dentry, s, copied);
-		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, copied);
-		FORGET(s->depth) += 1;
-		dentry = parent;
 	}
-	if (!done)
+	if (!climb.done)
 		return KERF_REASON_RACED;
-	if (READ(copied, dentry, d_parent) != dentry)
+	if (READ(copied, climb.dentry, d_parent) != climb.dentry)
 		return KERF_REASON_TOO_LONG;
 	return finish_walk(s);
 }
