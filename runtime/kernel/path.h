@@ -204,7 +204,8 @@ static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s
 	}
 	if (!climb.done)
 		return KERF_REASON_RACED;
-	if (READ(copied, climb.dentry, d_parent) != climb.dentry)
+	struct dentry *last = climb.dentry;
+	if (READ(copied, last, d_parent) != last)
 		return KERF_REASON_TOO_LONG;
 	return finish_walk(s);
 }
