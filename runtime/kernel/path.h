@@ -180,44 +180,78 @@ static __always_inline __u32 finish_walk(struct kerf_scratch *s)
 	return FORGET(s->ambiguous_at_anchor) ? KERF_REASON_NAME_AMBIGUOUS : 0;
 }
 
-/* 0, or why there is no canonical path. */
-static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s, int copied)
+struct kerf_climb {
+	struct kerf_scratch *s;
+	struct dentry *leaf, *dentry;
+	__u64 done;
+};
+
+static __always_inline void begin_walk(const struct dentry *leaf, struct kerf_scratch *s, int copied)
 {
-	struct dentry *dentry = leaf;
-	int done = 0;
 	__u32 count = rename_count();
 
 	look_at_root(leaf, s, copied);
 	restart(s);
 	FORGET(s->seq) = count;
 	FORGET(s->tries) = 1;
+}
+
+/* One dentry; 1: that was the last. */
+static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scratch *s, int copied)
+{
+	struct dentry *dentry = climb->dentry;
+
+	if (!FORGET(s->rooted))
+		note_anchor(dentry, s, copied);
+	struct dentry *parent = READ(copied, dentry, d_parent);
+	if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
+		__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && !is_root(dentry, copied);
+		if (now == FORGET(s->seq) && !(now & 1) && !elsewhere)
+			return 1;
+		if (elsewhere)   /* no way leads to the root, as from a handle: every dentry is looked at */
+			FORGET(s->rooted) = 0;
+		FORGET(s->seq) = now;
+		FORGET(s->tries) += 1;
+		restart(s);
+		climb->dentry = climb->leaf;
+		return 0;
+	}
+	prepend(dentry, s, copied);
+	FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, FORGET(s->equates), copied);
+	FORGET(s->depth) += 1;
+	climb->dentry = parent;
+	return 0;
+}
+
+/* Where nothing is known of pointers, the kernel's own loop takes the verifier one turn instead of all. */
+static long copied_step(__u32 turn, struct kerf_climb *climb)
+{
+	(void)turn;
+	climb->done = walk_step(climb, climb->s, 1);
+	return climb->done;
+}
+
+/* 0, or why there is no canonical path. */
+static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s, int copied)
+{
+	struct kerf_climb climb = {.s = s, .leaf = leaf, .dentry = leaf};
+
+	begin_walk(leaf, s, copied);
+	if (copied) {
+		bpf_loop(KERF_WALK_STEPS, copied_step, &climb, 0);
+	} else {
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
-		if (!FORGET(s->rooted))
-			note_anchor(dentry, s, copied);
-		struct dentry *parent = READ(copied, dentry, d_parent);
-		if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
-			__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && !is_root(dentry, copied);
-			if (now == FORGET(s->seq) && !(now & 1) && !elsewhere) {
-				done = 1;
+		for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
+			if (walk_step(&climb, s, 0)) {
+				climb.done = 1;
 				break;
 			}
-			if (elsewhere)   /* no way leads to the root, as from a handle: every dentry is looked at */
-				FORGET(s->rooted) = 0;
-			FORGET(s->seq) = now;
-			FORGET(s->tries) += 1;
-			restart(s);
-			dentry = leaf;
-			continue;
 		}
-		prepend(dentry, s, copied);
-		FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, FORGET(s->equates), copied);
-		FORGET(s->depth) += 1;
-		dentry = parent;
 	}
-	if (!done)
+	if (!climb.done)
 		return KERF_REASON_RACED;
-	if (READ(copied, dentry, d_parent) != dentry)
+	struct dentry *last = climb.dentry;
+	if (READ(copied, last, d_parent) != last)
 		return KERF_REASON_TOO_LONG;
 	if (FORGET(s->rooted))
 		stand_at_anchor(s);
