@@ -142,11 +142,10 @@ class Step {
     return found;
   }
 
-  // An `if` whose result no instruction can choose.
+  // An `if` whose result no instruction can choose, and no slot holds.
   bool lifts(NodeId id) const {
-    if (body_[id].op != Op::if_ || userspace(id) || stored(id)) return false;
-    const bool instructions = is_bool(id) || is_number(type(id));
-    return !instructions || (origins(id) & (kFromEndpoint | kFromFile | kFromPath));
+    if (body_[id].op != Op::if_ || (origins(id) & ~kUserspace) == 0 || stored(id)) return false;
+    return !is_number(type(id)) || (origins(id) & (kFromEndpoint | kFromFile | kFromPath | kFromHost));
   }
 
   std::optional<Form> by_values(NodeId target, const std::vector<EntityUid>& uids, bool of_resource) {

@@ -26,7 +26,7 @@ class CodeCheck {
       case Op::less_eq: return number(body_.arg(id, 0)) && number(body_.arg(id, 1));
       case Op::eq: return equality(id);
       case Op::contains: return membership(id);
-      case Op::has_attr: return observable(id) != nullptr;
+      case Op::has_attr: return observable(id) && observable(id)->from != ObservedFrom::host;   // names are in records
       case Op::like: return observed_name(body_.arg(id, 0)) && begins(id);
       case Op::get_attr: return observable(id) && observable(id)->type == TypeKind::boolean;
       case Op::call:
@@ -174,11 +174,16 @@ class CodeCheck {
     return true;
   }
 
-  bool constant_names(NodeId membership, NodeId id) {
+  const ValueSet* constant_set(NodeId id) const {
     const Value* value = policy_.analysis->folded.value(id);
-    if (!value || !value->as_set()) return false;
+    return value ? value->as_set() : nullptr;
+  }
+
+  bool constant_names(NodeId membership, NodeId id) {
+    const ValueSet* set = constant_set(id);
+    if (!set) return false;
     std::vector<Value> names;
-    for (const Value& element : *value->as_set()) {
+    for (const Value& element : *set) {
       if (can_be_name(element)) names.push_back(element);
     }
     if (names.empty()) {
@@ -198,12 +203,12 @@ class CodeCheck {
   }
 
   bool constant_numbers(NodeId id) {
-    const Value* value = policy_.analysis->folded.value(id);
-    if (!value || !value->as_set()) return false;
-    for (const Value& element : *value->as_set()) {
+    const ValueSet* set = constant_set(id);
+    if (!set) return false;
+    for (const Value& element : *set) {
       if (!is_number(element)) return false;
     }
-    constants.emplace(id, *value);
+    constants.emplace(id, *policy_.analysis->folded.value(id));
     return true;
   }
 

@@ -4,6 +4,7 @@
 // or the leaf name, and once for all the others.
 #include "ir/passes/hook_outcomes.h"
 
+#include <algorithm>
 #include <set>
 
 #include "ir/base/check.h"
@@ -14,7 +15,8 @@ namespace kerf {
 
 namespace {
 
-constexpr std::uint32_t kPorts = 65536;
+constexpr std::uint32_t kLastPort = 65535;
+
 Request request_of(const RequestEnv& env) {
   return Request{{env.principal, ""}, env.action, {env.resource, ""}, {}};
 }
@@ -190,13 +192,14 @@ PortOutcomes HookOutcomes::port_leaf(const PolicyInEnv& policy, NodeId node) con
   };
   if (auto longs = compared_longs(policy, node)) {
     std::set<std::uint32_t> starts{0};
-    for (std::int64_t number : *longs) {
-      if (number >= 0 && number < kPorts) starts.insert(static_cast<std::uint32_t>(number));
-      if (number >= -1 && number + 1 < kPorts) starts.insert(static_cast<std::uint32_t>(number + 1));
+    for (std::int64_t number : *longs) {   // one that no port has: the nearest, and a start too many changes nothing
+      const auto near = static_cast<std::uint32_t>(std::clamp<std::int64_t>(number, 0, kLastPort));
+      starts.insert(near);
+      starts.insert(std::min(near + 1, kLastPort));
     }
     for (std::uint32_t start : starts) ask_from(start);
   } else {
-    for (std::uint32_t port = 0; port < kPorts; ++port) ask_from(port);
+    for (std::uint32_t port = 0; port <= kLastPort; ++port) ask_from(port);
   }
   return result;
 }

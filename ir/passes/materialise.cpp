@@ -324,7 +324,8 @@ Result<EntityUid> resource_of(const RequestEnv& env, const KernelEventData& even
 Status check_complete(const Module& module, const RequestEnv& env, const KernelEventData& event) {
   for (const auto& [attr, binding] : module.schema.find_type(env.resource)->bindings) {
     const Observable* observable = find_observable(binding.name);
-    if (!observable || !observable->always_present || event.observed.contains(binding.name)) continue;
+    check(observable, "what is bound to a resource is observed");
+    if (!observable->always_present || event.observed.contains(binding.name)) continue;
     return Error{fmt::format("the event has no `{}`", binding.name)};
   }
   return Unit{};

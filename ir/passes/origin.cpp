@@ -280,7 +280,7 @@ class Analyser {
 
   Origins resource_origin() const {
     const EntityType* type = module_.schema.find_type(env_.resource);
-    if (!type || !type->kernel) return kFromEndpoint;
+    check(type && type->kernel, "the resources of hooks are bound");
     return has_text_id(*type->kernel) ? kFromFile : kFromEndpoint;
   }
 
@@ -307,10 +307,7 @@ class Analyser {
 
   bool attribute_can_fail(NodeId id, const std::set<Guard>& guards) const {
     NodeId object = body_.arg(id, 0);
-    if (body_[object].op != Op::variable) {
-      const StaticType& base = result_.types[object.index];
-      return base.kind != TypeKind::record || optional_in(base.type, body_.name(id));
-    }
+    if (body_[object].op != Op::variable) return optional_in(result_.types[object.index].type, body_.name(id));
     Var var = body_.variable(object);
     if (guards.contains({var, body_.name(id)})) return false;
     const Observable* observable = observable_of(module_, body_, env_, id);
@@ -327,11 +324,13 @@ class Analyser {
     internal_error("variable");
   }
 
+  // An entity may not be stored: its type has no attributes here.
   bool optional_in(TypeId record, const std::string& attr) const {
     if (!record.valid()) return true;
     const auto& attrs = module_.schema.types[record].attrs;
     auto it = attrs.find(attr);
-    return it == attrs.end() || !it->second.required;
+    if (it == attrs.end()) return true;
+    return !it->second.required;
   }
 
   bool itself_can_fail(NodeId id, const std::set<Guard>& guards) const {

@@ -2,6 +2,7 @@
 // rest of the formula, not by the atoms' outcomes, so differences that do not matter make no rows.
 #include "ir/passes/partition.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "ir/passes/rests.h"
@@ -22,6 +23,13 @@ struct Change {
   }
 };
 
+// Where the changes of another key follow those at `begin`.
+template <class Key>
+std::size_t end_of_key(const std::vector<Change<Key>>& changes, std::size_t begin) {
+  const auto first = changes.begin() + static_cast<std::ptrdiff_t>(begin);
+  return static_cast<std::size_t>(std::find_if(first, changes.end(), [&](const Change<Key>& c) { return c.key != first->key; }) - changes.begin());
+}
+
 // Calls `add(rest, first, end)` for the intervals between changes; `end` nothing: to the end of the domain.
 template <class Key, class Add>
 bool sweep(Residuals& residuals, Rest root, std::uint32_t first_atom, const std::vector<Steps<Key>>& atoms,
@@ -35,7 +43,7 @@ bool sweep(Residuals& residuals, Rest root, std::uint32_t first_atom, const std:
   std::optional<std::pair<Rest, Key>> open;
   for (std::size_t i = 0; i < changes.size();) {
     const Key key = changes[i].key;
-    for (; i < changes.size() && changes[i].key == key; ++i) rests.known[changes[i].atom] = changes[i].outcome;
+    for (const std::size_t end = end_of_key(changes, i); i < end; ++i) rests.known[changes[i].atom] = changes[i].outcome;
     const Rest rest = rests.rest(used);
     if (residuals.work() > limits.work) return false;
     if (open && open->first == rest) continue;
@@ -168,9 +176,9 @@ Parts<EndpointSet> partition_endpoints(Residuals& residuals, Rest root, std::uin
   EndpointSet common{{}, true};
   groups.of(others);
   for (std::size_t i = 0; i < changes.size();) {
-    const std::size_t begin = i;
+    const std::size_t begin = i, end = end_of_key(changes, begin);
     const EndpointKey key = changes[begin].key;
-    for (; i < changes.size() && changes[i].key == key; ++i) rests.known[changes[i].atom] = changes[i].outcome;
+    for (; i < end; ++i) rests.known[changes[i].atom] = changes[i].outcome;
     const Rest rest = rests.rest(used);
     for (std::size_t j = begin; j < i; ++j) rests.known[changes[j].atom] = atoms[changes[j].atom].others;
     if (residuals.work() > limits.work) return std::nullopt;

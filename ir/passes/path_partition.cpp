@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "ir/base/check.h"
 #include "ir/canonical.h"
 #include "ir/passes/path_tests.h"
 #include "ir/passes/rests.h"
@@ -99,16 +100,16 @@ class Walk {
     return sets[depth];
   }
 
+  void begin_set(std::uint32_t set) {
+    check(rests_.known[set] != Outcome::true_, "path_set() leaves out what is below a tree of the set");
+    rests_.known[set] = Outcome::true_;
+  }
+
   void at_file(std::size_t begin, std::size_t end) {
-    std::vector<std::uint32_t> changed;
-    for (std::size_t i = begin; i < end; ++i) {
-      if (rests_.known[mentions_[i].set] == Outcome::true_) continue;
-      rests_.known[mentions_[i].set] = Outcome::true_;
-      changed.push_back(mentions_[i].set);
-    }
-    if (changed.empty()) return;
+    if (begin == end) return;
+    for (std::size_t i = begin; i < end; ++i) begin_set(mentions_[i].set);
     const Rest here = rests_.rest(used_);
-    for (std::uint32_t set : changed) rests_.known[set] = Outcome::false_;
+    for (std::size_t i = begin; i < end; ++i) rests_.known[mentions_[i].set] = Outcome::false_;
     if (here == inside_) return;
     for (Rest rest : {inside_, here}) next_layer(rest).files.push_back(*mentions_[begin].path);
   }
@@ -116,8 +117,7 @@ class Walk {
   void enter(std::size_t begin, std::size_t end) {
     Open open{mentions_[begin].path, inside_, {}};
     for (std::size_t i = begin; i < end; ++i) {
-      if (rests_.known[mentions_[i].set] == Outcome::true_) continue;
-      rests_.known[mentions_[i].set] = Outcome::true_;
+      begin_set(mentions_[i].set);
       open.sets.push_back(mentions_[i].set);
     }
     const Rest below = rests_.rest(used_);

@@ -133,7 +133,8 @@ std::optional<PathTests::Answer> PathTests::asked_anew(const PolicyInEnv& policy
       if (!path(0)) return std::nullopt;
       return like(body.pattern(node));
     case Op::in:
-      if (!is_resource(body, body.arg(node, 0)) || !known(1)) return std::nullopt;
+      if (!known(1)) return std::nullopt;
+      check(is_resource(body, body.arg(node, 0)), "what is in a constant by its path is the resource");
       return in(*known(1));
     case Op::literal:
     case Op::variable:

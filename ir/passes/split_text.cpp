@@ -108,7 +108,7 @@ class Picture {
 
 std::string_view stage_colour(Stage stage) {
   switch (stage) {
-    case Stage::compile: return "2";
+    case Stage::compile: break;   // is not drawn
     case Stage::bind:
     case Stage::learn:
     case Stage::publish: return "36";

@@ -36,6 +36,13 @@ std::vector<bool> context_readers(const Body& body) {
   return reads;
 }
 
+// The argument that an attribute of the context is bound to.
+std::optional<std::size_t> argument_of(const AttrBinding& binding) {
+  const Observable* observable = binding.kind == AttrBinding::Kind::observable ? find_observable(binding.name) : nullptr;
+  if (!observable || observable->from != ObservedFrom::argument) return std::nullopt;
+  return static_cast<std::size_t>(observable->id) - static_cast<std::size_t>(ObservableId::syscall_arg0);
+}
+
 bool is_connective(Op op) { return op == Op::and_ || op == Op::or_ || op == Op::not_ || op == Op::if_; }
 
 using Bounds = std::array<std::set<std::uint64_t>, kSyscallArgs>;
@@ -172,10 +179,10 @@ class Environment {
       if (!(mask & kMayTrue)) continue;
       if (mask == kMayTrue) {
         (module_.policies[condition.policy.index].effect == Effect::permit ? met.permitted : met.forbidden) = true;
-        continue;
+      } else {
+        met.open.push_back(&condition);
+        for (std::size_t arg = 0; arg < kSyscallArgs; ++arg) met.bounds[arg].insert(own[arg].begin(), own[arg].end());
       }
-      met.open.push_back(&condition);
-      for (std::size_t arg = 0; arg < kSyscallArgs; ++arg) met.bounds[arg].insert(own[arg].begin(), own[arg].end());
     }
     return met;
   }
@@ -235,10 +242,7 @@ class Environment {
     const NodeId object = body.arg(id, 0);
     if (body[object].op != Op::variable || body.variable(object) != Var::context) return std::nullopt;
     auto bound = action_.bindings.find(body.name(id));
-    if (bound == action_.bindings.end() || bound->second.kind != AttrBinding::Kind::observable) return std::nullopt;
-    const Observable* observable = find_observable(bound->second.name);
-    const auto first = static_cast<std::size_t>(ObservableId::syscall_arg0), at = static_cast<std::size_t>(observable->id);
-    return at >= first && at < first + kSyscallArgs ? std::optional(at - first) : std::nullopt;
+    return bound == action_.bindings.end() ? std::nullopt : argument_of(bound->second);
   }
 
   std::optional<ArgTest> test_of(const Condition& condition, NodeId id) const {
@@ -359,10 +363,9 @@ class Environment {
     }
     ValueRecord context;
     for (const auto& [attr, binding] : action_.bindings) {
-      const Observable* observable = binding.kind == AttrBinding::Kind::observable ? find_observable(binding.name) : nullptr;
-      if (!observable || observable->id < ObservableId::syscall_arg0 || observable->id > ObservableId::syscall_arg5) continue;
-      const auto arg = static_cast<std::size_t>(observable->id) - static_cast<std::size_t>(ObservableId::syscall_arg0);
-      if (!decision.bounds[arg].empty() && point[arg] < kFirstAbsent) context.insert_or_assign(attr, Value(static_cast<std::int64_t>(point[arg])));
+      const auto arg = argument_of(binding);
+      if (!arg || decision.bounds[*arg].empty() || point[*arg] >= kFirstAbsent) continue;
+      context.insert_or_assign(attr, Value(static_cast<std::int64_t>(point[*arg])));
     }
     return context;
   }
@@ -446,12 +449,12 @@ class Planner {
     return at->second;
   }
 
-  // A principal of a type that no action names may call nothing: no action applies.
   bool plan_principal(const EntityUid& principal) {
     auto env = std::find_if(environments_.begin(), environments_.end(), [&](const Environment& e) { return e.request().principal == principal.type; });
-    CallFilter filter{env == environments_.end() ? std::string(kernel_event(KernelEventId::sys_call).default_errno) : env->refusal_errno(), {}};
+    check(env != environments_.end(), "one type is bound to processes, and calls are by it");
+    CallFilter filter{env->refusal_errno(), {}};
     for (const std::string& name : plan_.names) {
-      std::optional<CallDecision> decision = env == environments_.end() ? CallDecision{{}, {false}} : env->decide(principal, name);
+      std::optional<CallDecision> decision = env->decide(principal, name);
       if (!decision) {
         diagnostics_.report(Code::K8060, env->span(), name, kMaxSyscallCells).with_note(fmt::format("by {}", to_text(principal)));
         return false;
@@ -460,14 +463,14 @@ class Planner {
       filter.calls.push_back(at);
       const bool known = at < evadable_.size();
       if (!known) evadable_.push_back(false);
-      if (env == environments_.end() || (known && !evadable_[at])) continue;
+      if (known && !evadable_[at]) continue;
       const std::vector<Evasion> evasions = env->evasions(principal, name, *decision);
       evadable_[at] = !evasions.empty();
       warn(evasions, principal, name);
     }
     const std::size_t before = plan_.filters.size();
     plan_.principals.emplace_back(principal, number(filter_numbers_, plan_.filters, std::move(filter)));
-    if (plan_.filters.size() > before && env != environments_.end()) warn_of_the_stuck(principal, plan_.filters.back(), env->span());
+    if (plan_.filters.size() > before) warn_of_the_stuck(principal, plan_.filters.back(), env->span());
     return true;
   }
 

@@ -1,9 +1,10 @@
-// Query -> answer. Groups whose scopes hold are found by key; forbids before permits; in a group of many policies the
+// Query -> answer. Of the groups whose scopes hold (groups.cpp), forbids before permits; in a group of many policies the
 // index leaves out those that cannot matter.
 #include <algorithm>
 
 #include "ir/values/extension.h"
 #include "runtime/gateway/engine_state.h"
+#include "runtime/gateway/groups.h"
 #include "runtime/gateway/plan_run.h"
 
 // The widest registers that the machine has. Sanitizers cannot run the choice, which the loader makes before them.
@@ -35,8 +36,6 @@ struct Sink {
   }
 };
 
-constexpr std::size_t kLongList = 4;      // times as many look-ups cost as much as the list
-
 class Pass {
  public:
   Pass(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work)
@@ -48,7 +47,7 @@ class Pass {
     }
   }
 
-  void find_groups();
+  void find_groups() { gateway::find_groups(store_, plan_, work_); }
   void trace(std::vector<PolicyTrace>& policies);
   void run(bool forbids, Sink& sink) {
     for (std::uint32_t group : work_.groups) {
@@ -58,9 +57,6 @@ class Pass {
   }
 
  private:
-  template <class Visit>
-  void scopes(std::size_t variable, const std::vector<std::uint64_t>& in, std::uint8_t kinds, Visit visit) const;
-
   Outcome ask(std::uint32_t atom) {
     std::uint32_t& known = work_.outcomes[atom];
     if (known >> 2 != work_.stamp) {
@@ -105,47 +101,6 @@ class Pass {
   Asker asker_;
   std::vector<PolicyTrace::Atom>* asked_ = nullptr;   // while a trace is made
 };
-
-template <class Visit>
-void Pass::scopes(std::size_t variable, const std::vector<std::uint64_t>& in, std::uint8_t kinds, Visit visit) const {
-  if (kinds & 1) visit(0, 0);
-  const Node node = work_.nodes[variable];
-  if (node >= store_.nodes()) return;
-  if (kinds & 2) visit(equal_scope(node), 1);
-  if ((kinds & 4) == 0) return;
-  auto is_scope = [&](Node n) { return n / 64 < in.size() && (in[n / 64] >> (n % 64) & 1); };   // later nodes are none
-  if (is_scope(node)) visit(in_scope(node), 2);
-  for (Node ancestor : store_.ancestors(node)) {
-    if (is_scope(ancestor)) visit(in_scope(ancestor), 2);
-  }
-}
-
-void Pass::find_groups() {
-  work_.groups.clear();
-  auto look_up = [&](std::uint32_t principal, std::uint32_t resource) {
-    const std::uint32_t group = plan_.groups.find(pair_key(principal, resource));
-    if (group != GroupIndex::kNone) work_.groups.push_back(group);
-  };
-  const Store::Row& row = *work_.rows[0];
-  const bool by_lists = !plan_.by_resource.empty() && row.bits != nullptr;
-  std::uint8_t kinds = 0;
-  for (unsigned kind = 0; kind < (by_lists ? 2 : 3); ++kind) kinds |= static_cast<std::uint8_t>((plan_.shapes[kind] != 0) << kind);
-  scopes(0, plan_.principal_in, kinds, [&](std::uint32_t principal, unsigned kind) {
-    scopes(2, plan_.resource_in, plan_.shapes[kind], [&](std::uint32_t resource, unsigned) { look_up(principal, resource); });
-  });
-  if (!by_lists || work_.nodes[0] >= store_.nodes()) return;
-  const bool listed = store_.entity_cell(work_.nodes[0]).number != 0;   // under its own column too
-  scopes(2, plan_.resource_in, plan_.shapes[2], [&](std::uint32_t resource, unsigned) {
-    const auto list = plan_.by_resource.of(resource);
-    if (list.size() > kLongList * (row.ancestor_count + 1)) {
-      return scopes(0, plan_.principal_in, 4, [&](std::uint32_t principal, unsigned) { look_up(principal, resource); });
-    }
-    for (const PrincipalLists::Entry& entry : list) {
-      if (row.bits[entry.column / 64] >> (entry.column % 64) & 1) work_.groups.push_back(entry.group);
-    }
-    if (!listed) look_up(in_scope(work_.nodes[0]), resource);
-  });
-}
 
 void Pass::apply(const Rule& rule, Sink& sink) {
   if (rule.is_formula) return apply_formula(rule, sink);

@@ -2,25 +2,30 @@
 #include "runtime/gateway/plan.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace kerf::gateway {
 namespace {
 
-constexpr std::size_t kListsFrom = 16;   // groups with `in` on principals
+constexpr std::size_t kListsFrom = 4;   // groups with `in` on principals
 
 }  // namespace
 
-PrincipalLists::PrincipalLists(std::vector<std::pair<std::uint32_t, Entry>> entries) {
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  entries_.reserve(entries.size());
+ScopeLists::ScopeLists(std::vector<Entry> entries) : firsts_{0, 0} {
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return std::tie(a.scope, a.column) < std::tie(b.scope, b.column); });
+  if (!entries.empty()) lists_.resize(entries.back().scope + 1);
+  groups_.reserve(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (i == 0 || entries[i].first != entries[i - 1].first) {
-      lists_.add(entries[i].first);
-      firsts_.push_back(static_cast<std::uint32_t>(i));
+    const bool first = i == 0 || entries[i].scope != entries[i - 1].scope;
+    if (first && i != 0) firsts_.push_back(static_cast<std::uint32_t>(blocks_.size()));
+    lists_[entries[i].scope] = static_cast<std::uint32_t>(firsts_.size() - 1);
+    if (first || blocks_.back().word != entries[i].column / 64) {
+      blocks_.push_back({0, entries[i].column / 64, static_cast<std::uint32_t>(i)});
     }
-    entries_.push_back(entries[i].second);
+    blocks_.back().columns |= std::uint64_t{1} << (entries[i].column % 64);
+    groups_.push_back(entries[i].group);
   }
-  firsts_.push_back(static_cast<std::uint32_t>(entries_.size()));
+  firsts_.push_back(static_cast<std::uint32_t>(blocks_.size()));
 }
 
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
@@ -50,7 +55,9 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     return {in_scope(node), 2};
   };
   plan.groups = GroupIndex(environment.groups.size());
-  std::vector<std::pair<std::uint32_t, PrincipalLists::Entry>> lists;   // by resource scope
+  std::vector<ScopeLists::Entry> by_resource, by_principal;
+  auto column_of = [&](ScopeKey key) { return static_cast<std::uint32_t>(store.entity_cell(nodes[(key - 1) / 2]).number); };
+  std::size_t principals_in = 0;
   for (std::uint32_t g = 0; g < environment.groups.size(); ++g) {
     const Group& group = environment.groups[g];
     const auto [principal, principal_kind] = translate(group.principal, plan.principal_in);
@@ -58,11 +65,15 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     plan.shapes[principal_kind] |= static_cast<std::uint8_t>(1u << resource_kind);
     plan.groups.add(pair_key(principal, resource));
     if (principal_kind != 2) continue;
-    // Nothing but itself is in an entity without a column.
-    const auto column = static_cast<std::uint32_t>(store.entity_cell(nodes[(group.principal - 1) / 2]).number);
-    if (column != 0) lists.push_back({resource, {column, g}});
+    ++principals_in;
+    if (const std::uint32_t column = column_of(group.principal); column != 0) {
+      by_resource.push_back({resource, column, g});
+    } else if (resource_kind == 2) {
+      if (const std::uint32_t of = column_of(group.resource); of != 0) by_principal.push_back({principal, of, g});
+    }
   }
-  if (lists.size() >= kListsFrom) plan.by_resource = PrincipalLists(std::move(lists));
+  plan.has_lists = principals_in >= kListsFrom;
+  if (plan.has_lists) plan.by_resource = ScopeLists(std::move(by_resource)), plan.by_principal = ScopeLists(std::move(by_principal));
   if (indexed) plan.straight = Straight::make(table, plan, nodes, store);
   return plan;
 }

@@ -6,6 +6,8 @@
 // literals (those that every row starts with) does not hold. That is exact unless an earlier literal errs; whether one
 // can is seen from the subjects that they read (`Watch`): if one fails, the policies that may meet it are evaluated.
 #pragma once
+#include <bit>
+
 #include "runtime/gateway/straight.h"
 
 namespace kerf::gateway {
@@ -80,33 +82,51 @@ class GroupIndex {
   NumberSet numbers_;
 };
 
-// Of each resource scope that occurs with principals `in` something: the groups, by the columns of these (store.h). One bit of
-// the principal's row then says whether a group's scopes hold.
-class PrincipalLists {
+// Of the scopes of one variable: the groups, by the columns (store.h) of the other variable's scopes, which are `in` an entity. That
+// one's row says which of 64 groups' scopes hold.
+class ScopeLists {
  public:
   struct Entry {
-    std::uint32_t column, group;
+    std::uint32_t scope, column, group;
   };
-  PrincipalLists() = default;
-  explicit PrincipalLists(std::vector<std::pair<std::uint32_t, Entry>> entries);   // each with its resource scope
-  std::span<const Entry> of(std::uint32_t resource) const {
-    const std::uint32_t list = lists_.find(resource);
-    return list == GroupIndex::kNone ? std::span<const Entry>() : std::span(entries_).subspan(firsts_[list], firsts_[list + 1] - firsts_[list]);
+  struct Block {
+    std::uint64_t columns = 0;   // of the row's `word`
+    std::uint32_t word, first;   // where the groups of these columns are
+  };
+  ScopeLists() = default;
+  explicit ScopeLists(std::vector<Entry> entries);
+  std::span<const Block> of(std::uint32_t scope) const {
+    if (scope >= lists_.size()) return {};
+    const std::uint32_t list = lists_[scope];
+    return std::span(blocks_).subspan(firsts_[list], firsts_[list + 1] - firsts_[list]);
   }
-  bool empty() const { return entries_.empty(); }
-  std::size_t bytes() const { return lists_.bytes() + firsts_.capacity() * 4 + entries_.capacity() * sizeof(Entry); }
+  // Adds the groups whose entity the row is in.
+  void add(std::span<const Block> list, const std::uint64_t* row, std::vector<std::uint32_t>& groups) const {
+    for (const Block& block : list) {
+      for (std::uint64_t bits = row[block.word] & block.columns; bits != 0; bits &= bits - 1) {
+        groups.push_back(groups_[block.first + static_cast<unsigned>(std::popcount(block.columns & ((bits & -bits) - 1)))]);
+      }
+    }
+  }
+  std::size_t bytes() const {
+    return (lists_.capacity() + firsts_.capacity() + groups_.capacity()) * sizeof(std::uint32_t) + blocks_.capacity() * sizeof(Block);
+  }
 
  private:
-  GroupIndex lists_;
+  std::vector<std::uint32_t> lists_;        // by scope; 0 is the empty list
   std::vector<std::uint32_t> firsts_;       // of each list, and the end
-  std::vector<Entry> entries_;
+  std::vector<Block> blocks_;
+  std::vector<std::uint32_t> groups_;
 };
 
 struct EnvironmentPlan {
   const Environment* source = nullptr;
   std::vector<Atom> atoms;
   GroupIndex groups;
-  PrincipalLists by_resource;           // where there are many scopes `in` on principals
+  // Where there are many scopes `in` on principals: of those with a column, by resource scope; of those without, which only
+  // themselves are in, by principal scope, where the resource is `in` something with a column.
+  ScopeLists by_resource, by_principal;
+  bool has_lists = false;
   std::vector<BlockIndex> indexes;
   FlatMap index_of;                     // block -> index, where there is one
   // Kinds of resource scopes (bits: any, ==, in) that occur with each kind of principal scope.

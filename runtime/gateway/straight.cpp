@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "runtime/gateway/engine.h"
-#include "runtime/gateway/plan.h"
+#include "runtime/gateway/groups.h"
 
 namespace kerf::gateway {
 namespace {
@@ -135,7 +135,9 @@ bool Straight::allows(const Store& store, const Names& names, Workspace& work) c
   for (const Rule& rule : longer_permits_) {
     if (result(rule, bits, failed) == Result::satisfied) return true;
   }
-  return false;
+  if (!links_) return false;
+  find_groups_of_members(store, *work.plan, work);
+  return !work.groups.empty();
 }
 
 void Straight::decide(const Store& store, const Names& names, Workspace& work, Answer& answer) const {
@@ -153,6 +155,12 @@ void Straight::decide(const Store& store, const Names& names, Workspace& work, A
   run(forbids_);
   const std::size_t forbidding = answer.determining.size();
   run(permits_);
+  if (links_ && forbidding == 0) {
+    find_groups_of_members(store, *work.plan, work);
+    const Environment& source = *work.plan->source;
+    for (std::uint32_t group : work.groups) answer.determining.push_back(source.rules[source.groups[group].first].policy);
+    std::sort(answer.determining.begin(), answer.determining.end());
+  }
   if (forbidding != 0) answer.determining.resize(forbidding);
   else answer.allow = !answer.determining.empty();
   std::sort(answer.errors.begin(), answer.errors.end(), [](const auto& a, const auto& b) { return a.policy < b.policy; });

@@ -1,6 +1,7 @@
 // An environment of few policies whose conditions read stored entities alone: a decision makes all of its tests in a few
 // loops without branches that depend on one another, each leaves a bit, and policies are masks over these bits. Gives what
-// the pass over groups gives (engine.cpp), with reasons and errors. Private to runtime/gateway.
+// the pass over groups gives (engine.cpp), with reasons and errors. Beside these policies there may be any number of *links*:
+// `permit (principal in …, …)` without conditions, each in a group of its own, as links of templates are. Private to runtime/gateway.
 #pragma once
 #include <memory>
 #include <optional>
@@ -84,6 +85,7 @@ class Straight {
   std::vector<Other> others_;
   std::array<std::uint32_t, 64> atoms_;   // by bit
   bool rest_ = false;                     // whether there are tests beside the runs
+  bool links_ = false;
   std::uint64_t single_permits_ = 0;      // tests that permit alone
   std::vector<Need> needs_;
   std::vector<Row> rows_;

@@ -13,9 +13,19 @@ class StraightMaker {
   StraightMaker(const EnvironmentPlan& plan, const Store& store) : plan_(plan), source_(*plan.source), store_(store) {}
 
   bool make(const Table::State& table, const std::vector<Node>& scope_nodes) {
-    if (!source_.steps.empty() || !plan_.indexes.empty() || source_.rules.size() > Straight::kRules) return false;
-    if (2 * source_.groups.size() > Straight::kTests || !add_atoms()) return false;
+    if (!source_.steps.empty() || !plan_.indexes.empty()) return false;
+    out.links_ = plan_.has_lists && std::all_of(source_.groups.begin(), source_.groups.end(), [&](const Group& group) {
+      return !is_of_members(group) || is_link(group);
+    });
+    std::size_t rules = 0, groups = 0;
     for (const Group& group : source_.groups) {
+      if (is_beside(group)) continue;
+      rules += group.forbids + group.permits;
+      ++groups;
+    }
+    if (rules > Straight::kRules || 2 * groups > Straight::kTests || !add_atoms()) return false;
+    for (const Group& group : source_.groups) {
+      if (is_beside(group)) continue;
       needs_.clear();
       scope(0, group.principal, scope_nodes);
       scope(2, group.resource, scope_nodes);
@@ -28,6 +38,14 @@ class StraightMaker {
 
  private:
   using Test = Straight::Test;
+
+  static bool is_of_members(const Group& group) { return group.principal != kAnyScope && group.principal % 2 == 0; }
+  bool is_link(const Group& group) const {
+    if (group.forbids != 0 || group.permits != 1) return false;
+    const auto rows = source_.rows_of(source_.rules[group.first]);
+    return rows.size() == 1 && rows[0].count == 0 && rows[0].then == Outcome::true_;
+  }
+  bool is_beside(const Group& group) const { return out.links_ && is_of_members(group); }
 
   // A test of the variable's entity; the same one for all rules that have the scope.
   void scope(std::uint8_t variable, ScopeKey key, const std::vector<Node>& nodes) {

@@ -256,6 +256,9 @@ TEST_CASE("what cannot be asked of a path is refused") {
   CHECK(of_type({"e", "t", ""}) == Codes{"K5007"});
   CHECK(refused([](Build& b) { return b.op(Op::eq, {attr(b, Var::resource, "fs"), attr(b, Var::resource, "fs")}); }) ==
         Codes{"K5007"});
+  CHECK(refused([](Build& b) {   // no validator lets this pass
+          return b.op(Op::less, {b.num(0), b.named(Op::call, "toDays", {b.named(Op::call, "duration", {attr(b, Var::resource, "fs")})})});
+        }) == Codes{"K5007"});
   CHECK(refused([](Build& b) { return b.op(Op::in, {b.uid("File::\"/w/a.key\""), b.uid("Group::\"outer\"")}); }) ==
         Codes{"K5004"});
   CHECK(refused([](Build& b) { return b.op(Op::in, {attr(b, Var::principal, "inbox"), b.uid("Dir::\"/w\"")}); }) ==
@@ -272,6 +275,15 @@ TEST_CASE("a path that too many records hold is not asked") {
   };
   CHECK(nested(16).empty());
   CHECK(nested(17) == Codes{"K5010"});
+  auto chosen = [](int depth) {
+    return refused([depth](Build& b) {
+      NodeId path = attr(b, Var::resource, "path");
+      for (int i = 0; i < depth; ++i) path = b.op(Op::if_, {b.op(Op::eq, {attr(b, Var::resource, "mode"), b.num(i)}), path, b.str("/w")});
+      return b.op(Op::eq, {path, b.str("/w/a.key")});
+    });
+  };
+  CHECK(chosen(16).empty());
+  CHECK(chosen(17) == Codes{"K5010"});
 }
 
 TEST_CASE("names that no path is spelled like are in no set") {

@@ -146,6 +146,36 @@ TEST_CASE("a name must not take away what an address without one has") {
   CHECK(refused([&](Build& b) { return b.op(Op::and_, {in_host(b), b.op(Op::not_, {named(b)})}); }).empty());   // never without one
 }
 
+TEST_CASE("a forbid that holds for every name does not hold where asking fails without one") {
+  auto codes = [](bool second) {
+    Module module = small_module();
+    module.policies.push_back(small_policy("p", Effect::forbid, [&](Build& b) {
+      auto same = [&] { return b.op(Op::eq, {attr(b, Var::resource, "host"), attr(b, Var::context, "depth")}); };
+      return second ? b.op(Op::or_, {same(), b.op(Op::not_, {same()})}) : b.op(Op::or_, {attr(b, Var::principal, "admin"), b.op(Op::and_, {b.no(), same()})});
+    }));
+    Diagnostics diagnostics;
+    plan_kernel(module, diagnostics);
+    Codes found;
+    for (const Diagnostic& d : diagnostics.all()) found.emplace_back(catalogue_row(d.code).name);
+    return found;
+  };
+  CHECK(codes(true) == Codes{"K5003", "K5003"});   // both places
+  CHECK(codes(false).empty());   // never asked
+}
+
+TEST_CASE("no code asks whether there is a name") {
+  auto nested = [](int depth) {
+    return refused([depth](Build& b) {
+      NodeId value = b.op(Op::if_, {has(b, Var::resource, "host"), attr(b, Var::context, "uid"), b.num(0)});
+      for (int i = 0; i < depth; ++i) value = b.named(Op::get_attr, "a", {b.body.add_record({"a"}, {value}, {})});
+      return b.op(Op::eq, {value, b.num(3)});
+    });
+  };
+  CHECK(nested(0).empty());
+  CHECK(nested(15).empty());
+  CHECK(nested(16) == Codes{"K5007"});
+}
+
 TEST_CASE("data of other endpoints is refused") {
   CHECK(refused([](Build& b) {
           NodeId port = b.named(Op::get_attr, "port", {b.uid("Dest::\"10.1.2.3:443\"")});
@@ -170,6 +200,22 @@ TEST_CASE("conditions that mix what cannot be mixed are refused") {
           NodeId who = b.op(Op::if_, {loop, b.uid("User::\"u\""), b.uid("User::\"missing\"")});
           return b.op(Op::eq, {attr(b, Var::resource, "ip"), b.named(Op::get_attr, "net", {who})});
         }) == Codes{"K5009"});
+}
+
+TEST_CASE("a part whose addresses are computed is refused wherever it is") {
+  for (std::size_t where = 0; where < 6; ++where) {
+    CAPTURE(where);
+    CHECK(refused([where](Build& b) {
+            auto of_address = [&](const char* test) { return b.named(Op::call, test, {attr(b, Var::resource, "ip")}); };
+            NodeId who = b.op(Op::if_, {of_address("isLoopback"), b.uid("User::\"u\""), b.uid("User::\"missing\"")});
+            NodeId computed = b.op(Op::eq, {attr(b, Var::resource, "ip"), b.named(Op::get_attr, "net", {who})});
+            if (where == 0) return b.op(Op::not_, {computed});
+            if (where <= 2) return b.op(Op::or_, {where == 1 ? computed : of_address("isMulticast"), where == 2 ? computed : of_address("isIpv4")});
+            std::vector<NodeId> parts{of_address("isIpv4"), of_address("isMulticast"), of_address("isLoopback")};
+            parts[where - 3] = computed;
+            return b.op(Op::if_, parts);
+          }) == Codes{"K5009"});
+  }
 }
 
 TEST_CASE("an error for some endpoints stays, whatever holds for the others") {
@@ -201,6 +247,14 @@ TEST_CASE("an error for some endpoints stays, whatever holds for the others") {
   };
   CHECK(never(owned) == std::vector<Outcome>{Outcome::error});
   CHECK(never([](Build& b) { return b.op(Op::eq, {attr(b, Var::resource, "env"), b.str("prod")}); }) == std::vector<Outcome>{Outcome::error});
+  // … nor of some addresses or ports.
+  auto behind = [](Build& b, NodeId condition) { return b.op(Op::and_, {condition, b.named(Op::get_attr, "active", {b.uid("User::\"missing\"")})}); };
+  auto loopback = [](Build& b) { return b.named(Op::call, "isLoopback", {attr(b, Var::resource, "ip")}); };
+  auto low = [](Build& b) { return b.op(Op::less, {attr(b, Var::resource, "port"), b.num(1024)}); };
+  CHECK(never([&](Build& b) { return behind(b, loopback(b)); }) == std::vector<Outcome>{Outcome::error});
+  CHECK(never(loopback).empty());
+  CHECK(never([&](Build& b) { return behind(b, low(b)); }) == std::vector<Outcome>{Outcome::error});
+  CHECK(never(low).empty());
   CHECK(never([](Build& b) { return has(b, Var::resource, "env"); }).empty());
 }
 
@@ -220,6 +274,19 @@ TEST_CASE("what is asked holds where it was asked, and no longer") {
   CHECK(can_error == std::vector<bool>{false, true, false, true});   // `then`, `else`, behind `&&`, alone
 }
 
+TEST_CASE("what is asked later does not guard what comes before it") {
+  Module module = small_module();
+  module.policies.push_back(small_policy("p", Effect::permit, [](Build& b) {
+    NodeId depth = b.op(Op::eq, {attr(b, Var::context, "depth"), b.num(1)});
+    return b.op(Op::and_, {b.op(Op::and_, {depth, has(b, Var::context, "depth")}), attr(b, Var::principal, "admin")});
+  }));
+  const Body& body = module.policies[0].body;
+  const Analysis analysis = analyse(module, body, module.environments.at(1));
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    if (body[NodeId(i)].op == Op::get_attr) CHECK(analysis.can_error[i] == (body.name(NodeId(i)) == "depth"));
+  }
+}
+
 TEST_CASE("sixteen expressions of a condition are split, and not one more") {
   auto nested = [](int depth) {
     return refused([depth](Build& b) {
@@ -230,6 +297,40 @@ TEST_CASE("sixteen expressions of a condition are split, and not one more") {
   };
   CHECK(nested(16).empty());
   CHECK(nested(17) == Codes{"K5007"});
+}
+
+TEST_CASE("a set that a branch chooses is split by its branches, however much is asked of it") {
+  std::vector<Value> many;
+  for (int i = 0; i < 30000; ++i) many.push_back(num(i));
+  const Value all = Value::set(many);
+  CHECK(refused([&](Build& b) {
+          NodeId root = b.op(Op::eq, {attr(b, Var::context, "uid"), b.num(0)});
+          NodeId chosen = b.op(Op::if_, {root, b.lit(all), b.lit(Value::set({num(1)}))});
+          return b.op(Op::contains_all, {chosen, b.lit(all)});
+        }).empty());
+}
+
+TEST_CASE("a constant of the port's comparison may be no port") {
+  auto rows = [](auto condition) {
+    Module module = small_module();
+    Diagnostics diagnostics;
+    const std::string text = print_plan(module, plan_one(module, diagnostics, condition));
+    const std::size_t at = text.find("  row");
+    return at == std::string::npos ? "" : text.substr(at);
+  };
+  auto port = [](Build& b) { return attr(b, Var::resource, "port"); };
+  for (std::int64_t none : {INT64_MIN, std::int64_t{-2}, std::int64_t{-1}, std::int64_t{65536}, std::int64_t{65537}, INT64_MAX}) {
+    CAPTURE(none);
+    CHECK(rows([&](Build& b) { return b.op(Op::eq, {port(b), b.num(none)}); }) == "");
+    CHECK(rows([&](Build& b) { return b.op(Op::less, {port(b), b.num(none)}); }) == (none < 0 ? "" : "  row p true\n"));
+    CHECK(rows([&](Build& b) { return b.op(Op::less_eq, {b.num(none), port(b)}); }) == (none < 0 ? "  row p true\n" : ""));
+  }
+  for (std::int64_t edge : {0, 1, 65534, 65535}) {
+    CAPTURE(edge);
+    CHECK(rows([&](Build& b) { return b.op(Op::eq, {port(b), b.num(edge)}); }) == "  row p true: port " + std::to_string(edge) + "\n");
+  }
+  CHECK(rows([&](Build& b) { return b.op(Op::less, {port(b), b.num(0)}); }) == "");
+  CHECK(rows([&](Build& b) { return b.op(Op::less_eq, {port(b), b.num(65534)}); }) == "  row p true: port 0-65534\n");
 }
 
 TEST_CASE("a condition without a place is refused at its policy") {
@@ -290,6 +391,19 @@ TEST_CASE("limits name the policy") {
             return any;
           }) == Codes{"K8050"});
   }
+  auto rows_of = [](std::size_t ports) {   // each in a row of its own, and the others in none
+    return refused([ports](Build& b) {
+      NodeId any = b.no();
+      for (std::size_t i = 0; i < ports; ++i) {
+        const auto n = static_cast<std::int64_t>(i);
+        NodeId same = b.op(Op::eq, {attr(b, Var::resource, "port"), b.num(1000 + n)});
+        any = b.op(Op::or_, {b.op(Op::and_, {same, b.op(Op::eq, {attr(b, Var::principal, "level"), b.num(n)})}), any});
+      }
+      return any;
+    });
+  };
+  CHECK(rows_of(kMaxRowsPerPolicy).empty());
+  CHECK(rows_of(kMaxRowsPerPolicy + 1) == Codes{"K8050"});
   auto many_slots = [](Build& b) {
     NodeId all = b.yes();
     for (int i = 0; i < 17; ++i) {

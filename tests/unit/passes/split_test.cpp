@@ -210,3 +210,18 @@ TEST_CASE("materialisation merges what is observed over what is stored") {
   event.principal = *parse_uid("User::\"u\"");
   CHECK(!materialise(module, event).ok());
 }
+
+TEST_CASE("the hosts of an address are above the endpoint, where the schema lets endpoints be in hosts") {
+  Module module = small_module();
+  KernelEventData event{KernelEventId::net_connect, *parse_uid("Agent::\"a\""), {}, {}};
+  event.observed = {{"endpoint.ip", ip("10.9.9.9")}, {"endpoint.port", num(443)}, {"process.uid", num(5)}};
+  event.hosts = {"b.example.com", "a.example.com"};
+  auto parents = [&] {
+    auto made = materialise(module, event);
+    REQUIRE(made.ok());
+    return made->entities.find(made->request.resource)->parents;
+  };
+  CHECK(parents() == std::vector<EntityUid>{{"Host", "a.example.com"}, {"Host", "b.example.com"}});
+  module.schema.entity_types.at("Dest").ancestors.erase("Host");
+  CHECK(parents().empty());
+}
