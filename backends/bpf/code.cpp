@@ -239,11 +239,9 @@ class Lowering {
     if (!element) return std::nullopt;
     CodeNode node;
     node.op = CodeOp::one_of;
-    for (const Value& member : *set) {
+    for (const Value& member : *set) {   // sorted, and so is what becomes of them
       if (!add_member(node, member, expr_[*element])) return refuse(id, "asks about something else than numbers and names");
     }
-    std::sort(node.members.begin(), node.members.end());
-    std::sort(node.names.begin(), node.names.end());
     node.args = {*element};
     return push(std::move(node));
   }

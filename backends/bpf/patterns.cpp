@@ -232,7 +232,7 @@ struct Fit {
 
 Fit longest_fit(std::span<const NumberedTest> tests) {
   Fit fit;
-  std::size_t too_many = tests.size() + 1;
+  std::size_t too_many = tests.size();     // or not: that is tried first
   for (std::size_t probe = tests.size(); probe > fit.count; probe = fit.count + (too_many - fit.count) / 2) {
     if (auto automaton = build_patterns(tests.first(probe))) fit = {probe, std::move(automaton)};
     else too_many = probe;
@@ -257,8 +257,9 @@ PatternShares fill_up(std::span<const NumberedTest> left) {
 
 Error too_many_states(const std::vector<Pattern>& left) {
   std::string names;
-  for (std::size_t i = 0; i < std::min(left.size(), kNamed); ++i) names += (i ? ", " : "") + to_text(left[i]);
-  if (left.size() > kNamed) names += fmt::format(" and {} more", left.size() - kNamed);
+  const std::size_t named = std::min(left.size(), kNamed);
+  for (std::size_t i = 0; i < named; ++i) names += (i ? ", " : "") + to_text(left[i]);
+  if (named < left.size()) names += fmt::format(" and {} more", left.size() - named);
   return {fmt::format("the patterns {} do not fit into the {} states of a path automaton", names, kMaxPatternStates)};
 }
 

@@ -120,6 +120,7 @@ class Tests:
         self.found = collections.Counter()   # (test, file or function): what finds one mutant finds its neighbours
         old = {row["name"]: row for row in json.load(open(kept))} if os.path.exists(kept) else {}
         self.tests = []
+        written = time.time()
         syscalls = Test("syscalls", f"semantics.syscalls {SYSCALLS}", [f"{build}/syscalls", str(SYSCALLS)])
         for test in [*unit_tests(build), *golden_tests(copy, build, scratch), syscalls]:
             known, stamp = old.get(test.name), test.stamp(build)
@@ -129,6 +130,9 @@ class Tests:
                 continue
             self.tests.append(test)
             old[test.name] = {"name": test.name, "stamp": stamp, "seconds": test.seconds, "seen": sorted(test.seen)}
+            if time.time() > written + 30:   # so that a run that is ended loses little
+                json.dump(list(old.values()), open(kept, "w"))
+                written = time.time()
         json.dump([old[t.name] for t in self.tests], open(kept, "w"))
         self.tests = [t for t in self.tests if t.seconds <= slowest]
         self.reached = set().union(*(t.seen for t in self.tests))

@@ -368,14 +368,21 @@ def write(path, data, mode=0o644):
     os.chmod(path, mode & 0o777)
 
 
-def instrument_helper(path):
-    """The helper is started without an environment; here it has to know which mutant is chosen. Its answers are kept."""
+def instrument_helper(source):
+    """The helper is started without an environment; here it has to know which mutant is chosen. Its answers are kept, and a
+    process that keeps them keeps no object beside: a mutant of the helper would not be asked."""
+    adapt(source + "/backends/bpf/helper.cpp",
+          [(b"char* environment[] = {nullptr};", b"char** environment = ::environ;"),
+           (b"AnonymousFile in(", b"if (auto* known = kerf_mutants::known_answer(request)) return read_answer(*known); AnonymousFile in("),
+           (b"return read_answer(out.read());", b"kerf_mutants::keep_answer(request, out.read()); return read_answer(out.read());")])
+    adapt(source + "/driver/pipeline.cpp", [(b"&templates}", b"kerf_mutants::answers ? nullptr : &templates}")])
+
+
+def adapt(path, changes):
     text = open(path, "rb").read()
-    for old, new in [(b"char* environment[] = {nullptr};", b"char** environment = ::environ;"),
-                     (b"AnonymousFile in(", b"if (auto* known = kerf_mutants::known_answer(request)) return read_answer(*known); AnonymousFile in("),
-                     (b"return read_answer(out.read());", b"kerf_mutants::keep_answer(request, out.read()); return read_answer(out.read());")]:
+    for old, new in changes:
         if text.count(old) != 1:
-            sys.exit("backends/bpf/helper.cpp starts its helper in another way: change instrument.py")
+            sys.exit(f"{path} starts the helper in another way: change instrument.py")
         text = text.replace(old, new)
     if b"mutants.h" not in text:
         text = b"#include \"tests/mutants/mutants.h\"\n#line 1\n" + text
@@ -396,7 +403,7 @@ def main():
         for i, m in enumerate(found):
             del m["key"]
             mutants.append({**m, "number": first + i})
-    instrument_helper(fresh + "/backends/bpf/helper.cpp")
+    instrument_helper(fresh)
     for folder, _, names in os.walk(fresh):
         for name in names:
             path = os.path.join(folder, name)

@@ -320,6 +320,16 @@ TEST_CASE("what hooks cannot compute is an error, not code") {
   CHECK(object.error().message.find("matches no name") != std::string::npos);
 }
 
+TEST_CASE("only a name that is observed is compared with a pattern") {
+  Checker checker(make_file_program());
+  PolicyId policy;
+  Body& body = checker.body(policy);
+  checker.finish(policy, body.add_like(body.add_literal(Value(std::string("ext4")), {}), Pattern{{"ext", ""}}, {}));
+  Result<BpfObject> object = emit(checker.program);
+  REQUIRE_FALSE(object.ok());
+  CHECK(object.error().message.find("matches no name") != std::string::npos);
+}
+
 TEST_CASE("names of file systems meet constants only, and only what events carry is read") {
   auto refused = [](auto make) {
     Checker checker(make_file_program());
@@ -333,6 +343,7 @@ TEST_CASE("names of file systems meet constants only, and only what events carry
   auto type = [](Body& body) { return resource_attr(body, "fs_type"); };
   CHECK_FALSE(refused([&](Body& b) { return b.add(Op::eq, {type(b), text(b, "ext4")}, {}); }));
   CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), type(b)}, {}); }));
+  CHECK_FALSE(refused([&](Body& b) { return b.add_like(type(b), Pattern{{"ext", ""}}, {}); }));
   CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), text(b, std::string(32, 'x'))}, {}); }));
   CHECK(refused([&](Body& b) { return b.add(Op::eq, {type(b), text(b, std::string("ext4\0", 5))}, {}); }));
   CHECK(refused([&](Body& b) { return b.add(Op::less, {type(b), text(b, "ext4")}, {}); }));
