@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <random>
 #include <set>
@@ -73,6 +74,26 @@ Outcome at(const Exceptions<Key>& map, const Key& key) {
   return map.others;
 }
 
+// Neighbours are one range.
+bool is_joined(const PortSet& set) {
+  for (std::size_t i = 1; i < set.size(); ++i) {
+    if (set[i - 1].last + 1 >= set[i].first) return false;
+  }
+  return true;
+}
+template <class Range>
+bool are_joined(const std::vector<Range>& ranges, std::uint8_t family) {
+  for (std::size_t i = 1; i < ranges.size(); ++i) {
+    AddressKey before{family};
+    std::copy_n(ranges[i - 1].last.begin(), family == 0 ? 4 : 16, before.begin() + 1);
+    const auto next = next_address(before);
+    if (!next || !std::lexicographical_compare(next->begin() + 1, next->end(), ranges[i].first.begin(), ranges[i].first.end())) return false;
+  }
+  return true;
+}
+bool is_joined(const AddressSet& set) { return are_joined(set.v4, 0) && are_joined(set.v6, 1); }
+bool is_joined(const EndpointSet& set) { return std::adjacent_find(set.listed.begin(), set.listed.end(), std::not_fn(std::less<>())) == set.listed.end(); }
+
 // `keys`: those that maps tell apart, ascending; `probes`: more of them.
 template <class Map, class Set, class Key>
 void check_partition(Parts<Set> (*partition)(Residuals&, Rest, std::uint32_t, const std::vector<Map>&, const Limits&),
@@ -86,12 +107,15 @@ void check_partition(Parts<Set> (*partition)(Residuals&, Rest, std::uint32_t, co
     std::vector<Map> maps;
     for (std::uint32_t m = 0; m < kMaps; ++m) maps.push_back(random_map(random, static_cast<const Map*>(nullptr), least, keys));
     const Rest root = random_formula(random, residuals, maps, 3);
+    Residuals again = residuals, too_little = residuals;
     const auto parts = partition(residuals, root, kFirst, maps, {100, 1'000'000});
     REQUIRE(parts);
+    CHECK(partition(again, root, kFirst, maps, {100, residuals.work()}));   // as much as it needs
     std::set<Rest> rests;
     for (const auto& [rest, set] : *parts) {
       CHECK(rests.insert(rest).second);
       CHECK(set.has_value() == (parts->size() > 1));
+      if (set) CHECK(is_joined(*set));
     }
     for (const Key& key : probes) {
       std::vector<Outcome> outcomes;
@@ -106,7 +130,7 @@ void check_partition(Parts<Set> (*partition)(Residuals&, Rest, std::uint32_t, co
     ++split;   // one part more than the limit may be there: often nothing holds in it
     CHECK(partition(residuals, root, kFirst, maps, {parts->size() - 1, 1'000'000}));
     CHECK_FALSE(partition(residuals, root, kFirst, maps, {parts->size() - 2, 1'000'000}));
-    CHECK_FALSE(partition(residuals, root, kFirst, maps, {100, 0}));
+    CHECK_FALSE(partition(too_little, root, kFirst, maps, {100, again.work() - 1}));
   }
   CHECK(whole > 5);
   CHECK(split > 100);
