@@ -231,9 +231,10 @@ class Lowering {
 
   // [1000, 1001].contains(x), ["ext4", "tmpfs"].contains(resource.fs_type): a constant set.
   std::optional<std::uint32_t> lower_contains(NodeId id) {
-    auto known = predicate_.constants.find(body_.arg(id, 0));
-    const ValueSet* set = known != predicate_.constants.end() ? known->second.as_set() : nullptr;
-    if (!set && body_[body_.arg(id, 0)].op == Op::literal) set = body_.literal(body_.arg(id, 0)).as_set();
+    const NodeId written = body_.arg(id, 0);
+    auto known = predicate_.constants.find(written);   // without what no hook observes
+    const ValueSet* set = known != predicate_.constants.end() ? known->second.as_set()
+                          : body_[written].op == Op::literal ? body_.literal(written).as_set() : nullptr;
     if (!set) return refuse(id, "asks a set that is not known at compile time");
     std::optional<std::uint32_t> element = lower(body_.arg(id, 1));
     if (!element) return std::nullopt;
