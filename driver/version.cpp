@@ -12,7 +12,7 @@ const char* version() { return KERF_VERSION; }
 const char* language_version() { return "4.5"; }
 
 Json version_report() {
-  constexpr std::uint32_t all = ~std::uint32_t{0};
+  constexpr std::uint64_t all = KERF_ALL_EVENTS;
   Json features = Json::array();
   for (const Feature& feature : features_of(all)) features.push_back(std::string(feature.name));
   return {{"schema", "kerf.version"}, {"version", 1}, {"kerf", version()}, {"cedar", language_version()},
