@@ -15,7 +15,7 @@ using namespace kerf;
 namespace {
 
 using Rest = Residuals::Id;
-constexpr std::uint32_t kFirst = 100, kMaps = 3, kOthers = 2;   // atoms 100 … 102 are of the observable, 0 and 1 are not
+constexpr std::uint32_t kFirst = 100, kMaps = 3;   // atoms 100 … 102 are of the observable, 0, 1 and 103 are not
 constexpr unsigned kValues = 8;
 
 struct Random {
@@ -27,7 +27,8 @@ struct Random {
 template <class Map>
 Rest random_formula(Random& random, Residuals& residuals, const std::vector<Map>& maps, int depth) {
   if (depth == 0 || random.pick(5) == 0) {
-    if (random.pick(3) == 0) return residuals.atom(random.pick(kOthers), false);
+    const std::uint32_t others[] = {0, 1, kFirst + kMaps};
+    if (random.pick(3) == 0) return residuals.atom(others[random.pick(3)], false);
     const std::uint32_t map = random.pick(kMaps);
     return residuals.atom(kFirst + map, can_fail(maps[map]));
   }

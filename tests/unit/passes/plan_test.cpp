@@ -163,6 +163,31 @@ TEST_CASE("a forbid that holds for every name does not hold where asking fails w
   CHECK(codes(false).empty());   // never asked
 }
 
+TEST_CASE("what a condition is without a name is asked for whoever can be bound") {
+  auto codes = [](Effect effect, bool bindable, auto condition) {
+    Module module = small_module();
+    if (!bindable) module.entities = *Entities::build(module.schema.action_entities());
+    module.policies.push_back(small_policy("p", effect, condition));
+    Diagnostics diagnostics;
+    plan_kernel(module, diagnostics);
+    Codes found;
+    for (const Diagnostic& d : diagnostics.all()) found.emplace_back(catalogue_row(d.code).name);
+    return found;
+  };
+  auto number = [](Build& b) { return b.op(Op::if_, {has(b, Var::resource, "host"), b.num(1), b.num(2)}); };
+  auto two = [&](Build& b) { return b.op(Op::eq, {number(b), b.num(2)}); };
+  CHECK(codes(Effect::forbid, true, two).empty());   // holds for all without a name
+  CHECK(codes(Effect::permit, true, two) == Codes{"K5003"});
+  auto published = [&](Build& b) { return b.op(Op::and_, {has(b, Var::context, "depth"), b.op(Op::eq, {number(b), attr(b, Var::context, "depth")})}); };
+  CHECK(codes(Effect::permit, true, published) == Codes{"K5003"});   // for one number of them
+  auto never = [](Build& b) {
+    NodeId in_host = b.op(Op::in, {b.var(Var::resource), b.uid("Host::\"example.com\"")});
+    return b.op(Op::and_, {in_host, b.op(Op::not_, {has(b, Var::resource, "host")})});
+  };
+  CHECK(codes(Effect::permit, true, never).empty());
+  CHECK(codes(Effect::permit, false, never).empty());
+}
+
 TEST_CASE("no code asks whether there is a name") {
   auto nested = [](int depth) {
     return refused([depth](Build& b) {
