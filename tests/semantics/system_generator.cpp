@@ -85,7 +85,10 @@ std::string SystemGenerator::observed_atom(Action action) {
     }
   }
   if ((action == Action::spawn || action == Action::tune) && chance(35)) {
-    switch (pick(4)) {
+    switch (pick(7)) {
+      case 4:
+      case 5:
+      case 6: return "context.uid * 9223372036854775807 != principal.level";
       case 0: return fmt::format("context.exe == \"{}\"", one_of(kExes));
       case 1: return fmt::format("[\"{}\", \"{}\", \"{}\"].contains(context.exe)", one_of(kExes), one_of(kExes), one_of(kExes));
       default: return fmt::format("context.exe like \"{}\"", one_of(kExePatterns));
