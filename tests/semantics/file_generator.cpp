@@ -239,7 +239,7 @@ std::string FileGenerator::policy() {
   if (chance(25)) principal += fmt::format(" in {}", entity("Class", one_of(kClasses)));
   if (chance(30)) resource += fmt::format(" in {}", chance(50) ? entity("Dir", path()) : entity("FileSet", one_of(kSets)));
   std::string text = fmt::format("{} ({}, {}, {})", chance(70) ? "permit" : "forbid", principal, action, resource);
-  if (chance(42)) text += "\nwhen { " + error_prone(file_only) + " }";
+  if (chance(38)) text += "\nwhen { " + error_prone(file_only) + " }";
   if (chance(80)) text += fmt::format("\n{} {{ {} }}", chance(75) ? "when" : "unless", combine(static_cast<int>(pick(4)), file_only));
   about_ioctl_ = false;
   return text + ";\n";
