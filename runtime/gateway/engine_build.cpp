@@ -78,6 +78,7 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
   for (const Environment& environment : source.environments) {
     types.insert(types.end(), {environment.principal, environment.resource});
     std::vector<Atom>& list = atoms.emplace_back();
+    list.reserve(environment.atoms.size());
     for (const Expr& expr : environment.atoms) list.push_back(read_atom(expr.program(), plans->names, mentioned, plans->folded));
     plans->most_atoms = std::max(plans->most_atoms, list.size());
   }

@@ -26,6 +26,8 @@ ScopeLists::ScopeLists(std::vector<Entry> entries) : firsts_{0, 0} {
     groups_.push_back(entries[i].group);
   }
   firsts_.push_back(static_cast<std::uint32_t>(blocks_.size()));
+  firsts_.shrink_to_fit();
+  blocks_.shrink_to_fit();
 }
 
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
