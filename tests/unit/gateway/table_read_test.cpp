@@ -35,7 +35,7 @@ std::string dump(const Table::State& state) {
     for (const auto& [name, value] : p.annotations) out << '@' << name << '=' << value;
     out << '\n';
   }
-  out << entities_to_json(state.actions).dump() << '\n';
+  out << entities_to_json(state.actions.all()).dump() << '\n';
   for (const Environment& e : state.environments) {
     out << e.principal << '|' << to_text(e.action) << '|' << e.resource << '\n';
     for (const Expr& atom : e.atoms) append(out, atom.program());
