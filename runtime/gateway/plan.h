@@ -14,6 +14,7 @@ namespace kerf::gateway {
 
 // A subject and the kinds of value that its atoms accept: if it has none of them, they err.
 struct Watch {
+  static constexpr std::uint32_t kNone = 0xffffffffu;
   Subject subject;
   std::uint16_t kinds = 0;
   struct Use {
@@ -26,6 +27,7 @@ struct Watch {
 // Policies by the value that one subject must equal, or by the literal begin or end of a pattern that it must match.
 struct Keyed {
   Subject subject;
+  std::uint32_t watch = Watch::kNone;   // of the same subject
   bool is_like = false;
   ValueKind kind = ValueKind::string;
   FlatMap lists;                        // key -> list
@@ -38,6 +40,7 @@ struct Keyed {
 struct Feature {
   enum class Kind : std::uint8_t { truth, value, order, members, ranges } kind = Kind::truth;
   Subject subject;
+  std::uint32_t watch = Watch::kNone;            // of the same subject
   std::uint32_t atom = 0;                        // truth: map 0 if it is false, 1 if true
   ValueKind value_kind = ValueKind::string;
   FlatMap classes;                               // value: key -> map, map 0 for all others. members, ranges: key -> map,
@@ -54,6 +57,7 @@ struct BlockIndex {
   std::vector<std::uint32_t> dense;              // rules, by bit
   std::vector<Feature> features;
   std::vector<std::uint64_t> exact;              // bits of rules that the features decide alone
+  bool all_exact = false;
   std::size_t words = 0;
 };
 
