@@ -139,7 +139,7 @@ struct EnvironmentPlan {
   std::unique_ptr<const Straight> straight;               // for small environments
 };
 
-inline constexpr std::uint32_t kIndexFrom = 24;   // rules of a block
+inline constexpr std::uint32_t kIndexFrom = 8, kAlwaysIndexFrom = 24;   // rules of a block; between the two if it asks little
 // The forbids or the permits of a group.
 constexpr std::uint64_t block_key(std::uint32_t group, bool forbids) { return static_cast<std::uint64_t>(group) * 2 + !forbids; }
 

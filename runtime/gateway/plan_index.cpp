@@ -13,6 +13,7 @@ namespace kerf::gateway {
 namespace {
 
 constexpr std::size_t kManyValues = 64;       // past it, lists instead of maps
+constexpr std::size_t kManyPatterns = 8;     // the same: each would be a dimension, and evaluated
 constexpr std::size_t kMaxAtoms = 4096;      // of one dimension
 constexpr std::size_t kMaxBounds = 256;
 constexpr std::size_t kMaxTruths = 24;
@@ -211,7 +212,8 @@ class Indexer {
     for (std::size_t l = 0; l < literals_[i].size(); ++l) {
       auto family = key_family(literals_[i][l]);
       const std::size_t keys = family ? keys_.at(*family).size() : 0;
-      if (keys > std::max(best, kManyValues)) best = keys, position = l;
+      const std::size_t many = family && std::get<0>(*family) ? kManyPatterns : kManyValues;
+      if (keys > std::max(best, many)) best = keys, position = l;
     }
     if (best != 0) {
       watch(rule, literals_[i], position + 1);
