@@ -81,7 +81,8 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     ++principals_in;
     if (const std::uint32_t column = column_of(group.principal); column != 0) {
       by_resource.push_back({resource, column, g});
-    } else if (resource_kind == 2) {
+    }
+    if (resource_kind == 2) {
       if (const std::uint32_t of = column_of(group.resource); of != 0) by_principal.push_back({principal, of, g});
     }
   }

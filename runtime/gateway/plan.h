@@ -127,8 +127,8 @@ struct EnvironmentPlan {
   const Environment* source = nullptr;
   std::vector<Atom> atoms;
   GroupIndex groups;
-  // Where there are many scopes `in` on principals: of those with a column, by resource scope; of those without, which only
-  // themselves are in, by principal scope, where the resource is `in` something with a column.
+  // Where there are many scopes `in` on principals: of those with a column, by resource scope; and by principal scope, where
+  // the resource is `in` something with a column. A request takes the side that is in less.
   ScopeLists by_resource, by_principal;
   bool has_lists = false;
   std::vector<BlockIndex> indexes;
