@@ -93,7 +93,7 @@ class Pass {
   bool intersect(const BlockIndex& index);
   const std::uint64_t* map_of(const Feature& feature, std::size_t words);
   const std::uint64_t* gather(const Feature& feature, const Cell& cell, std::size_t words);
-  void run_dense(const BlockIndex& index, bool hold, bool complete, Sink& sink);
+  void run_dense(const BlockIndex& index, bool exact, Sink& sink);
   const Cell* value_of(std::uint32_t watch, const Subject& subject, Cell& own) const;
 
   const Store& store_;
@@ -313,15 +313,15 @@ KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t cou
   return true;
 }
 
-// Where all watches hold, rules that are exact cannot err; where no dimension is missing too, they need no evaluation.
-void Pass::run_dense(const BlockIndex& index, bool hold, bool complete, Sink& sink) {
-  const bool exact = hold && complete, skip_exact = hold && sink.only_errors;
+// Rules that are exact and may err are candidates already. Where all watches hold and no dimension is missing, exact ones need no
+// evaluation.
+void Pass::run_dense(const BlockIndex& index, bool exact, Sink& sink) {
   std::array<std::uint64_t, kStep> alive;
   for (std::size_t from = 0; from < index.words; from += kStep) {
     const std::size_t words = std::min(kStep, index.words - from);
     if (!intersect_words(work_.maps.data(), work_.maps.size(), from, words, alive.data())) continue;
     for (std::size_t w = 0; w < words; ++w) {
-      for (std::uint64_t bits = skip_exact ? alive[w] & ~index.exact[from + w] : alive[w]; bits != 0; bits &= bits - 1) {
+      for (std::uint64_t bits = sink.only_errors ? alive[w] & ~index.exact[from + w] : alive[w]; bits != 0; bits &= bits - 1) {
         const std::size_t bit = (from + w) * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
         if (bit >= index.dense.size()) break;
         const std::uint32_t rule = index.dense[bit];
@@ -342,9 +342,9 @@ void Pass::run_index(const BlockIndex& index, Sink& sink) {
   work_.candidates.clear();
   const bool hold = watches_hold(index);
   for (const Keyed& keyed : index.keyed) look_up(keyed);
-  if (!index.dense.empty() && !(hold && sink.only_errors && index.all_exact)) {
+  if (!index.dense.empty() && !(sink.only_errors && index.all_exact)) {
     const bool complete = intersect(index);
-    run_dense(index, hold, complete, sink);
+    run_dense(index, hold && complete, sink);
     if (sink.stop()) return;
   }
   if (!hold) {   // a rule may be there twice
