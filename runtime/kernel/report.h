@@ -6,6 +6,14 @@
 
 #include "scratch.h"
 
+static __always_inline void copy_digest(__u8 *to)
+{
+	const void *from = (const void *)kerf_bundle_digest;
+
+	OPAQUE(from);   /* the zeros that it has when it is compiled are not it */
+	__builtin_memcpy(to, from, sizeof(kerf_bundle_digest));
+}
+
 static __always_inline struct kerf_counters *counters(void)
 {
 	const __u32 zero = 0;
@@ -66,7 +74,7 @@ static __always_inline void fill_record(struct kerf_event_record *record, const 
 	record->decision = walk->decision;
 	record->seen = walk->seen;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	copy_digest(record->bundle_digest);
 	record->payload_size = 0;
 	record->guard = guard;
 	record->exe_size = record->reserved1 = 0;
