@@ -40,10 +40,10 @@ void forget_kernel_section(llvm::GlobalObject& value) {
 Result<std::string> write_member(const llvm::Module& hooks, const llvm::GlobalValue& member, llvm::TargetMachine& machine) {
   llvm::ValueToValueMapTy map;
   std::unique_ptr<llvm::Module> alone = llvm::CloneModule(hooks, map, [&](const llvm::GlobalValue* value) {
-    return value == &member || (value->hasLocalLinkage() && llvm::isa<llvm::GlobalVariable>(value));
+    return value == &member || value->hasLocalLinkage();
   });
   for (const llvm::Function& function : hooks) {
-    if (&function == &member || function.isDeclaration()) continue;
+    if (&function == &member || function.isDeclaration() || function.hasLocalLinkage()) continue;
     auto* declared = llvm::cast<llvm::Function>(map[&function]);
     declared->setSection("");
     if (function.getSubprogram()) declare(*declared, *function.getSubprogram());
@@ -51,7 +51,7 @@ Result<std::string> write_member(const llvm::Module& hooks, const llvm::GlobalVa
   if (member.getName() != kKernelSymbols) {
     for (llvm::GlobalObject& value : alone->global_objects()) forget_kernel_section(value);
   }
-  // Constants that members have in common, such as tables of bits, are in each of them: without a symbol, since names are unique.
+  // Constants that members have in common, such as tables of bits, are in each: without a symbol, since names are unique.
   for (llvm::GlobalVariable& variable : alone->globals()) {
     if (variable.hasLocalLinkage()) variable.setLinkage(llvm::GlobalValue::PrivateLinkage);
   }
