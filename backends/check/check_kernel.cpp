@@ -13,6 +13,7 @@
 #include "backends/check/kernel_env.h"
 #include "backends/check/read_table.h"
 #include "backends/check/report.h"
+#include "backends/check/told.h"
 #include "ir/base/check.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
@@ -29,6 +30,7 @@ class KernelCheck {
 
   Proved run() {
     same_policies();
+    check_told(module_, tables_, report_);
     if (!same_environments()) return proved_;
     for (const Policy& policy : module_.policies) conditions_.push_back(terms_.add(policy.body));
     for (std::size_t i = 0; i < manifest_.environments.size(); ++i) {
