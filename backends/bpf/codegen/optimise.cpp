@@ -9,6 +9,13 @@
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/IPO/Internalize.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
+#include <llvm/Transforms/Scalar/ADCE.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/LoopDeletion.h>
+#include <llvm/Transforms/Scalar/LoopPassManager.h>
+#include <llvm/Transforms/Scalar/SCCP.h>
+#include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include "backends/bpf/codegen/generate.h"
 
@@ -34,7 +41,8 @@ bool is_kept(const llvm::GlobalValue& value) {
   return value.hasSection() || !llvm::cast<llvm::GlobalVariable>(value).hasLocalLinkage();   // maps, licence, what hooks are told
 }
 
-void run_passes(llvm::Module& module, llvm::TargetMachine& machine) {
+// `again`: all that no table can change has been done.
+void run_passes(llvm::Module& module, llvm::TargetMachine& machine, bool again) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
@@ -47,7 +55,22 @@ void run_passes(llvm::Module& module, llvm::TargetMachine& machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  if (!again) {
+    builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+    return;
+  }
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::SCCPPass());
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  passes.addPass(llvm::EarlyCSEPass(true));
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LoopDeletionPass()));
+  passes.addPass(llvm::ADCEPass());
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  llvm::ModulePassManager all;
+  all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
+  all.run(module, modules);
 }
 
 }  // namespace
@@ -63,7 +86,7 @@ std::unique_ptr<llvm::TargetMachine> make_machine(std::string& error) {
                                                                           llvm::CodeGenOptLevel::Default));
 }
 
-std::optional<Error> optimise(llvm::Module& module, llvm::TargetMachine& machine) {
+std::optional<Error> optimise(llvm::Module& module, llvm::TargetMachine& machine, bool again) {
   drop_variable_places(module);
   // Tables are found by symbol; types of some of them would be no use.
   for (llvm::GlobalVariable& variable : module.globals()) {
@@ -73,7 +96,7 @@ std::optional<Error> optimise(llvm::Module& module, llvm::TargetMachine& machine
   std::string complaint;
   llvm::raw_string_ostream out(complaint);
   if (llvm::verifyModule(module, &out)) return Error{"invalid module before optimising: " + complaint};
-  run_passes(module, machine);
+  run_passes(module, machine, again);
   return std::nullopt;
 }
 

@@ -70,7 +70,7 @@ std::optional<Error> specialise_decision(llvm::Module& module, llvm::TargetMachi
       return Error{fmt::format("no table for {}", variable.getName().str())};
     }
   }
-  if (auto error = optimise(module, machine)) return error;
+  if (auto error = optimise(module, machine, true)) return error;
   drop_uncalled(module, wanted);
   drop_variables(module);
   return std::nullopt;
