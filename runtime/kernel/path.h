@@ -31,7 +31,7 @@ struct {
 extern const void rename_lock __ksym __weak;                                     /* its first word counts renames */
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;      /* from 6.2 on */
 
-/* Nobody calls it: the one place that says where these two are from (backends/bpf/codegen/library.cpp). */
+/* Nobody calls it: the one place that says where these two are from (backends/bpf/hooks/library.cpp). */
 __attribute__((noinline)) int kerf_symbols(void)
 {
 	return &rename_lock && bpf_rdonly_cast;

@@ -37,7 +37,7 @@ inline constexpr const char* kKernelSymbols = "kerf_symbols";
 // Members of the library of hooks, by what they define, for as long as names are open.
 class ChosenHooks {
  public:
-  // The programs that the governed events bring in, and all that they need. `library`: what write_library made.
+  // The programs that the governed events bring in, and all that they need. `library`: what kerf-hooks made.
   static Result<ChosenHooks> of(llvm::StringRef library, std::uint64_t governed);
 
   // What the hooks ask of the decision.
@@ -56,8 +56,5 @@ class ChosenHooks {
   std::set<std::string> seen_, wanted_;
   std::vector<llvm::StringRef> data_, code_;   // maps, what hooks are told, the licence; the one that names the kernel's symbols first
 };
-
-// Optimised hooks -> an archive, one member for each program, function and map.
-Result<std::string> write_library(const llvm::Module& hooks, llvm::TargetMachine& machine);
 
 }  // namespace kerf::bpf

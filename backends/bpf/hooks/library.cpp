@@ -8,7 +8,7 @@
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 
-#include "backends/bpf/codegen/generate.h"
+#include "backends/bpf/hooks/library.h"
 
 namespace kerf::bpf {
 namespace {

@@ -13,7 +13,7 @@
 #include <cstdio>
 #include <fstream>
 
-#include "backends/bpf/codegen/generate.h"
+#include "backends/bpf/hooks/library.h"
 
 namespace kerf::bpf {
 namespace {
@@ -73,6 +73,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", made.error().message);
     return 1;
   }
-  std::ofstream(argv[3], std::ios::binary) << *made;
-  return 0;
+  std::ofstream out(argv[3], std::ios::binary);
+  out << *made;
+  out.close();
+  return out ? 0 : 1;
 }
