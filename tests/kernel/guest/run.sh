@@ -37,6 +37,7 @@ compile system system.cedar system.cedarschema
 compile reverse reverse.cedar system.cedarschema
 compile spawn spawn.cedar spawn.cedarschema
 compile exe exe.cedar exe.cedarschema
+compile exe-waived exe.cedar exe.cedarschema --waive guard-exe-file,guard-mount
 entities=sockets
 compile sockets sockets.cedar sockets.cedarschema
 entities=agents
