@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "tests/semantics/exe_atoms.h"
 #include "tests/semantics/number_expressions.h"
 
 namespace kerf::test {
@@ -28,13 +27,11 @@ entity FileSet in [FileSet];
 
 @kernel("file.read, file.list, file.exec")
 action open appliesTo { principal: [Agent], resource: [File, Dir], context: {
-  @kernel("process.uid") uid: Long, @kernel("process.exe") exe: String, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
+  @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime, @kernel("fact.depth") depth?: Long } };
 @kernel("file.write, file.create, file.delete, file.rename, file.link, file.stat, file.truncate, file.chmod, file.mkdir, file.mknod, file.rmdir, file.append, file.receive, lib.load")
-action change appliesTo { principal: [Agent], resource: [File], context: {
-  @kernel("process.uid") uid: Long, @kernel("process.exe") exe: String, @kernel("clock.now") now: datetime } };
+action change appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime } };
 @kernel("file.ioctl")
-action control appliesTo { principal: [Agent], resource: [File], context: {
-  @kernel("process.uid") uid: Long, @kernel("process.exe") exe: String, @kernel("clock.now") now: datetime,
+action control appliesTo { principal: [Agent], resource: [File], context: { @kernel("process.uid") uid: Long, @kernel("clock.now") now: datetime,
   @kernel("ioctl.command") command: Long } };
 )";
 
@@ -213,7 +210,6 @@ std::string FileGenerator::unknown_atom(bool file_only) {
 std::string FileGenerator::atom(bool file_only) {
   if (unknowns_ && chance(25)) return unknown_atom(file_only);
   if (about_ioctl_ && chance(35)) return command_atom();
-  if (chance(6)) return ExeAtoms(random_).atom();
   switch (pick(11)) {
     case 9: case 10: return mixed_atom(file_only);
     case 0: return bind_atom();
@@ -321,7 +317,7 @@ KernelEventData FileGenerator::event() {
   data.directory = at.starts_with('/') && chance(30);
   data.observed = {{"file.path", Value(at)}, {"file.fs_type", Value(one_of(kTypes))},
                    {"process.uid", Value(std::int64_t{chance(50) ? 0 : 1000})}, {"process.gid", Value(std::int64_t{100})},
-                   {"process.pid", Value(std::int64_t{4242})}, {"process.exe", Value(ExeAtoms(random_).path())},
+                   {"process.pid", Value(std::int64_t{4242})},
                    {"clock.now", Value(Datetime{static_cast<std::int64_t>(1'704'067'200'000 + pick(48) * 3'600'000 - pick(2))})}};
   if (chance(80)) {
     const std::int64_t mode = one_of(std::vector<std::int64_t>{0644, 0755, 04755, 07777, 0});

@@ -6,7 +6,6 @@
 
 #include "ir/canonical.h"
 #include "ir/values/extension.h"
-#include "tests/semantics/exe_atoms.h"
 #include "tests/semantics/number_expressions.h"
 
 namespace kerf::test {
@@ -36,7 +35,6 @@ entity Tool in [ToolSet] { cost: Long, label?: String, owner: Agent };
 @kernel("net.connect, net.bind, net.listen")
 action connect appliesTo { principal: [Agent], resource: [Endpoint], context: {
   @kernel("process.uid") uid: Long,
-  @kernel("process.exe") exe: String,
   @kernel("net.protocol") protocol: Long,
   @kernel("clock.now") now: datetime,
   @kernel("fact.until") until?: datetime,
@@ -281,7 +279,6 @@ std::string Generator::mixed_atom() {
 
 std::string Generator::kernel_atom() {
   if (unknowns_ && chance(30)) return unknown_atom();
-  if (chance(6)) return ExeAtoms(random_).atom();
   switch (pick(10)) {
     case 8: case 9: return mixed_atom();
     case 0: case 1: return bind_atom();
@@ -479,8 +476,7 @@ KernelEventData Generator::event() {
   static const std::vector<std::int64_t> uids = {0, 1, 80, 1000, 65534, 4294967295};
   data.observed = {{"endpoint.ip", Value(address)}, {"endpoint.port", Value(port)},
                    {"process.uid", Value(one_of(uids))}, {"process.gid", Value(std::int64_t{100})},
-                   {"process.pid", Value(std::int64_t{4242})}, {"clock.now", Value(any_time())}, {"net.protocol", Value(std::int64_t{chance(60) ? 6 : 17})},
-                   {"process.exe", Value(ExeAtoms(random_).path())}};
+                   {"process.pid", Value(std::int64_t{4242})}, {"clock.now", Value(any_time())}, {"net.protocol", Value(std::int64_t{chance(60) ? 6 : 17})}};
   for (std::size_t i = chance(60) ? 1 + pick(5) / 4 : 0; i > 0; --i) data.hosts.push_back(one_of(kHosts));
   if (chance(60)) data.facts.emplace("depth", Value(static_cast<std::int64_t>(pick(5))));
   if (chance(40)) data.facts.emplace("until", Value(any_time()));

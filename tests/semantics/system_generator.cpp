@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "tests/semantics/exe_atoms.h"
-
 namespace kerf::test {
 
 namespace {
@@ -29,6 +27,8 @@ entity Level in [Level];
 const std::vector<std::string> kMounts = {"mount", "umount", "move_mount", "pivot_root", "chroot"}, kSignals = {"signal"}, kSpawns = {"fork", "thread"}, kComms = {"", "sh", "bash", "fifteen-bytes-x", "sixteen-bytes-xy", "grün"},
                                kVariables = {"sysctl/kernel/domainname", "sysctl/net/core/somaxconn", "sysctl/net/ipv4/conf/lo/forwarding",
                                              "sysctl/net/ipv4/conf/eth0.7/forwarding", "sysctl/net/ipv4/ip_forward", "sysctl/vm/überschuss"},
+                               kExes = {"/usr/bin/bash", "/usr/bin/curl", "/usr/bin/curl2", "/usr/sbin/sshd", "/opt/a/b/tool", "/opt/c/tool", "/", "kerf:memfd", "/ü/grün", "/usr/bin/c"},
+                               kExePatterns = {"*", "/usr/*", "/usr/bin/c*", "*/tool", "/opt/*/b/*", "*r*n", "/usr/bin/curl", "kerf:*", "*/c*/*o*", "/opt/*"},
                                kPatterns = {"*", "m*", "*mount", "sysctl/net/*", "sysctl/net/ipv4/conf/*/forwarding", "*o*t*"},
                                kTypes = {"", "tmpfs", "proc", "fuse", "fuse.sshfs", "overlay"}, kAgents = {"a0", "a1", "a2"}, kGroups = {"low", "high"},
                                kClasses = {"c0", "c1"};
@@ -89,7 +89,9 @@ std::string SystemGenerator::observed_atom(Action action) {
       case 4:
       case 5:
       case 6: return "context.uid * 9223372036854775807 != principal.level";
-      default: return ExeAtoms(random_).atom();
+      case 0: return fmt::format("context.exe == \"{}\"", one_of(kExes));
+      case 1: return fmt::format("[\"{}\", \"{}\", \"{}\"].contains(context.exe)", one_of(kExes), one_of(kExes), one_of(kExes));
+      default: return fmt::format("context.exe like \"{}\"", one_of(kExePatterns));
     }
   }
   if ((action == Action::spawn || action == Action::tune) && chance(35)) {
@@ -161,7 +163,7 @@ KernelEventData SystemGenerator::event() {
   if (action == Action::spawn || action == Action::tune) {
     std::string comm = one_of(kComms);
     comm.resize(std::min<std::size_t>(comm.size(), 15));
-    data.observed.insert({{"process.comm", Value(comm)}, {"process.exe", Value(ExeAtoms(random_).path())}, {"process.pid_namespace", Value(one_of(kNumbers))}});
+    data.observed.insert({{"process.comm", Value(comm)}, {"process.exe", Value(one_of(kExes))}, {"process.pid_namespace", Value(one_of(kNumbers))}});
   }
   if (action == Action::spawn) {
     data.observed.insert({{"process.live", Value(one_of(kNumbers))}, {"process.cap_sys_admin", Value(chance(50))},
