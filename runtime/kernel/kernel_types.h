@@ -251,6 +251,9 @@ struct msghdr {
 #define DENTRY_NO_KEY (1u << 25)     /* DCACHE_NOKEY_NAME: an encrypted name without its key */
 
 #define PTRACE_QUIET 0x4u            /* PTRACE_MODE_NOAUDIT */
+#define PRCTL_SET_MM 35              /* PR_SET_MM, and two of its kinds */
+#define SET_MM_EXE_FILE 13
+#define SET_MM_MAP 14
 #define RENAME_EXCHANGE_FLAG 2u
 #define RENAME_WHITEOUT_FLAG 4u
 
