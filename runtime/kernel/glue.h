@@ -148,6 +148,8 @@ extern const __u32 kerf_reads_command;   /* some action binds ioctl.command */
 extern const __u32 kerf_reads_task;       /* capabilities, pid namespace or name of the task */
 extern const __u64 kerf_comm_events;      /* mask of events that some action binds the name of the task for */
 extern const __u32 kerf_reads_names;
+extern const __u32 kerf_reads_user;       /* uid or gid of the task */
+extern const __u32 kerf_reads_fs_type;
 extern const __u64 kerf_exe_events;       /* mask of events that some action binds the executable of the task for */
 
 struct kerf_values {

@@ -6,6 +6,7 @@
 
 #include "glue.h"
 
+#define KERF_TEXT_BEFORE 16
 #define KERF_TEXT_SLACK (KERF_ANCHOR_BYTES + 8)   /* behind the text, so that the verifier sees no write past the end */
 
 struct kerf_scratch {
@@ -14,8 +15,9 @@ struct kerf_scratch {
 	__u32 binding;                            /* key of kerf_bindings; 0: none, refused as without record */
 	/* the walk from the object up to its anchor */
 	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
-	__u32 ambiguous, ambiguous_at_anchor;
-	__u32 rooted, equates;                    /* the file system: anchored at its root, compares names in a way of its own */
+	__u32 flags, folded, ambiguous_at_anchor;
+	__u32 rooted, compares, folds;            /* the file system (look_at_root) */
+	__u64 root, super;                        /* addresses: of its root, and of its super_block for the record (0: none) */
 	/* the canonical path is text[start, KERF_PATH_BYTES) */
 	__u32 start;
 	__u32 position, bytes_seen, text_state;   /* the pass over the text */
@@ -31,6 +33,7 @@ struct kerf_scratch {
 	__u32 incomparable, old_below[KERF_AUTOMATA];
 	struct kerf_walk walk;
 	struct kerf_event_record record;          /* of the event that is being reported */
+	char before[KERF_TEXT_BEFORE];            /* what is copied with a short name (path.h) */
 	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
 };
 
@@ -82,6 +85,7 @@ static __always_inline struct kerf_exe_text *exe_text(const struct kerf_scratch 
 }
 
 _Static_assert(__builtin_offsetof(struct kerf_scratch, text) % 8 == 0, "the text is scanned by words");
+_Static_assert(__builtin_offsetof(struct kerf_scratch, text) == __builtin_offsetof(struct kerf_scratch, before) + KERF_TEXT_BEFORE, "no gap");
 
 static __always_inline void scratch_release(struct kerf_scratch *slot)
 {
