@@ -86,13 +86,9 @@ long kerf_file_open(__u64 *ctx)
 
 	if (!current_is_bound(&binding))
 		return 0;
-	long answer = judge_open(file, binding);
-	if (answer || !opens_to_change(file))
-		return answer;
-	if (guard_waived(KERF_GUARD_PROTECTED_FILE) || !is_protected(file))
-		return 0;
-	kerf_guard(binding, KERF_GUARD_PROTECTED_FILE);
-	return -ERRNO_EPERM;
+	if (opens_to_change(file) && guard_open(ctx, binding))
+		return -ERRNO_EPERM;
+	return judge_open(file, binding);
 }
 
 /* Hooks whose first argument is the directory and whose second is the entry. */

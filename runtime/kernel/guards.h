@@ -96,13 +96,9 @@ long kerf_task_kill(__u64 *ctx)
 SEC("lsm/file_open")
 long kerf_protected_open(__u64 *ctx)
 {
-	const struct file *file = (const struct file *)ctx[0];
 	__u32 binding;
 
-	if (!opens_to_change(file) || !current_is_bound(&binding) || !is_protected(file))
-		return 0;
-	kerf_guard(binding, KERF_GUARD_PROTECTED_FILE);
-	return -ERRNO_EPERM;
+	return opens_to_change((const struct file *)ctx[0]) && current_is_bound(&binding) ? guard_open(ctx, binding) : 0;
 }
 
 /* Taking away or moving what is pinned ends enforcement as surely as writing does. */

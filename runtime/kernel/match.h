@@ -109,11 +109,13 @@ static __always_inline __u64 path_next(__u64 state, __u64 cell, __u64 byte)
 	return node_next(state, cell, byte);
 }
 
-/* How many of the next bytes of the text are those of single cells from `state` on, at most seven. They end with the text: behind it is
+/* How many of the next bytes of the text are those of single cells from `state` on, at most eight. They end with the text: behind it is
  * a 0, which no single cell has. */
 static __always_inline __u64 singles_taken(__u64 state, __u64 text)
 {
-	return lowest_bit((text ^ eight(&kerf_path_bytes[state])) | 1ull << 63) / 8;
+	__u64 unlike = text ^ eight(&kerf_path_bytes[state]);
+
+	return unlike ? lowest_bit(unlike) / 8 : 8;
 }
 
 /* How many of the next `left` bytes of the text, at most seven, are not the one that a scan waits for. */
@@ -151,16 +153,13 @@ static __always_inline int match_piece(struct kerf_scratch *s, __u64 number, __u
 			continue;
 		}
 		__u64 text = eight(&s->text[at]);
-		__u64 taken;
-		if (kind == KERF_CELL_SCAN) {
-			taken = bytes_passed(state, text, KERF_PATH_BYTES - at);
-		} else {
-			taken = singles_taken(state, text);
-			state += taken;
-		}
+		__u64 scans = kind == KERF_CELL_SCAN;
+		__u64 taken = scans ? bytes_passed(state, text, KERF_PATH_BYTES - at) : singles_taken(state, text);
 		if (!taken) {   /* the byte that a scan waits for, or not the single cell's */
 			state = cell & KERF_CELL_REST;
-			at++;
+			taken = 1;
+		} else if (!scans) {
+			state += taken;
 		}
 		state ^= nothing;
 		at = (at + taken) ^ nothing;

@@ -44,7 +44,7 @@ struct kerf_name {
 static __always_inline void read_name(struct kerf_name *name, const struct dentry *dentry)
 {
 	__builtin_memset(name, 0, sizeof(*name));
-	bpf_probe_read_kernel_str(name->text, sizeof(name->text), dentry->d_name.name);
+	bpf_probe_read_kernel_str(name->text, sizeof(name->text), BPF_CORE_READ(dentry, d_name.name));
 }
 
 /* Files that tell the kernel which program to run. */
@@ -57,7 +57,7 @@ static __always_inline int names_a_helper(const struct dentry *dentry, unsigned 
 	if (magic != MAGIC_PROC && magic != MAGIC_SYSFS)
 		return 0;
 	read_name(&name, dentry);
-	read_name(&directory, dentry->d_parent);
+	read_name(&directory, BPF_CORE_READ(dentry, d_parent));
 	if (SAME_NAME(&directory, "usermodehelper"))
 		return 1;
 	return SAME_NAME(&directory, "kernel") &&
@@ -72,12 +72,25 @@ static __always_inline int opens_to_change(const struct file *file)
 	return file->f_mode & FMODE_WRITE || flags & O_TRUNCATE || (flags & O_ACCESS_MODE) == O_ACCESS_MODE;
 }
 
-static __always_inline int is_protected(const struct file *file)
+/* By the address of the file, so that this is verified once and not with each way that leads here. */
+__attribute__((noinline)) int kerf_is_protected(__u64 file)
 {
-	const struct dentry *dentry = plain(file->f_path.dentry);
-	unsigned long magic = dentry->d_sb->s_magic;
+	const struct dentry *dentry = BPF_CORE_READ((const struct file *)file, f_path.dentry);
+	unsigned long magic = BPF_CORE_READ(dentry, d_sb, s_magic);
 
 	return is_managed(magic) || names_a_helper(dentry, magic);
+}
+
+static __always_inline long guard_open(__u64 *ctx, __u32 binding)
+{
+	__u64 file = 0;
+
+	if (guard_waived(KERF_GUARD_PROTECTED_FILE))
+		return 0;
+	if (!bpf_probe_read_kernel(&file, sizeof(file), &ctx[0]) && !kerf_is_protected(file))
+		return 0;
+	kerf_guard(binding, KERF_GUARD_PROTECTED_FILE);
+	return -ERRNO_EPERM;
 }
 
 #endif
