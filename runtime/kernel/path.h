@@ -12,6 +12,7 @@
 #include "scratch.h"
 
 #define KERF_NAME_BYTES 255
+#define SHORT_NAME 16
 #define KERF_WALK_STEPS 320   /* dentries visited, retries included: two tries at depth 128, 29 at depth 10 */
 
 struct {
@@ -85,28 +86,28 @@ static __always_inline void restart(const struct dentry *leaf, struct kerf_scrat
 	FORGET(s->folded) = FORGET(s->ambiguous_at_anchor) = 0;
 }
 
-/* "/name" by words that end where the name ends, which is where the text begins that is there. What comes along from before the name
- * is of the same object of the kernel's; it is overwritten by the next name, or lies before the text. */
-static __always_inline void prepend_words(struct kerf_scratch *s, __u64 end, const unsigned char *name, __u64 length)
+/* "/name" by two words that end where the name ends, which is where the text begins that is there, `room` and SHORT_NAME + 1 bytes from
+ * the buffer's beginning. What comes along from before the name is of the same object of the kernel's; it is overwritten by the next
+ * name, or lies before the text. */
+static __always_inline void prepend_words(struct kerf_scratch *s, __u64 room, const unsigned char *name, __u64 length)
 {
-	const struct timespec64 *from =
-		bpf_rdonly_cast(name + length - KERF_TEXT_BEFORE, bpf_core_type_id_kernel(struct timespec64));
+	const struct timespec64 *from = bpf_rdonly_cast(name + length - SHORT_NAME, bpf_core_type_id_kernel(struct timespec64));
 	__u64 first = from->tv_sec, second = from->tv_nsec;
-	char *to = (char *)s + __builtin_offsetof(struct kerf_scratch, before) + end;
+	char *to = &s->text[room + 1];
 
 	((__u64 *)to)[0] = first;
 	((__u64 *)to)[1] = second;
-	to[KERF_TEXT_BEFORE - 1 - (long)length] = '/';
-	FORGET(s->off) = end - length - 1;
+	to[SHORT_NAME - 1 - (long)length] = '/';
+	FORGET(s->off) = room + SHORT_NAME - length;
 }
 
 static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s, int copied)
 {
-	__u64 length = READ(copied, dentry, d_name.len), off = FORGET(s->off), room = off - (KERF_TEXT_BEFORE + 1);
+	__u64 length = READ(copied, dentry, d_name.len), off = FORGET(s->off), room = off - (SHORT_NAME + 1);
 	const unsigned char *name = READ(copied, dentry, d_name.name);
 
-	if (!copied && bpf_rdonly_cast && WITHIN(length, KERF_TEXT_BEFORE + 1) && WITHIN(room, KERF_PATH_BYTES - KERF_TEXT_BEFORE)) {
-		prepend_words(s, room + KERF_TEXT_BEFORE + 1, name, length);   /* as nearly all names are */
+	if (!copied && bpf_rdonly_cast && WITHIN(length, SHORT_NAME + 1) && WITHIN(room, KERF_PATH_BYTES - SHORT_NAME)) {
+		prepend_words(s, room, name, length);   /* as nearly all names are */
 		return;
 	}
 	if (length > KERF_NAME_BYTES || length + 1 > off) {

@@ -6,7 +6,6 @@
 
 #include "glue.h"
 
-#define KERF_TEXT_BEFORE 16
 #define KERF_TEXT_SLACK (KERF_ANCHOR_BYTES + 8)   /* behind the text, so that the verifier sees no write past the end */
 
 struct kerf_scratch {
@@ -33,7 +32,6 @@ struct kerf_scratch {
 	__u32 incomparable, old_below[KERF_AUTOMATA];
 	struct kerf_walk walk;
 	struct kerf_event_record record;          /* of the event that is being reported */
-	char before[KERF_TEXT_BEFORE];            /* what is copied with a short name (path.h) */
 	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
 };
 
@@ -85,7 +83,6 @@ static __always_inline struct kerf_exe_text *exe_text(const struct kerf_scratch 
 }
 
 _Static_assert(__builtin_offsetof(struct kerf_scratch, text) % 8 == 0, "the text is scanned by words");
-_Static_assert(__builtin_offsetof(struct kerf_scratch, text) == __builtin_offsetof(struct kerf_scratch, before) + KERF_TEXT_BEFORE, "no gap");
 
 static __always_inline void scratch_release(struct kerf_scratch *slot)
 {
