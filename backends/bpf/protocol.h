@@ -80,7 +80,7 @@ using CodeCondition = std::vector<CodeTest>;   // all must hold
 struct CodegenRequest {
   std::vector<Table> tables;
   std::vector<Constant> constants;
-  std::uint64_t governed = 0;           // mask of events; programs that need none of them are dropped
+  std::uint64_t governed = 0;           // mask of events; programs that need none of them are left out
   std::vector<CodeExpr> exprs;
   std::vector<CodeCondition> conditions;
 };

@@ -47,6 +47,11 @@ class Filler {
     layout_.request.constants.push_back({std::move(name), 4, value});
   }
   void mask(std::string name, std::uint64_t value) { layout_.request.constants.push_back({std::move(name), 8, value}); }
+  // What hooks are told is data: their instructions are the same in every object.
+  template <class T>
+  void tell(std::string name, T value) {
+    layout_.contents.emplace(std::move(name), std::string(reinterpret_cast<const char*>(&value), sizeof value));
+  }
 
  private:
   Layout& layout_;
@@ -79,7 +84,7 @@ void add_tables(Filler& to, const Tables& tables, std::size_t envs, const std::a
   to.table("kerf_path_starts", tables.path_starts, KERF_EXE_AUTOMATON + 1);
   to.number("kerf_automata", tables.automata);
   to.table("kerf_event_errnos", event_errnos(), KERF_EVENT_KINDS);
-  to.table("kerf_bundle_digest", std::vector<std::uint8_t>(digest.begin(), digest.end()), digest.size());
+  to.tell("kerf_bundle_digest", digest);
 }
 
 std::uint32_t most_in_a_word(const EnvLayout& layout) {
@@ -111,6 +116,7 @@ void add_bounds(Filler& to, const Tables& tables, const BpfLayout& layout) {
   to.number("kerf_segment_words", layout.segment_words);
   to.number("kerf_binding_words", (layout.binding_bytes - sizeof(kerf_binding)) / 8);
   to.mask("kerf_governed", layout.governed);
+  to.tell("kerf_governed", layout.governed);
 }
 
 bool reads_names(const KernelPlan& plan) {
@@ -152,14 +158,16 @@ bool is_told_of_tasks(ObservableId id) {
 
 void add_questions(Filler& to, const Module& module, const KernelPlan& plan) {
   auto one = [](ObservableId wanted) { return [wanted](ObservableId id) { return id == wanted; }; };
-  auto reads = [&](const auto& asked) { return events_that_read(module, plan, asked) != 0 ? 1 : 0; };
-  to.number("kerf_reads_clock", reads(one(ObservableId::clock_now)));
-  to.number("kerf_reads_command", reads(one(ObservableId::ioctl_command)));
-  to.number("kerf_reads_task", reads(is_told_of_tasks));
-  to.number("kerf_reads_user", reads([](ObservableId id) { return id == ObservableId::process_uid || id == ObservableId::process_gid; }));
-  to.number("kerf_reads_fs_type", binds_of_objects(module, "file.fs_type") ? 1 : reads(one(ObservableId::file_fs_type)));
+  auto reads = [&](const auto& asked) { return std::uint32_t{events_that_read(module, plan, asked) != 0}; };
+  to.tell("kerf_reads_clock", reads(one(ObservableId::clock_now)));
+  to.tell("kerf_reads_command", reads(one(ObservableId::ioctl_command)));
+  to.tell("kerf_reads_task", reads(is_told_of_tasks));
+  to.tell("kerf_reads_user", reads([](ObservableId id) { return id == ObservableId::process_uid || id == ObservableId::process_gid; }));
+  to.tell("kerf_reads_fs_type", std::uint32_t{binds_of_objects(module, "file.fs_type")});
   to.mask("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm)));
-  to.mask("kerf_exe_events", events_that_read(module, plan, one(ObservableId::process_exe)));
+  const std::uint64_t exe_events = events_that_read(module, plan, one(ObservableId::process_exe));
+  to.mask("kerf_exe_events", exe_events);
+  to.tell("kerf_exe_events", exe_events);
 }
 
 }  // namespace

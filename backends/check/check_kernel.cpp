@@ -11,8 +11,10 @@
 #include "backends/check/event_conditions.h"
 #include "backends/check/filter.h"
 #include "backends/check/kernel_env.h"
+#include "backends/check/read_env.h"
 #include "backends/check/read_table.h"
 #include "backends/check/report.h"
+#include "backends/check/told.h"
 #include "ir/base/check.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
@@ -29,10 +31,12 @@ class KernelCheck {
 
   Proved run() {
     same_policies();
+    check_told(module_, tables_, report_);
     if (!same_environments()) return proved_;
     for (const Policy& policy : module_.policies) conditions_.push_back(terms_.add(policy.body));
+    const EnvSources sources{module_, tables_, terms_, paths_, executables_, report_, diagnostics_};
     for (std::size_t i = 0; i < manifest_.environments.size(); ++i) {
-      if (!read(manifest_.environments[i], i)) return proved_;
+      if (!read_env(sources, manifest_.environments[i], i, envs_.emplace_back())) return proved_;
     }
     check_segments();
     check_approximations();
@@ -42,10 +46,7 @@ class KernelCheck {
   }
 
  private:
-  bool malformed(const std::string& why) {
-    diagnostics_.report(Code::K7703, {}, "policy.bpf.o with its manifest.json", why);
-    return false;
-  }
+  bool malformed(std::string_view why) { return report_malformed(diagnostics_, why); }
 
   void same_policies() {
     std::vector<std::pair<std::string, Effect>> expected;
@@ -91,113 +92,6 @@ class KernelCheck {
     if (type.kind != TypeKind::entity) return {};
     const EntityType* declared = module_.schema.find_type(type.entity_types.front());
     return declared && declared->enum_ids ? *declared->enum_ids : std::vector<std::string>{};
-  }
-
-  bool read(const ManifestEnvironment& manifest, std::size_t number) {
-    if ((number + 1) * KERF_ENV_FIELDS > tables_.envs.size()) return malformed("it has no tables for an environment");
-    Env& env = envs_.emplace_back();
-    env.manifest = &manifest;
-    for (std::size_t i = 0; i < KERF_ENV_FIELDS; ++i) env.fields.push_back(tables_.envs[number * KERF_ENV_FIELDS + i]);
-    env.files = manifest.resource_kind != kerf::to_text(KernelKind::endpoint);
-    const std::uint32_t words = manifest.forbid_words + manifest.permit_words;
-    const char* refusal = ::strerrorname_np(static_cast<int>(env.fields[KERF_ENV_ERRNO]));
-    const bool same = env.fields[KERF_ENV_BLOCKS] == manifest.summary_words && env.fields[KERF_ENV_SUMMARY_WORDS] == manifest.summary_words &&
-                      env.fields[KERF_ENV_FORBID_END] == manifest.forbid_words && env.fields[KERF_ENV_PERMIT_END] == words &&
-                      env.fields[KERF_ENV_ACTIVE] == manifest.active_offset && env.fields[KERF_ENV_VALUES] == manifest.values_offset &&
-                      (env.fields[KERF_ENV_FILES] != 0) == env.files && refusal && manifest.refusal_errno == refusal &&
-                      manifest.row_words <= std::uint64_t{manifest.summary_words} * 64 && manifest.rows == std::uint64_t{manifest.row_words} * 64 &&
-                      words <= manifest.row_words;
-    if (!same) return report_.whole("environments", fmt::format("the object and the manifest disagree about {}", to_text(manifest.request))), false;
-    env.knowledge = std::make_unique<Knowledge>(terms_, module_, manifest.request, Setting::hook);
-    env.atoms = std::make_unique<HookAtoms>(*env.knowledge, paths_, executables_);
-    env.cases = std::make_unique<Cases>(*env.atoms);
-    const std::vector<Term>& terms = terms_.add_all(*manifest.body);
-    for (const ManifestExpr& predicate : manifest.predicates) env.predicates.push_back(terms[predicate.node.index]);
-    for (std::size_t i = 0; i < env.predicates.size(); ++i) check_stage(env, manifest.predicates[i], env.predicates[i]);
-    for (const ManifestExpr& slot : manifest.slots) {
-      check_stage(env, slot, terms[slot.node.index]);
-      env.slots.push_back({terms[slot.node.index], slot.type});
-    }
-    for (CodeSlot& slot : env.slots) slot.expression = env.atoms->residual(slot.expression);
-    return read_rows(env) && (!has_rows(env) || (read_number(env) && (env.files || read_net(env))));
-  }
-
-  // A predicate over facts has to be evaluated anew when a fact is set.
-  void check_stage(Env& env, const ManifestExpr& predicate, Term t) {
-    const bool reads_facts = mentions(t, Var::context), learned = predicate.stage == "learn";
-    const bool known = learned || predicate.stage == "publish" || predicate.stage == "bind";
-    if (!known || (mentions(t, Var::resource) && !(learned && env.atoms->only_hosts(t))) || (reads_facts && predicate.stage == "bind")) {
-      report_.whole("predicates", fmt::format("`{}` cannot be evaluated at stage {}; for {}", terms_.text(t), predicate.stage, to_text(env.manifest->request)));
-    }
-  }
-  bool mentions(Term t, Var var) const {
-    if (terms_.is_variable(t, var)) return true;
-    return std::any_of(terms_.args(t).begin(), terms_.args(t).end(), [&](Term arg) { return mentions(arg, var); });
-  }
-
-  bool read_rows(Env& env) {
-    env.rows.resize(module_.policies.size());
-    std::vector<bool> seen(env.manifest->rows);
-    for (const ManifestRow& active : env.manifest->active) {
-      const std::uint64_t at = (std::uint64_t{env.fields[KERF_ENV_ROWS]} + active.row) * 2;
-      if (active.row >= env.manifest->rows || seen[active.row] || at + 1 >= tables_.rows.size()) return malformed("a row is out of range, or there twice");
-      seen[active.row] = true;
-      const std::uint32_t policy = tables_.rows[at], word = active.row / 64;
-      if (policy >= module_.policies.size()) return malformed("a row is of no policy");
-      const bool errs = word >= env.fields[KERF_ENV_PERMIT_END];
-      const Effect effect = word < env.fields[KERF_ENV_FORBID_END] ? Effect::forbid : Effect::permit;
-      if (!errs && effect != module_.policies[policy].effect) {
-        report_.whole("rows", fmt::format("one of `{}` has another effect; for {}", module_.policies[policy].id, to_text(env.manifest->request)));
-      }
-      env.rows[policy].push_back({active.row, tables_.rows[at + 1], errs ? Outcome::error : Outcome::true_, &active});
-    }
-    return true;
-  }
-
-  // Nothing is looked up for an environment without rows.
-  static bool has_rows(const Env& env) { return env.fields[KERF_ENV_BLOCKS] != 0; }
-
-  bool read_number(Env& env) {
-    const std::vector<std::uint32_t>& f = env.fields;
-    env.numbers = Ranks{{Key{}}, {0}};
-    env.dimensions[kNumber] = everywhere(f[KERF_ENV_BLOCKS]);
-    if (f[KERF_ENV_DIMENSIONS] >> KERF_DIMENSIONS) return malformed("an environment asks for a dimension that there is not");
-    if (!env.asks(KERF_DIMENSION_NUMBER)) return true;
-    const std::optional<ObservableId> observable = number_at(f[KERF_ENV_NUMBER_AT], env.manifest->event);
-    env.numbers = read_ranks(tables_, false, f[KERF_ENV_NUMBER_KEYS], f[KERF_ENV_NUMBER_DEPTH], f[KERF_ENV_NUMBER_RANKS]);
-    if (!observable || !env.numbers) return malformed("a table of numbers is of none, leaves its bounds or is not sorted");
-    env.atoms->set_number(*observable, f[KERF_ENV_NUMBER_AT]);
-    env.dimensions[kNumber] = read_dimension(tables_, f[KERF_ENV_BLOCKS], f[KERF_ENV_NUMBER_BASE], env.numbers->classes);
-    return env.dimensions[kNumber] || malformed("a class of rows leaves its tables");
-  }
-
-  bool read_net(Env& env) {
-    const std::vector<std::uint32_t>& f = env.fields;
-    const std::uint32_t blocks = f[KERF_ENV_BLOCKS];
-    env.ip4 = env.ip6 = env.port = Ranks{{Key{}}, {0}};
-    env.peers = Peers{{}, {0}};
-    for (std::size_t i = 0; i < 4; ++i) env.dimensions[i] = everywhere(blocks);
-    if (env.asks(KERF_DIMENSION_ADDRESS)) {
-      env.ip4 = read_ranks(tables_, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
-      env.ip6 = read_ranks(tables_, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
-    }
-    if (env.asks(KERF_DIMENSION_PORT)) env.port = read_ranks(tables_, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
-    if (env.asks(KERF_DIMENSION_PEER)) env.peers = read_peers(tables_, f);
-    if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
-    if (env.asks(KERF_DIMENSION_ADDRESS)) {
-      env.dimensions[0] = read_dimension(tables_, blocks, f[KERF_ENV_IP4_BASE], env.ip4->classes);
-      env.dimensions[1] = read_dimension(tables_, blocks, f[KERF_ENV_IP6_BASE], env.ip6->classes);
-    }
-    if (env.asks(KERF_DIMENSION_PORT)) env.dimensions[2] = read_dimension(tables_, blocks, f[KERF_ENV_PORT_BASE], env.port->classes);
-    if (env.asks(KERF_DIMENSION_PEER)) env.dimensions[3] = read_dimension(tables_, blocks, f[KERF_ENV_PEER_BASE], env.peers->classes);
-    return all_dimensions(env, 4);
-  }
-
-  bool all_dimensions(const Env& env, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!env.dimensions[i]) return malformed("a class of rows leaves its tables");
-    }
-    return true;
   }
 
   // Environments that a binding can have at once do not share words of a segment.
@@ -262,7 +156,7 @@ class KernelCheck {
     bool files = false;
     for (Env& env : envs_) {
       files = files || env.files;
-      const bool asks = has_rows(env) && (env.asks(KERF_DIMENSION_ADDRESS) || env.asks(KERF_DIMENSION_PORT) || env.asks(KERF_DIMENSION_PEER));
+      const bool asks = env.has_rows() && (env.asks(KERF_DIMENSION_ADDRESS) || env.asks(KERF_DIMENSION_PORT) || env.asks(KERF_DIMENSION_PEER));
       if (env.files && asks && tables_.path_starts.empty()) return malformed("it has no path automaton");
       for (std::size_t i = 0; env.files && i < conditions_.size(); ++i) {
         if (!env.knowledge->may_apply(conditions_[i])) continue;
@@ -275,7 +169,7 @@ class KernelCheck {
     if (!files) return true;
     if (auto error = paths_.analyse(tables_)) return malformed(error->message);
     for (Env& env : envs_) {
-      if (!env.files || !has_rows(env)) continue;
+      if (!env.files || !env.has_rows()) continue;
       for (std::uint32_t a = 0; a < KERF_AUTOMATA; ++a) {
         if (!env.asks(static_cast<kerf_dimension>(a))) {
           env.dimensions[a] = everywhere(env.fields[KERF_ENV_BLOCKS]);
@@ -289,7 +183,7 @@ class KernelCheck {
         }
         env.dimensions[a] = read_dimension(tables_, env.fields[KERF_ENV_BLOCKS], env.fields[KERF_ENV_MATCH_BASE + a], classes);
       }
-      if (!all_dimensions(env, KERF_AUTOMATA)) return false;
+      if (!env.has_dimensions(KERF_AUTOMATA)) return malformed("a class of rows leaves its tables");
     }
     return true;
   }

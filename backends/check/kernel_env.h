@@ -2,6 +2,7 @@
 #pragma once
 #include <linux/types.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -37,6 +38,12 @@ struct Env {
   std::optional<Dimension> dimensions[5];            // IPv4, IPv6, port, endpoint; of files: automata 0 to 2; of both: number
 
   bool asks(kerf_dimension dimension) const { return fields[KERF_ENV_DIMENSIONS] >> dimension & 1; }
+  // Nothing is looked up for an environment without rows.
+  bool has_rows() const { return fields[KERF_ENV_BLOCKS] != 0; }
+  // Have the first so many been read?
+  bool has_dimensions(std::size_t count) const {
+    return std::all_of(dimensions, dimensions + count, [](const std::optional<Dimension>& dimension) { return dimension.has_value(); });
+  }
 };
 
 constexpr std::size_t kNumber = 4;

@@ -16,6 +16,7 @@ struct ObjectTables {
   std::vector<std::uint64_t> keys128, blocks, words, peer_slots, path_edges;
   std::vector<std::uint8_t> path_bytes;
   std::string bundle_digest;
+  std::map<std::string, std::uint64_t> told;         // what hooks are told of the policies, by symbol
   // Section .text, which holds kerf_code and what it calls: its bytes, where functions begin, and calls by place.
   std::string text;
   std::map<std::string, std::uint64_t> functions;

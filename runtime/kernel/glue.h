@@ -13,6 +13,18 @@
 #include "marks.h"
 #include "tables.h"
 
+/* The object has two parts. The decision (decision.bpf.c) is compiled anew for every shape of tables; the hooks (hooks.bpf.c),
+ * with all maps, are compiled once, when kerf is built, and what they must know of the policies are numbers beside the
+ * tables: the verifier knows them too, and drops what they rule out. */
+#ifdef KERF_DECISION
+#define KERF_MAP extern
+#define KERF_TOLD(type) extern const type
+#else
+#define KERF_MAP
+/* Volatile: filled in later, so that no instruction may depend on the zeros. */
+#define KERF_TOLD(type) const volatile type
+#endif
+
 #define KERF_EPERM 1
 #define KERF_ECONNREFUSED 111
 
@@ -24,7 +36,7 @@
 /* Is this index (a __u64) within a table of `count`? */
 #define WITHIN(index, count) ({ OPAQUE(index); (index) < (count); })
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, KERF_MAX_BINDINGS);
@@ -32,7 +44,7 @@ struct {
 	__uint(value_size, KERF_BINDING_BYTES_MARK);
 } kerf_bindings SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, KERF_MAX_NAMED);
@@ -40,60 +52,60 @@ struct {
 	__uint(value_size, KERF_BINDING_BYTES_MARK);
 } kerf_named SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
 	__uint(key_size, 8);
 	__uint(value_size, sizeof(struct kerf_cgroup_slot));
 } kerf_cgroup SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(key_size, 4);
 	__uint(value_size, sizeof(struct kerf_state));
 } kerf_state SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__uint(key_size, 4);
 	__uint(value_size, sizeof(struct kerf_counters));
 } kerf_counters SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KERF_POLICY_COUNT_MARK);
 	__uint(key_size, 4);
 	__uint(value_size, sizeof(struct kerf_hit));
 } kerf_hits SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 19);
 } kerf_events SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KERF_SELFTEST_BATCH);
 	__uint(key_size, 4);
 	__uint(value_size, sizeof(struct kerf_selftest_in));
 } kerf_selftest_in SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KERF_SELFTEST_BATCH);
 	__uint(key_size, 4);
 	__uint(value_size, sizeof(struct kerf_decision));
 } kerf_selftest_out SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KERF_SELFTEST_BATCH);
 	__uint(key_size, 4);
 	__uint(value_size, sizeof(struct kerf_selftest_path));
 } kerf_selftest_path SEC(".maps");
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KERF_SELFTEST_BATCH);
 	__uint(key_size, 4);
@@ -116,7 +128,6 @@ extern const __u8 kerf_path_bytes[];
 extern const __u64 kerf_path_edges[];
 extern const __u32 kerf_path_starts[];    /* by automaton, that of executables too */
 extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
-extern const __u8 kerf_bundle_digest[16];
 extern const __u32 kerf_policy_count;     /* data too */
 
 /* Their lengths, and bounds over all environments: constants when the object is optimised. */
@@ -133,7 +144,6 @@ extern const __u32 kerf_peer_slots_count;
 extern const __u32 kerf_path_cells_count;
 extern const __u32 kerf_path_edges_count;
 extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
-extern const __u64 kerf_governed;         /* mask of events that some action binds */
 extern const __u32 kerf_dimensions;       /* mask of enum kerf_dimension that some environment asks for */
 extern const __u32 kerf_depth32_max;
 extern const __u32 kerf_depth128_max;
@@ -143,14 +153,18 @@ extern const __u32 kerf_word_rows_max;    /* rows in one word, at most 64 */
 extern const __u32 kerf_segment_words;
 extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
 extern const __u32 kerf_has_code;
-extern const __u32 kerf_reads_clock;
-extern const __u32 kerf_reads_command;   /* some action binds ioctl.command */
-extern const __u32 kerf_reads_task;       /* capabilities, pid namespace or name of the task */
 extern const __u64 kerf_comm_events;      /* mask of events that some action binds the name of the task for */
 extern const __u32 kerf_reads_names;
-extern const __u32 kerf_reads_user;       /* uid or gid of the task */
-extern const __u32 kerf_reads_fs_type;
-extern const __u64 kerf_exe_events;       /* mask of events that some action binds the executable of the task for */
+
+/* What hooks must know of the policies. */
+KERF_TOLD(__u64) kerf_governed;           /* mask of events that some action binds */
+KERF_TOLD(__u64) kerf_exe_events;         /* mask of events that some action binds the executable of the task for */
+KERF_TOLD(__u32) kerf_reads_clock;
+KERF_TOLD(__u32) kerf_reads_command;      /* some action binds ioctl.command */
+KERF_TOLD(__u32) kerf_reads_task;         /* capabilities, pid namespace or name of the task */
+KERF_TOLD(__u32) kerf_reads_user;         /* uid or gid of the task */
+KERF_TOLD(__u32) kerf_reads_fs_type;      /* some type of objects has file.fs_type */
+KERF_TOLD(__u64) kerf_bundle_digest[2];
 
 struct kerf_values {
 	struct kerf_value value[KERF_VALUE_SLOTS];

@@ -145,7 +145,7 @@ static __always_inline int report_packet(struct __sk_buff *skb, __u32 binding, c
 	}
 	record->decision.verdict = KERF_VERDICT_DENY;
 	record->decision.reason = reason;
-	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	copy_digest(record->bundle_digest);
 	if (reason == KERF_REASON_GUARD)
 		record->guard = KERF_GUARD_SOURCE_ROUTING;
 	else
@@ -231,7 +231,7 @@ static __always_inline int report_arrival(struct kerf_scratch *s, struct __sk_bu
 	record->mode = s->walk.mode;
 	record->decision = s->walk.decision;
 	record->seen = s->walk.seen;
-	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	copy_digest(record->bundle_digest);
 	return bpf_ringbuf_output(&kerf_events, record, sizeof(*record), 0) != 0;
 }
 

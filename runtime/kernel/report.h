@@ -9,6 +9,17 @@
 #include "kernel_types.h"
 #include "scratch.h"
 
+/* Word by word: bytes would need more registers than there are. */
+static __always_inline void copy_digest(__u8 *to)
+{
+	__u64 *words = (__u64 *)to;
+
+	words[0] = kerf_bundle_digest[0];
+	words[1] = kerf_bundle_digest[1];
+}
+
+_Static_assert(__builtin_offsetof(struct kerf_event_record, bundle_digest) % 8 == 0, "the digest is copied by words");
+
 static __always_inline struct kerf_counters *counters(void)
 {
 	const __u32 zero = 0;
@@ -73,7 +84,7 @@ static __always_inline void fill_record(struct kerf_event_record *record, const 
 		record->seen.gid = record->gid;
 	}
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
-	__builtin_memcpy(record->bundle_digest, kerf_bundle_digest, sizeof(record->bundle_digest));
+	copy_digest(record->bundle_digest);
 	record->payload_size = 0;
 	record->guard = guard;
 	record->exe_size = record->reserved1 = 0;

@@ -35,7 +35,7 @@ struct kerf_scratch {
 	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
 };
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KERF_SCRATCH_SLOTS);
 	__uint(key_size, 4);
@@ -68,7 +68,7 @@ struct kerf_exe_text {
 	char text[KERF_PATH_BYTES + KERF_TEXT_SLACK];
 };
 
-struct {
+KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KERF_SCRATCH_SLOTS);
 	__uint(key_size, 4);

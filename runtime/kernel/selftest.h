@@ -3,8 +3,7 @@
 #ifndef KERF_SELFTEST_H
 #define KERF_SELFTEST_H
 
-#include "decide.h"
-#include "match.h"
+#include "decision.h"
 
 #define KERF_COPY_PIECE 1024   /* no more than the slack behind the text */
 

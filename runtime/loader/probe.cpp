@@ -124,42 +124,60 @@ class Probe {
     return seen;
   }
 
+  // While a bundle takes another's place, bound tasks under load can fill the ring, and the report of a refusal is lost: it is tried
+  // once more. A call that went through is never tried again.
+  template <class Once>
+  LoaderResult<Unit> prove(const char* what, const Attempt& attempt, const Once& once) {
+    for (int left = kTrials;; --left) {
+      LoaderResult<Seen> seen = once();
+      if (!seen) return seen.error();
+      const bool untold = seen->error.value_or(0) > 0 && seen->events == 0;
+      if (!untold || left == 1) return judge(what, attempt, *seen);
+    }
+  }
+
   LoaderResult<Unit> run_all(bool tagged) {
     for (const Attempt& attempt : attempts()) {
       if (attempt.tagged != tagged || !wanted(attempt, input_.programs, input_.governed, input_.waived_guards)) continue;
-      // While a bundle takes another's place, bound tasks under load can fill the ring, and the report of a refusal is lost.
-      // A call that went through once is never tried again.
-      for (int left = kTrials; left > 0; --left) {
+      auto done = prove(attempt.program, attempt, [&]() -> LoaderResult<Seen> {
         auto trial = Trial::start(cgroup_, attempt, targets_);
         if (!trial) return trial.error();
-        const Seen seen = finish(*trial);
-        if (seen.error.value_or(0) > 0 && seen.events == 0 && left > 1) continue;   // refused, not told
-        if (auto done = judge(attempt.program, attempt, seen); !done) return done;
-        break;
-      }
+        return finish(*trial);
+      });
+      if (!done) return done;
     }
     return Unit{};
   }
 
   // A task that is in the cgroup before the binding is known.
   LoaderResult<Unit> prove_iterator(const Attempt& attempt) {
-    auto trial = Trial::start(cgroup_, attempt, targets_);
-    if (!trial) return trial.error();
-    if (auto done = tag_cgroup(input_.maps, input_.pins, cgroup_id(cgroup_), kProbeBinding); !done) return done;
-    return judge("kerf_tag_tasks", attempt, finish(*trial));
+    const std::uint64_t cgroup = cgroup_id(cgroup_);
+    bool known = false;
+    return prove("kerf_tag_tasks", attempt, [&]() -> LoaderResult<Seen> {
+      if (known) {
+        if (auto done = untag(input_.maps, cgroup, kProbeBinding); !done) return done.error();
+      }
+      auto trial = Trial::start(cgroup_, attempt, targets_);
+      if (!trial) return trial.error();
+      if (auto done = tag_cgroup(input_.maps, input_.pins, cgroup, kProbeBinding); !done) return done.error();
+      known = true;
+      return finish(*trial);
+    });
   }
 
   // A task that leaves the cgroup.
   LoaderResult<Unit> prove_move(const Attempt& attempt) {
-    auto trial = Trial::start(cgroup_, attempt, targets_);
-    if (!trial) return trial.error();
-    Fd procs(::open((input_.outside + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-    std::string pid = std::to_string(trial->pid());
-    bool moved = procs.ok() && ::write(procs.get(), pid.data(), pid.size()) == static_cast<ssize_t>(pid.size());
-    std::string why = moved ? "" : errno_text(errno);
-    Seen seen = finish(*trial);
-    if (!moved) return fail(Code::K7408, "identity", fmt::format("no task can be moved to {}: {}", input_.outside, why));
-    return judge("identity", attempt, seen);
+    return prove("identity", attempt, [&]() -> LoaderResult<Seen> {
+      auto trial = Trial::start(cgroup_, attempt, targets_);
+      if (!trial) return trial.error();
+      Fd procs(::open((input_.outside + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+      std::string pid = std::to_string(trial->pid());
+      bool moved = procs.ok() && ::write(procs.get(), pid.data(), pid.size()) == static_cast<ssize_t>(pid.size());
+      std::string why = moved ? "" : errno_text(errno);
+      Seen seen = finish(*trial);
+      if (!moved) return fail(Code::K7408, "identity", fmt::format("no task can be moved to {}: {}", input_.outside, why));
+      return seen;
+    });
   }
 
   const ProbeInput& input_;

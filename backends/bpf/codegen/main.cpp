@@ -5,9 +5,7 @@
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LLVMContext.h>
-#include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/MemoryBuffer.h>
-#include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -15,8 +13,14 @@
 #include <cstdio>
 
 #include "backends/bpf/codegen/generate.h"
+#include "runtime/abi/policy_abi.h"
 
-extern "C" const char kerf_glue_bitcode[], kerf_glue_bitcode_end[];
+#define KERF_EMBEDDED(name)                 \
+  extern "C" const char name[], name##_end[]; \
+  static llvm::StringRef bytes_of_##name() { return {name, static_cast<std::size_t>(name##_end - name)}; }
+KERF_EMBEDDED(kerf_decision)
+KERF_EMBEDDED(kerf_hooks)       // where some action binds the executable
+KERF_EMBEDDED(kerf_hooks_plain) // where none does
 
 namespace kerf::bpf {
 namespace {
@@ -38,17 +42,6 @@ struct Complaints : llvm::DiagnosticHandler {
   }
 };
 
-std::unique_ptr<llvm::TargetMachine> make_machine(std::string& error) {
-  LLVMInitializeBPFTargetInfo();
-  LLVMInitializeBPFTarget();
-  LLVMInitializeBPFTargetMC();
-  LLVMInitializeBPFAsmPrinter();
-  const llvm::Target* target = llvm::TargetRegistry::lookupTarget("bpfel", error);
-  if (!target) return nullptr;
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine("bpfel", "v3", "", {}, std::nullopt, std::nullopt,
-                                                                          llvm::CodeGenOptLevel::Default));
-}
-
 Result<std::string> generate(const CodegenRequest& request) {
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = make_machine(error);
@@ -56,14 +49,15 @@ Result<std::string> generate(const CodegenRequest& request) {
   std::string complaints;
   llvm::LLVMContext context;
   context.setDiagnosticHandler(std::make_unique<Complaints>(complaints));
-  llvm::StringRef bitcode(kerf_glue_bitcode, static_cast<std::size_t>(kerf_glue_bitcode_end - kerf_glue_bitcode));
-  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bitcode, "glue"), context);
+  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bytes_of_kerf_decision(), "decision"), context);
   if (!module) return Error{llvm::toString(module.takeError())};
-  if (auto failure = specialise_glue(**module, *machine, request)) return *failure;
+  Result<ChosenHooks> hooks = ChosenHooks::of(request.governed & KERF_READS_EXE ? bytes_of_kerf_hooks() : bytes_of_kerf_hooks_plain(), request.governed);
+  if (!hooks) return hooks.error();
+  if (auto failure = specialise_decision(**module, *machine, request, hooks->wanted())) return *failure;
   if (auto failure = define_conditions(**module, request)) return *failure;
-  Result<std::string> object = write_object(**module, *machine);
+  Result<std::string> decision = write_object(**module, *machine);
   if (!complaints.empty()) return Error{complaints};
-  return object;
+  return decision ? hooks->link(*decision) : decision;
 }
 
 std::string read_all(std::FILE* file) {

@@ -1,21 +1,11 @@
-// Glue bitcode + lengths of tables -> optimised module. The one decision: lengths and bounds are constants before optimising,
-// so that loops over what a policy set does not have disappear, and so do programs for events that it does not govern.
+// The decision's bitcode + lengths of tables -> optimised module. The one decision: lengths and bounds are constants before
+// optimising, so that loops over what a policy set does not have disappear.
 #include <fmt/format.h>
-#include <llvm/Analysis/CGSCCPassManager.h>
-#include <llvm/Analysis/LoopAnalysisManager.h>
 #include <llvm/IR/Constants.h>
+#include <llvm/IR/Function.h>
 #include <llvm/IR/GlobalVariable.h>
-#include <llvm/IR/IntrinsicInst.h>
-#include <llvm/IR/Verifier.h>
-#include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/raw_ostream.h>
-#include <llvm/Transforms/IPO/Internalize.h>
-#include <llvm/Transforms/Utils/ModuleUtils.h>
-
-#include <algorithm>
 
 #include "backends/bpf/codegen/generate.h"
-#include "runtime/abi/policy_abi.h"
 
 namespace kerf::bpf {
 namespace {
@@ -47,116 +37,41 @@ std::optional<Error> define_constants(llvm::Module& module, const CodegenRequest
   return std::nullopt;
 }
 
-struct Program {
-  llvm::StringRef name;
-  std::uint64_t events, instead;
-};
-constexpr Program kPrograms[] = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead},
-#include "runtime/abi/programs.def"
-};
-
-bool is_program(const llvm::Function& function) { return !function.isDeclaration() && function.hasSection(); }
 bool is_map(const llvm::GlobalVariable& variable) { return variable.getSection() == ".maps"; }
 
-// Global functions that no program calls any more. kerf_code is not called before it is there.
-void drop_uncalled(llvm::Module& module) {
+// Functions that nobody calls; kerf_code is not called before it is there.
+void drop_uncalled(llvm::Module& module, const std::set<std::string>& wanted) {
   for (bool again = true; again;) {
     again = false;
     for (llvm::Function& function : llvm::make_early_inc_range(module)) {
-      if (is_program(function) || !function.use_empty() || function.getName() == "kerf_code") continue;
+      if (!function.use_empty() || wanted.contains(function.getName().str()) || function.getName() == "kerf_code") continue;
       function.eraseFromParent();
       again = true;
     }
   }
 }
 
-// Erases the programs that no governed event needs, then the functions that only they called.
-std::optional<Error> drop_programs(llvm::Module& module, std::uint64_t governed) {
-  std::vector<llvm::Function*> dropped;
-  for (llvm::Function& function : module) {
-    if (!is_program(function)) continue;
-    auto row = std::find_if(std::begin(kPrograms), std::end(kPrograms), [&](const Program& p) { return p.name == function.getName(); });
-    if (row == std::end(kPrograms)) return Error{fmt::format("the program {} has no row in programs.def", function.getName().str())};
-    if (!(row->events & governed) || (row->instead & governed)) dropped.push_back(&function);
-  }
-  llvm::removeFromUsedLists(module, [&](llvm::Constant* constant) { return std::find(dropped.begin(), dropped.end(), constant) != dropped.end(); });
-  for (llvm::Function* function : dropped) function->eraseFromParent();
-  drop_uncalled(module);
-  return std::nullopt;
-}
-
-// The loader reads hits, also where no policy can be determining.
-bool is_promised(const llvm::GlobalVariable& variable) { return variable.getName() == "kerf_hits"; }
-
-// Maps and constants that nothing names any more.
+// Constants that nothing names any more; what is declared and not asked for leaves no trace.
 void drop_variables(llvm::Module& module) {
-  llvm::removeFromUsedLists(module, [](llvm::Constant* constant) {
-    auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(constant->stripPointerCasts());
-    return variable && !is_promised(*variable);
-  });
   for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
     variable.removeDeadConstantUsers();
-    bool droppable = (is_map(variable) && !is_promised(variable)) || variable.hasLocalLinkage();
-    if (droppable && variable.use_empty()) variable.eraseFromParent();
+    if ((variable.hasLocalLinkage() || variable.isDeclaration()) && variable.use_empty()) variable.eraseFromParent();
   }
-}
-
-// BTF has types, functions and lines, and says nothing of where variables are. To follow them takes LLVM a fifth of its time.
-void drop_variable_places(llvm::Module& module) {
-  for (llvm::Function& function : module) {
-    for (llvm::BasicBlock& block : function) {
-      for (llvm::Instruction& instruction : llvm::make_early_inc_range(block)) {
-        instruction.dropDbgRecords();
-        if (llvm::isa<llvm::DbgInfoIntrinsic>(instruction)) instruction.eraseFromParent();
-      }
-    }
-  }
-}
-
-bool is_kept(const llvm::GlobalValue& value) {
-  if (value.isDeclaration()) return true;
-  // Programs, and global functions: each is verified once on its own.
-  if (llvm::isa<llvm::Function>(value)) return !value.hasLocalLinkage();
-  return value.hasSection();   // maps, licence
-}
-
-void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;   // destroyed first
-  llvm::PipelineTuningOptions options;
-  options.LoopVectorization = options.SLPVectorization = options.MergeFunctions = false;
-  llvm::PassBuilder builder(&machine, options);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
 }  // namespace
 
-std::optional<Error> specialise_glue(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request) {
-  if (auto error = drop_programs(module, request.governed)) return error;
-  drop_variable_places(module);
+std::optional<Error> specialise_decision(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request,
+                                         const std::set<std::string>& wanted) {
+  drop_uncalled(module, wanted);
   if (auto error = define_constants(module, request)) return error;
-  for (const llvm::GlobalVariable& variable : module.globals()) {
-    if (variable.isDeclaration() && variable.getSection() != ".ksyms") return Error{fmt::format("no table for {}", variable.getName().str())};
-  }
-  // Constants are found by symbol. With some of them in BTF libbpf would take the section's size from those alone. The
-  // kernel's own (.ksyms) are found by their BTF.
   for (llvm::GlobalVariable& variable : module.globals()) {
-    if (!variable.isDeclaration() && variable.isConstant()) variable.eraseMetadata(llvm::LLVMContext::MD_dbg);
+    if (variable.isDeclaration() && !is_map(variable) && !variable.use_empty()) {
+      return Error{fmt::format("no table for {}", variable.getName().str())};
+    }
   }
-  llvm::internalizeModule(module, is_kept);
-  std::string complaint;
-  llvm::raw_string_ostream out(complaint);
-  if (llvm::verifyModule(module, &out)) return Error{"invalid module before optimising: " + complaint};
-  optimise(module, machine);
-  drop_uncalled(module);
+  if (auto error = optimise(module, machine, true)) return error;
+  drop_uncalled(module, wanted);
   drop_variables(module);
   return std::nullopt;
 }

@@ -335,40 +335,44 @@ TEST_CASE("renames during the walk: the old name or the new one, never a mixture
   REQUIRE(std::system("mkdir -p /tmp/w/one/two/three/move/a/b; echo x > /tmp/w/one/two/three/move/a/b/f; mkdir /tmp/w/deep") == 0);
   pid_t renamer = ::fork();
   if (renamer == 0) {
-    ::alarm(30);
+    ::alarm(60);
     for (;;) {
       if (::rename("/tmp/w/one/two/three/move", "/tmp/w/deep/moved") || ::rename("/tmp/w/deep/moved", "/tmp/w/one/two/three/move")) ::_exit(1);
     }
   }
-  std::string text = rig.inside([] {
-    int fd = -1;
-    while (fd < 0) {   // it may be renamed between the two
-      fd = ::open("/tmp/w/one/two/three/move/a/b/f", O_PATH);
-      if (fd < 0) fd = ::open("/tmp/w/deep/moved/a/b/f", O_PATH);
+  int old_name = 0, new_name = 0;
+  // an emulated machine may give the renamer no turn among a thousand opens
+  for (int turn = 0; turn < 20 && (old_name == 0 || new_name == 0); ++turn) {
+    std::istringstream lines(rig.inside([] {
+      int fd = -1;
+      while (fd < 0) {   // it may be renamed between the two
+        fd = ::open("/tmp/w/one/two/three/move/a/b/f", O_PATH);
+        if (fd < 0) fd = ::open("/tmp/w/deep/moved/a/b/f", O_PATH);
+      }
+      std::string path = by_fd(fd);
+      for (int i = 0; i < 1000; ++i) ::close(::open(path.c_str(), O_RDONLY));
+      return 0l;
+    }));
+    int named = 0, raced = 0;
+    std::string line, unlike;
+    std::getline(lines, line);
+    CHECK(line == "0");
+    while (std::getline(lines, line)) {
+      const bool is_old = line == "read /tmp/w/one/two/three/move/a/b/f permit", is_new = line == "read /tmp/w/deep/moved/a/b/f permit";
+      old_name += is_old;
+      new_name += is_new;
+      named += is_old || is_new;
+      if (line == "read  raced 101") ++raced;
+      else if (!is_old && !is_new) unlike = line;
     }
-    std::string path = by_fd(fd);
-    for (int i = 0; i < 1000; ++i) ::close(::open(path.c_str(), O_RDONLY));
-    return 0l;
-  });
+    CHECK(unlike.empty());
+    CHECK(named + raced == 1000);
+    CHECK(raced < 100);
+  }
   CHECK(::kill(renamer, SIGKILL) == 0);
   ::waitpid(renamer, nullptr, 0);
-  std::istringstream lines(text);
-  int old_name = 0, new_name = 0, raced = 0, other = 0;
-  std::string line;
-  std::getline(lines, line);
-  CHECK(line == "0");
-  while (std::getline(lines, line)) {
-    if (line == "read /tmp/w/one/two/three/move/a/b/f permit") ++old_name;
-    else if (line == "read /tmp/w/deep/moved/a/b/f permit") ++new_name;
-    else if (line == "read  raced 101") ++raced;
-    else ++other;
-  }
-  CAPTURE(text.substr(0, 400));
-  CHECK(other == 0);
-  CHECK(old_name + new_name + raced == 1000);
   CHECK(old_name > 0);
   CHECK(new_name > 0);
-  CHECK(raced < 100);
 }
 
 TEST_CASE("anchors: the outermost names, another generation or binding does not, none refuses") {

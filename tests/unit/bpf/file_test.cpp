@@ -192,8 +192,8 @@ TEST_CASE("the object holds what its events need") {
   CHECK(has(of_files->layout.programs, "kerf_selftest"));
   CHECK_FALSE(has(of_files->layout.programs, "kerf_connect4"));
   CHECK(has(of_net->layout.programs, "kerf_connect4"));
-  CHECK(has(of_files->layout.maps, "kerf_selftest_path"));
-  CHECK_FALSE(has(of_net->layout.maps, "kerf_selftest_path"));
+  CHECK(has(of_files->layout.maps, "kerf_anchors"));
+  CHECK_FALSE(has(of_net->layout.maps, "kerf_anchors"));
   for (const char* map : {"kerf_bindings", "kerf_state", "kerf_hits"}) {
     CHECK(has(of_files->layout.maps, map));
     CHECK(has(of_net->layout.maps, map));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* The hooks, by what they watch. Each one turns what the kernel passes into the event that Cedar judges, finds the
- * binding, and enforces the decision. */
-#include "decide.h"
-#include "match.h"
+ * binding, and enforces the decision. They are the same in every object. */
+#include "decision.h"
 #include "cgroup.h"
 #include "packets.h"
 #include "sockets.h"

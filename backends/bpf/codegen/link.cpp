@@ -1,0 +1,166 @@
+// Which hooks an object needs, and the object of them and the decision. libbpf links: it knows BTF and the relocations of fields.
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+#include "backends/bpf/codegen/generate.h"
+#include "runtime/abi/policy_abi.h"
+
+namespace kerf::bpf {
+namespace {
+
+struct Program {
+  const char* name;
+  std::uint64_t events, instead;
+};
+constexpr Program kPrograms[] = {
+#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead},
+#include "runtime/abi/programs.def"
+};
+
+// In every object: the licence, and the map of hits, which the loader reads also where no policy can be determining.
+constexpr const char* kAlways[] = {"LICENSE", "kerf_hits"};
+
+// A file without a name, but with a path: libbpf opens its inputs by path.
+class AnonymousFile {
+ public:
+  explicit AnonymousFile(const char* name) : fd_(memfd_create(name, MFD_CLOEXEC)) {}
+  ~AnonymousFile() { close(fd_); }
+  AnonymousFile(const AnonymousFile&) = delete;
+  AnonymousFile& operator=(const AnonymousFile&) = delete;
+
+  std::string path() const { return fmt::format("/proc/self/fd/{}", fd_); }
+  bool write(llvm::StringRef bytes) { return ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()); }
+  std::string read() const {
+    const off_t size = lseek(fd_, 0, SEEK_END);
+    std::string bytes(static_cast<std::size_t>(size > 0 ? size : 0), '\0');
+    if (pread(fd_, bytes.data(), bytes.size(), 0) != size) bytes.clear();
+    return bytes;
+  }
+
+ private:
+  int fd_;
+};
+
+std::string& complaints() {
+  static std::string text;
+  return text;
+}
+
+int keep_complaint(libbpf_print_level level, const char* format, std::va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  char line[512];
+  std::vsnprintf(line, sizeof line, format, arguments);
+  complaints() += line;
+  return 0;
+}
+
+Error failed(llvm::StringRef what, int error) { return {fmt::format("libbpf: {}: {} {}", what.str(), std::strerror(-error), complaints())}; }
+
+std::optional<Error> add_part(bpf_linker* linker, llvm::StringRef object) {
+  AnonymousFile file("part");
+  if (!file.write(object)) return Error{"a part of the object cannot be written"};
+  if (int error = bpf_linker__add_file(linker, file.path().c_str(), nullptr)) return failed("a part of the object", error);
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<llvm::object::ObjectFile>> open_elf(llvm::StringRef bytes, llvm::StringRef name) {
+  auto object = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, name));
+  if (!object) return Error{llvm::toString(object.takeError())};
+  return std::move(*object);
+}
+
+bool is_code(const llvm::object::ELFObjectFileBase& object, llvm::StringRef name) {
+  for (const llvm::object::ELFSymbolRef& symbol : object.symbols()) {
+    auto found = symbol.getName();
+    if (!found) llvm::consumeError(found.takeError());
+    else if (*found == name) return symbol.getELFType() == llvm::ELF::STT_FUNC;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<Error> ChosenHooks::want(llvm::StringRef name) {
+  if (!seen_.insert(name.str()).second) return std::nullopt;
+  auto member = library_->findSym(name);
+  if (!member) return Error{llvm::toString(member.takeError())};
+  if (!*member) {
+    wanted_.insert(name.str());
+    return std::nullopt;
+  }
+  auto bytes = (*member)->getBuffer();
+  if (!bytes) return Error{llvm::toString(bytes.takeError())};
+  return add(name, *bytes);
+}
+
+std::optional<Error> ChosenHooks::add(llvm::StringRef member, llvm::StringRef bytes) {
+  auto object = open_elf(bytes, member);
+  if (!object) return object.error();
+  const auto& elf = llvm::cast<llvm::object::ELFObjectFileBase>(**object);
+  std::vector<llvm::StringRef>& list = is_code(elf, member) ? code_ : data_;
+  list.insert(member == kKernelSymbols ? list.begin() : list.end(), bytes);
+  return want_all(elf);
+}
+
+std::optional<Error> ChosenHooks::want_all(const llvm::object::ELFObjectFileBase& object) {
+  for (const llvm::object::ELFSymbolRef& symbol : object.symbols()) {
+    auto flags = symbol.getFlags();
+    auto name = symbol.getName();
+    if (!flags || !name) return Error{"a part of the object has a malformed symbol"};
+    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
+    const bool of_kernel = *flags & llvm::object::SymbolRef::SF_Weak;
+    if (auto error = want(of_kernel ? llvm::StringRef(kKernelSymbols) : *name)) return error;
+  }
+  return std::nullopt;
+}
+
+Result<ChosenHooks> ChosenHooks::of(llvm::StringRef library, std::uint64_t governed) {
+  auto archive = llvm::object::Archive::create(llvm::MemoryBufferRef(library, "hooks"));
+  if (!archive) return Error{llvm::toString(archive.takeError())};
+  ChosenHooks chosen(std::move(*archive));
+  for (const char* name : kAlways) {
+    if (auto error = chosen.want(name)) return *error;
+  }
+  for (const Program& program : kPrograms) {
+    if (!(program.events & governed) || (program.instead & governed)) continue;
+    if (auto error = chosen.want(program.name)) return *error;
+  }
+  return chosen;
+}
+
+Result<std::string> ChosenHooks::link(llvm::StringRef decision) {
+  const std::set<std::string> asked = wanted_;
+  auto object = open_elf(decision, "decision");
+  if (!object) return object.error();
+  const auto& elf = llvm::cast<llvm::object::ELFObjectFileBase>(**object);
+  if (auto error = want_all(elf)) return *error;
+  if (wanted_ != asked) return Error{"hooks and decision do not fit together"};
+  for (const std::string& name : asked) {
+    if (!is_code(elf, name)) return Error{fmt::format("nothing defines {}", name)};
+  }
+  complaints().clear();
+  libbpf_set_print(keep_complaint);
+  AnonymousFile output("object");
+  std::unique_ptr<bpf_linker, decltype(&bpf_linker__free)> linker(bpf_linker__new(output.path().c_str(), nullptr), bpf_linker__free);
+  if (!linker) return failed("the linker does not start", -errno);
+  // Before libbpf 1.5 the linker takes the place of a map, and that a symbol is the kernel's, only from the first object that names it.
+  std::vector<llvm::StringRef> parts = data_;
+  parts.insert(parts.end(), code_.begin(), code_.end());
+  parts.push_back(decision);
+  for (llvm::StringRef part : parts) {
+    if (auto error = add_part(linker.get(), part)) return *error;
+  }
+  if (int error = bpf_linker__finalize(linker.get())) return failed("the object", error);
+  std::string bytes = output.read();
+  if (bytes.empty()) return Error{"the object cannot be read back"};
+  return bytes;
+}
+
+}  // namespace kerf::bpf
