@@ -242,7 +242,7 @@ __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
 		if (i >= kerf_automata)
-			break;
+			continue;
 		__u32 match = match_one(s, i, start);
 		s->walk.match[i] = match;
 		if (match == KERF_NO_STATE)
