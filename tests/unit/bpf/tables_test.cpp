@@ -155,7 +155,7 @@ TEST_CASE("tables: what is behind their ends is no row, no class and no state") 
       if (constant.name == table.name + "_count") CHECK(constant.value == table.length);
     }
   }
-  CHECK(layout->contents.size() == layout->request.tables.size() + 6);   // and what hooks are told
+  CHECK(layout->contents.size() == layout->request.tables.size() + 8);   // and what hooks are told
   CHECK(layout->contents.at("kerf_path_bytes").size() == layout->contents.at("kerf_path_cells").size() / 4 + 8);   // eight are read at once
   CHECK(bytes < 10'000);
   auto padded = [&](const char* name, std::size_t used, char with) {
