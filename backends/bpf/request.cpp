@@ -138,6 +138,15 @@ std::uint64_t events_that_read(const Module& module, const KernelPlan& plan, con
   return events;
 }
 
+// Does a type of objects have this observable?
+bool binds_of_objects(const Module& module, std::string_view observable) {
+  return std::any_of(module.schema.entity_types.begin(), module.schema.entity_types.end(), [&](const auto& type) {
+    return std::any_of(type.second.bindings.begin(), type.second.bindings.end(), [&](const auto& bound) {
+      return bound.second.kind == AttrBinding::Kind::observable && bound.second.name == observable;
+    });
+  });
+}
+
 bool is_told_of_tasks(ObservableId id) {
   constexpr bool always = false, exists = false, told = true;
   switch (id) {
@@ -153,6 +162,8 @@ void add_questions(Filler& to, const Module& module, const KernelPlan& plan) {
   to.tell("kerf_reads_clock", reads(one(ObservableId::clock_now)));
   to.tell("kerf_reads_command", reads(one(ObservableId::ioctl_command)));
   to.tell("kerf_reads_task", reads(is_told_of_tasks));
+  to.tell("kerf_reads_user", reads([](ObservableId id) { return id == ObservableId::process_uid || id == ObservableId::process_gid; }));
+  to.tell("kerf_reads_fs_type", std::uint32_t{binds_of_objects(module, "file.fs_type")});
   to.mask("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm)));
   const std::uint64_t exe_events = events_that_read(module, plan, one(ObservableId::process_exe));
   to.mask("kerf_exe_events", exe_events);

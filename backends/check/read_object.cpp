@@ -153,7 +153,8 @@ Result<ObjectTables> read_object(std::string_view bytes) {
                      take(*found, "kerf_path_bytes", t.path_bytes);
   if (!whole) return Error{"a table has a length that its elements do not fill"};
   if (auto digest = found->find("kerf_bundle_digest"); digest != found->end()) t.bundle_digest = digest->second;
-  for (const char* name : {"kerf_governed", "kerf_exe_events", "kerf_reads_clock", "kerf_reads_command", "kerf_reads_task"}) {
+  for (const char* name : {"kerf_governed", "kerf_exe_events", "kerf_reads_clock", "kerf_reads_command", "kerf_reads_task", "kerf_reads_user",
+                           "kerf_reads_fs_type"}) {
     auto number = found->find(name);
     if (number == found->end()) continue;
     std::uint64_t value = 0;

@@ -44,10 +44,20 @@ std::uint64_t governed(const Module& module) {
   return mask;
 }
 
+// Does some entity type have an attribute that is this observable?
+bool types_have(const Module& module, std::string_view observable) {
+  for (const auto& [name, type] : module.schema.entity_types) {
+    for (const auto& [attribute, bound] : type.bindings) {
+      if (bound.kind == AttrBinding::Kind::observable && bound.name == observable) return true;
+    }
+  }
+  return false;
+}
+
 // By name.
 std::map<std::string, std::uint64_t> expected_of(const Module& module) {
   std::uint64_t exe = 0;
-  bool clock = false, command = false, task = false;
+  bool clock = false, command = false, task = false, user = false;
   for (const RequestEnv& env : module.schema.environments()) {
     const Action& action = *module.schema.find_action(env.action);
     const EntityType &principal = *module.schema.find_type(env.principal), &resource = *module.schema.find_type(env.resource);
@@ -59,10 +69,11 @@ std::map<std::string, std::uint64_t> expected_of(const Module& module) {
       clock = clock || asks(action, ObservableId::clock_now);
       command = command || asks(action, ObservableId::ioctl_command);
       task = task || asks(action, is_of_task);
+      user = user || asks(action, ObservableId::process_uid) || asks(action, ObservableId::process_gid);
     }
   }
   return {{"kerf_governed", governed(module)}, {"kerf_exe_events", exe}, {"kerf_reads_clock", clock}, {"kerf_reads_command", command},
-          {"kerf_reads_task", task}};
+          {"kerf_reads_task", task}, {"kerf_reads_user", user}, {"kerf_reads_fs_type", types_have(module, "file.fs_type")}};
 }
 
 }  // namespace

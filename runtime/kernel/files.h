@@ -4,7 +4,7 @@
 #ifndef KERF_FILES_H
 #define KERF_FILES_H
 
-#include "judge.h"
+#include "protected.h"
 
 /* Do writes to a file that is open for appending go to its end? Not to a device, nor to what only looks like a file, as
  * below /proc; other file systems are not trusted to. */
@@ -54,8 +54,15 @@ static __always_inline int is_inner_open(const struct file *file)
 
 /* A file without a name (O_TMPFILE) is made by opening: judged as a creation below its directory, by the name that the
  * kernel gives it there ("/dir/#17"), and then as opened. */
-static __always_inline long judge_open(struct dentry *dentry, __u32 binding, __u64 events, int temporary)
+static __always_inline long judge_open(const struct file *file, __u32 binding)
 {
+	struct dentry *dentry = plain(file->f_path.dentry);
+	const struct inode *inode = file->f_inode;   /* the dentry's, unless a stacking file system opens for itself */
+	int directory = (inode->i_mode & MODE_TYPE) == MODE_DIRECTORY;
+	__u64 events = open_events(file, dentry, directory);
+	int temporary = !directory && file->f_flags & O_TEMPORARY && creating();
+	if ((!events && !temporary) || is_inner_open(file))
+		return 0;
 	struct kerf_scratch *s = begin_operation(binding, events | (temporary ? creating() : 0));
 
 	if (!s)
@@ -66,7 +73,7 @@ static __always_inline long judge_open(struct dentry *dentry, __u32 binding, __u
 		describe(dentry, s, 0, 0);
 		TRY(s, kerf_judge(s, creating()));
 	}
-	describe(dentry, s, 1, is_directory(dentry));
+	describe_inode(inode, dentry->d_sb, s, 1, (inode->i_mode & MODE_TYPE) == MODE_DIRECTORY);
 	TRY(s, kerf_judge(s, events));
 	return end_operation(s);
 }
@@ -79,13 +86,9 @@ long kerf_file_open(__u64 *ctx)
 
 	if (!current_is_bound(&binding))
 		return 0;
-	struct dentry *dentry = plain(file->f_path.dentry);
-	int directory = is_directory(dentry);
-	__u64 events = open_events(file, dentry, directory);
-	int temporary = !directory && file->f_flags & O_TEMPORARY && creating();
-	if ((!events && !temporary) || is_inner_open(file))
-		return 0;
-	return judge_open(dentry, binding, events, temporary);
+	if (opens_to_change(file) && guard_open(ctx, binding))
+		return -ERRNO_EPERM;
+	return judge_open(file, binding);
 }
 
 /* Hooks whose first argument is the directory and whose second is the entry. */

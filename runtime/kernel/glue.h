@@ -162,6 +162,8 @@ KERF_TOLD(__u64) kerf_exe_events;         /* mask of events that some action bin
 KERF_TOLD(__u32) kerf_reads_clock;
 KERF_TOLD(__u32) kerf_reads_command;      /* some action binds ioctl.command */
 KERF_TOLD(__u32) kerf_reads_task;         /* capabilities, pid namespace or name of the task */
+KERF_TOLD(__u32) kerf_reads_user;         /* uid or gid of the task */
+KERF_TOLD(__u32) kerf_reads_fs_type;      /* some type of objects has file.fs_type */
 KERF_TOLD(__u64) kerf_bundle_digest[2];
 
 struct kerf_values {

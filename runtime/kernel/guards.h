@@ -5,25 +5,7 @@
 #ifndef KERF_GUARDS_H
 #define KERF_GUARDS_H
 
-#include "judge.h"
-
-/* Counts and reports. */
-__attribute__((noinline)) int kerf_guard(__u32 binding, __u32 guard)
-{
-	struct kerf_walk walk = {};
-	const struct kerf_binding *record = bpf_map_lookup_elem(&kerf_bindings, &binding);
-
-	walk.now_ns = bpf_ktime_get_boot_ns();
-	if (record) {
-		walk.generation = record->generation;
-		walk.mode = record->mode;
-	}
-	fill_task(&walk.seen);
-	set_denial(&walk, KERF_REASON_GUARD);
-	count_decision(1, 1);
-	report(&walk, binding, ERRNO_EPERM, guard);
-	return 0;
-}
+#include "protected.h"
 
 static __always_inline long guard_against(__u32 guard)
 {
@@ -123,61 +105,13 @@ long kerf_exe_file(__u64 *ctx)
 	return guard_against(KERF_GUARD_EXE_FILE);
 }
 
-static __always_inline int is_managed(unsigned long magic)
-{
-	return magic == MAGIC_CGROUP || magic == MAGIC_CGROUP2 || magic == MAGIC_BPF;
-}
-
-struct kerf_name {
-	char text[16];
-};
-
-#define SAME_NAME(name, literal)                                                                                    \
-	({                                                                                                          \
-		const struct kerf_name wanted = {literal};                                                          \
-		const __u64 *a = (const __u64 *)(name), *b = (const __u64 *)&wanted;                                \
-		a[0] == b[0] && a[1] == b[1];                                                                       \
-	})
-
-static __always_inline void read_name(struct kerf_name *name, const struct dentry *dentry)
-{
-	__builtin_memset(name, 0, sizeof(*name));
-	bpf_probe_read_kernel_str(name->text, sizeof(name->text), dentry->d_name.name);
-}
-
-/* Files that tell the kernel which program to run. */
-static __always_inline int names_a_helper(const struct dentry *dentry, unsigned long magic)
-{
-	struct kerf_name name __attribute__((aligned(8))), directory __attribute__((aligned(8)));
-
-	if (magic == MAGIC_BINFMT_MISC)
-		return 1;
-	if (magic != MAGIC_PROC && magic != MAGIC_SYSFS)
-		return 0;
-	read_name(&name, dentry);
-	read_name(&directory, dentry->d_parent);
-	if (SAME_NAME(&directory, "usermodehelper"))
-		return 1;
-	return SAME_NAME(&directory, "kernel") &&
-	       (SAME_NAME(&name, "core_pattern") || SAME_NAME(&name, "modprobe") || SAME_NAME(&name, "hotplug") ||
-		SAME_NAME(&name, "poweroff_cmd") || SAME_NAME(&name, "uevent_helper"));
-}
-
+/* Where opens are governed, kerf_file_open asks the same. */
 SEC("lsm/file_open")
 long kerf_protected_open(__u64 *ctx)
 {
-	const struct file *file = (const struct file *)ctx[0];
-	__u32 flags = file->f_flags, binding;
+	__u32 binding;
 
-	if (!(file->f_mode & FMODE_WRITE || flags & O_TRUNCATE || (flags & O_ACCESS_MODE) == O_ACCESS_MODE) ||
-	    !current_is_bound(&binding))
-		return 0;
-	const struct dentry *dentry = plain(file->f_path.dentry);
-	unsigned long magic = dentry->d_sb->s_magic;
-	if (!is_managed(magic) && !names_a_helper(dentry, magic))
-		return 0;
-	kerf_guard(binding, KERF_GUARD_PROTECTED_FILE);
-	return -ERRNO_EPERM;
+	return opens_to_change((const struct file *)ctx[0]) && current_is_bound(&binding) ? guard_open(ctx, binding) : 0;
 }
 
 /* Taking away or moving what is pinned ends enforcement as surely as writing does. */

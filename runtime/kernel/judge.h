@@ -87,10 +87,10 @@ static __always_inline void tell_task(struct kerf_seen *seen)
 	bpf_get_current_comm(seen->comm, sizeof(seen->comm));
 }
 
-/* What every event of an operation shares. */
+/* What every event of an operation shares. The record has the user ids in any case (fill_record). */
 static __always_inline void fill_task(struct kerf_seen *seen)
 {
-	__u64 uid_gid = bpf_get_current_uid_gid();
+	__u64 uid_gid = kerf_reads_user ? bpf_get_current_uid_gid() : 0;
 
 	seen->clock_ms = clock_now();
 	seen->uid = (__u32)uid_gid;
@@ -244,6 +244,7 @@ static __always_inline struct kerf_scratch *begin_operation(__u32 binding, __u64
 	FORGET(s->refused_event) = NO_EVENT;
 	FORGET(s->refused_errno) = 0;
 	FORGET(s->failed) = 0;
+	FORGET(s->super) = 0;
 	__builtin_memset(&s->walk.seen, 0, sizeof(s->walk.seen));
 	fill_task(&s->walk.seen);
 	fill_exe(s, events);
@@ -269,19 +270,29 @@ static __always_inline long end_operation(struct kerf_scratch *s)
 	return failed ? -ERRNO_EPERM : 0;
 }
 
-/* What is seen of the object but its path. `exists` 0: only the name of something to be made. */
-static __always_inline void describe(struct dentry *dentry, struct kerf_scratch *s, int exists, int directory)
+/* What is seen of the object but its path. `exists` 0: only the name of something to be made. The name of the file system type waits
+ * for the record where no policy can ask for it. */
+static __always_inline void describe_inode(const struct inode *inode, const struct super_block *sb, struct kerf_scratch *s, int exists,
+					  int directory)
 {
 	struct kerf_file_event *file = &s->walk.seen.file;
-	const struct inode *inode = dentry->d_inode;
 
-	__builtin_memset(file->fs_type, 0, sizeof(file->fs_type));
-	bpf_probe_read_kernel_str(file->fs_type, sizeof(file->fs_type), dentry->d_sb->s_type->name);
+	if (kerf_reads_fs_type) {
+		__builtin_memset(file->fs_type, 0, sizeof(file->fs_type));
+		bpf_probe_read_kernel_str(file->fs_type, sizeof(file->fs_type), sb->s_type->name);
+	} else {
+		FORGET(s->super) = (__u64)sb;
+	}
 	file->exists = exists;
 	file->owner = exists ? inode->i_uid.val : 0;
 	file->mode = exists ? inode->i_mode : 0;
 	file->nlink = exists ? inode->i_nlink : 0;
 	file->directory = directory;
+}
+
+static __always_inline void describe(struct dentry *dentry, struct kerf_scratch *s, int exists, int directory)
+{
+	describe_inode(dentry->d_inode, dentry->d_sb, s, exists, directory);
 }
 
 static __always_inline int is_directory(const struct dentry *dentry)

@@ -9,6 +9,12 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* Two words, wherever they lie. */
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
 struct file_system_type {
 	const char *name;
 	int fs_flags;
@@ -46,16 +52,11 @@ struct qstr {
 	const unsigned char *name;
 };
 
-struct dentry_operations {
-	void *d_compare;
-};
-
 struct dentry {
 	unsigned int d_flags;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
-	const struct dentry_operations *d_op;
 	struct super_block *d_sb;
 };
 
@@ -249,6 +250,7 @@ struct msghdr {
 #define MOUNT_NS_INTERNAL ((__u64)-22)
 #define INODE_CASEFOLD (1u << 15)
 #define DENTRY_NO_KEY (1u << 25)     /* DCACHE_NOKEY_NAME: an encrypted name without its key */
+#define DENTRY_COMPARES (1u << 1)    /* DCACHE_OP_COMPARE of a directory: its file system compares names in a way of its own */
 
 #define PTRACE_QUIET 0x4u            /* PTRACE_MODE_NOAUDIT */
 #define PRCTL_SET_MM 35              /* PR_SET_MM, and two of its kinds */

@@ -13,7 +13,8 @@
 #define KERF_MATCH_PIECE 64   /* bytes of text in one call */
 #define KERF_MATCH_PIECES (KERF_PATH_BYTES / KERF_MATCH_PIECE)
 
-/* Is there a byte from 0x80 on in the text? Eight at a time. */
+/* Is there a byte from 0x80 on in the text? Four words at a time; behind the text are zeros, and anything else there would only
+ * have the text looked at more closely. */
 static __always_inline int text_high(const struct kerf_scratch *s, __u64 start)
 {
 	const __u64 *words = (const __u64 *)s->text;
@@ -21,12 +22,14 @@ static __always_inline int text_high(const struct kerf_scratch *s, __u64 start)
 
 	if (WITHIN(word, KERF_PATH_BYTES / 8))
 		bytes = words[word] >> (start & 7) * 8;   /* little-endian: what lies before the text falls out */
+	word++;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < KERF_PATH_BYTES / 8; i++) {
-		word++;
+	for (__u32 i = 0; i < KERF_PATH_BYTES / 32 + 1; i++) {
 		if (!WITHIN(word, KERF_PATH_BYTES / 8))
 			break;
-		bytes |= words[word];
+		const __u64 *four = &words[word];
+		bytes |= four[0] | four[1] | four[2] | four[3];
+		word += 4;
 	}
 	return (bytes & 0x8080808080808080ull) != 0;
 }
@@ -106,17 +109,24 @@ static __always_inline __u64 path_next(__u64 state, __u64 cell, __u64 byte)
 	return node_next(state, cell, byte);
 }
 
-/* A single cell or a scan: how many of the next `left` bytes of the text, at most seven, leave things as they are: bytes of single
- * cells, one after the other, or bytes that are not the one that a scan waits for. */
-static __always_inline __u64 bytes_taken(__u64 state, __u64 scan, __u64 text, __u64 left)
+/* How many of the next bytes of the text are those of single cells from `state` on, at most eight. They end with the text: behind it is
+ * a 0, which no single cell has. */
+static __always_inline __u64 singles_taken(__u64 state, __u64 text)
 {
 	__u64 unlike = text ^ eight(&kerf_path_bytes[state]);
+
+	return unlike ? lowest_bit(unlike) / 8 : 8;
+}
+
+/* How many of the next `left` bytes of the text, at most seven, are not the one that a scan waits for. */
+static __always_inline __u64 bytes_passed(__u64 state, __u64 text, __u64 left)
+{
 	/* The lowest zero byte of `awaited` is the one, and marked (A. Mycroft's test). */
 	__u64 awaited = text ^ kerf_path_cells[state + KERF_SCAN_BYTE] * 0x0101010101010101ull;
 	__u64 found = (awaited - 0x0101010101010101ull) & ~awaited & 0x8080808080808080ull;
-	__u64 taken = lowest_bit((unlike ^ ((unlike ^ found) & -scan)) | 1ull << 63) / 8;
+	__u64 passed = lowest_bit(found | 1ull << 63) / 8;
 
-	return taken ^ ((taken ^ left) & -less(left, taken));
+	return passed ^ ((passed ^ left) & -less(left, passed));
 }
 
 /* At most KERF_MATCH_PIECE steps through an automaton, from s->state on. Choices are made by arithmetic, and what has been read
@@ -142,16 +152,20 @@ static __always_inline int match_piece(struct kerf_scratch *s, __u64 number, __u
 			at = (at + 1) ^ nothing;
 			continue;
 		}
-		__u64 scan = ((kind ^ KERF_CELL_SCAN) - 1) >> 63;
-		OPAQUE(scan);
-		__u64 taken = bytes_taken(state, scan, eight(&s->text[at]), KERF_PATH_BYTES - at);
-		__u64 none = (taken - 1) >> 63;   /* the byte that a scan waits for, or not the single cell's */
-		OPAQUE(none);
-		state += taken & (scan - 1);
-		state ^= (state ^ (cell & KERF_CELL_REST)) & -none;
+		__u64 text = eight(&s->text[at]);
+		__u64 scans = kind == KERF_CELL_SCAN;
+		__u64 taken = scans ? bytes_passed(state, text, KERF_PATH_BYTES - at) : singles_taken(state, text);
+		if (!taken) {   /* the byte that a scan waits for, or not the single cell's */
+			state = cell & KERF_CELL_REST;
+			taken = 1;
+		} else if (!scans) {
+			state += taken;
+		}
 		state ^= nothing;
-		at = (at + taken + none) ^ nothing;
+		at = (at + taken) ^ nothing;
 	}
+	if (at > KERF_PATH_BYTES)
+		return 2;
 	s->position = at;
 	s->state[number] = state;
 	return done;
@@ -198,6 +212,7 @@ static __always_inline __u32 match_one(struct kerf_scratch *s, __u64 number, __u
 {
 	s->state[number] = kerf_path_starts[number];
 	FORGET(s->position) = start;
+	s->text[KERF_PATH_BYTES] = 0;
 	int end = match_piece(s, number, FORGET(s->position));
 
 	if (!end)
@@ -226,10 +241,8 @@ __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 		return reason;
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
-		if (i >= kerf_automata) {
-			s->state[i] = s->walk.match[i] = 0;
+		if (i >= kerf_automata)
 			continue;
-		}
 		__u32 match = match_one(s, i, start);
 		s->walk.match[i] = match;
 		if (match == KERF_NO_STATE)

@@ -111,6 +111,7 @@ static __always_inline __s32 judge_net(const struct kerf_net_event *net, __u32 e
 	walk->trial = 0;
 	fill_task(&walk->seen);
 	FORGET(s->binding) = binding;
+	FORGET(s->super) = 0;
 	fill_exe(s, KERF_BIT(event));
 	int allowed = settle_net(walk, binding, unclear);
 	int passes = allowed || audited(walk);

@@ -12,6 +12,7 @@
 #include "scratch.h"
 
 #define KERF_NAME_BYTES 255
+#define SHORT_NAME 16
 #define KERF_WALK_STEPS 320   /* dentries visited, retries included: two tries at depth 128, 29 at depth 10 */
 
 struct {
@@ -67,41 +68,54 @@ static __always_inline __u64 is_set(__u64 x)
 	return (x | -x) >> 63;
 }
 
-/* Does a comparison of the file system's own mean that two spellings can be one name? Not on procfs, whose comparison hides
- * entries, nor where it is said of each directory. */
-static __always_inline __u32 equates_names(const struct super_block *sb, int copied)
+/* What is_ambiguous() asks of this directory and of its name. */
+static __always_inline void note_flags(const struct dentry *directory, struct kerf_scratch *s, int copied)
 {
-	__u64 magic = READ(copied, sb, s_magic), encoding = 0;
-
-	if (bpf_core_field_exists(sb->s_encoding))
-		encoding = (__u64)READ(copied, sb, s_encoding);
-	return is_set(magic ^ MAGIC_PROC) & (is_set(encoding) ^ 1);
+	FORGET(s->flags) |= READ(copied, directory, d_flags);
+	if (FORGET(s->folds)) {
+		const struct inode *inode = READ(copied, directory, d_inode);
+		FORGET(s->folded) |= READ(copied, inode, i_flags) & INODE_CASEFOLD;
+	}
 }
 
-/* Can two spellings mean one entry of this directory, or is the entry's name a stand-in for one that is encrypted? Without
- * branches: the verifier follows both sides of each, at every turn. */
-static __always_inline __u32 is_ambiguous(const struct dentry *entry, const struct dentry *directory, __u32 equates, int copied)
+/* Can two spellings mean one entry of a directory on the way, or is a name on it a stand-in for one that is encrypted? */
+static __always_inline __u32 is_ambiguous(const struct kerf_scratch *s)
 {
-	const struct dentry_operations *operations = READ(copied, directory, d_op);
-	const struct inode *inode = READ(copied, directory, d_inode);
-	__u64 compares = (__u64)READ(copied, operations, d_compare);
-
-	return (READ(copied, inode, i_flags) & INODE_CASEFOLD) | (READ(copied, entry, d_flags) & DENTRY_NO_KEY) |
-	       (is_set(compares) & equates);
+	return (FORGET(s->flags) & (FORGET(s->compares) | DENTRY_NO_KEY)) | FORGET(s->folded);
 }
 
-static __always_inline void restart(struct kerf_scratch *s)
+static __always_inline void restart(const struct dentry *leaf, struct kerf_scratch *s, int copied)
 {
+	FORGET(s->flags) = READ(copied, leaf, d_flags) & DENTRY_NO_KEY;   /* it is nobody's directory here */
 	FORGET(s->off) = KERF_PATH_BYTES;
 	FORGET(s->full) = FORGET(s->seen) = FORGET(s->full_at_anchor) = FORGET(s->depth) = 0;
-	FORGET(s->ambiguous) = FORGET(s->ambiguous_at_anchor) = 0;
+	FORGET(s->folded) = FORGET(s->ambiguous_at_anchor) = 0;
+}
+
+/* "/name" by two words that end where the name ends, which is where the text begins that is there, `room` and SHORT_NAME + 1 bytes from
+ * the buffer's beginning. What comes along from before the name is of the same object of the kernel's; it is overwritten by the next
+ * name, or lies before the text. */
+static __always_inline void prepend_words(struct kerf_scratch *s, __u64 room, const unsigned char *name, __u64 length)
+{
+	const struct timespec64 *from = bpf_rdonly_cast(name + length - SHORT_NAME, bpf_core_type_id_kernel(struct timespec64));
+	__u64 first = from->tv_sec, second = from->tv_nsec;
+	char *to = &s->text[room + 1];
+
+	((__u64 *)to)[0] = first;
+	((__u64 *)to)[1] = second;
+	to[SHORT_NAME - 1 - (long)length] = '/';
+	FORGET(s->off) = room + SHORT_NAME - length;
 }
 
 static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s, int copied)
 {
-	__u32 length = READ(copied, dentry, d_name.len), off = FORGET(s->off);
+	__u64 length = READ(copied, dentry, d_name.len), off = FORGET(s->off), room = off - (SHORT_NAME + 1);
 	const unsigned char *name = READ(copied, dentry, d_name.name);
 
+	if (!copied && bpf_rdonly_cast && WITHIN(length, SHORT_NAME + 1) && WITHIN(room, KERF_PATH_BYTES - SHORT_NAME)) {
+		prepend_words(s, room, name, length);   /* as nearly all names are */
+		return;
+	}
 	if (length > KERF_NAME_BYTES || length + 1 > off) {
 		FORGET(s->full) = 1;
 		FORGET(s->off) = 0;
@@ -114,10 +128,10 @@ static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *
 	FORGET(s->off) = off;
 }
 
-static __always_inline const __u32 *anchor_at(const struct dentry *dentry, const struct kerf_scratch *s, int copied)
+static __always_inline const __u32 *anchor_at(const struct dentry *dentry, const struct super_block *sb, const struct kerf_scratch *s,
+					      int copied)
 {
 	const struct inode *inode = READ(copied, dentry, d_inode);   /* 0, a name without an object, reads as zeros: no anchor */
-	const struct super_block *sb = READ(copied, dentry, d_sb);
 	struct kerf_anchor_key key = {
 		.inode = READ(copied, inode, i_ino), .device = READ(copied, sb, s_dev), .generation = READ(copied, inode, i_generation),
 		.binding = FORGET(s->binding),
@@ -131,13 +145,13 @@ static __always_inline void stand_at_anchor(struct kerf_scratch *s)
 {
 	FORGET(s->start) = FORGET(s->off);
 	FORGET(s->full_at_anchor) = FORGET(s->full);
-	FORGET(s->ambiguous_at_anchor) = FORGET(s->ambiguous);
+	FORGET(s->ambiguous_at_anchor) = is_ambiguous(s);
 	FORGET(s->seen) = 1;
 }
 
 static __always_inline void note_anchor(const struct dentry *dentry, struct kerf_scratch *s, int copied)
 {
-	const __u32 *anchor = anchor_at(dentry, s, copied);
+	const __u32 *anchor = anchor_at(dentry, READ(copied, dentry, d_sb), s, copied);
 
 	if (!anchor)
 		return;
@@ -145,21 +159,20 @@ static __always_inline void note_anchor(const struct dentry *dentry, struct kerf
 	stand_at_anchor(s);
 }
 
-static __always_inline int is_root(const struct dentry *dentry, int copied)
+/* Most file systems are anchored at their root. No anchor lies further out, so that the dentries on the way need no look.
+ * A comparison of names of the file system's own means that two spellings can be one name, but on procfs, whose comparison hides
+ * entries, and where it is said of each directory: there is an encoding then, and without one no directory has that flag. */
+static __always_inline void look_at_root(const struct super_block *sb, unsigned long magic, struct kerf_scratch *s, int copied)
 {
-	const struct super_block *sb = READ(copied, dentry, d_sb);
-
-	return READ(copied, sb, s_root) == dentry;
-}
-
-/* Most file systems are anchored at their root. No anchor lies further out, so that the dentries on the way need no look. */
-static __always_inline void look_at_root(const struct dentry *leaf, struct kerf_scratch *s, int copied)
-{
-	const struct super_block *sb = READ(copied, leaf, d_sb);
 	const struct dentry *root = READ(copied, sb, s_root);
-	const __u32 *anchor = anchor_at(root, s, copied);
+	const __u32 *anchor = anchor_at(root, sb, s, copied);
+	__u64 encoded = 0;
 
-	FORGET(s->equates) = equates_names(sb, copied);
+	if (bpf_core_field_exists(sb->s_encoding))
+		encoded = is_set((__u64)READ(copied, sb, s_encoding));
+	FORGET(s->folds) = bpf_core_field_exists(sb->s_encoding) ? encoded : 1;
+	FORGET(s->compares) = DENTRY_COMPARES & -(__u32)(is_set(magic ^ MAGIC_PROC) & (encoded ^ 1));
+	FORGET(s->root) = (__u64)root;
 	FORGET(s->rooted) = anchor != 0;
 	if (anchor)
 		FORGET(s->anchor) = *anchor;
@@ -177,7 +190,8 @@ static __always_inline __u32 finish_walk(struct kerf_scratch *s)
 	if (FORGET(s->full_at_anchor) || length >= KERF_ANCHOR_BYTES || length > start)
 		return KERF_REASON_TOO_LONG;
 	start -= length;
-	bpf_probe_read_kernel(&s->text[start & (KERF_PATH_BYTES - 1)], length & (KERF_ANCHOR_BYTES - 1), path->path);
+	if (length)
+		bpf_probe_read_kernel(&s->text[start & (KERF_PATH_BYTES - 1)], length & (KERF_ANCHOR_BYTES - 1), path->path);
 	if (start >= KERF_PATH_BYTES) {
 		start = KERF_PATH_BYTES - 1;
 		s->text[KERF_PATH_BYTES - 1] = '/';
@@ -192,12 +206,13 @@ struct kerf_climb {
 	__u64 done;
 };
 
-static __always_inline void begin_walk(const struct dentry *leaf, struct kerf_scratch *s, int copied)
+static __always_inline void begin_walk(const struct dentry *leaf, const struct super_block *sb, unsigned long magic, struct kerf_scratch *s,
+					int copied)
 {
 	__u32 count = rename_count();
 
-	look_at_root(leaf, s, copied);
-	restart(s);
+	look_at_root(sb, magic, s, copied);
+	restart(leaf, s, copied);
 	FORGET(s->seq) = count;
 	FORGET(s->tries) = 1;
 }
@@ -211,19 +226,19 @@ static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scrat
 		note_anchor(dentry, s, copied);
 	struct dentry *parent = READ(copied, dentry, d_parent);
 	if (parent == dentry || FORGET(s->depth) >= KERF_PATH_DEPTH) {
-		__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && !is_root(dentry, copied);
+		__u32 now = rename_count(), elsewhere = FORGET(s->rooted) && parent == dentry && (__u64)dentry != FORGET(s->root);
 		if (now == FORGET(s->seq) && !(now & 1) && !elsewhere)
 			return 1;
 		if (elsewhere)   /* no way leads to the root, as from a handle: every dentry is looked at */
 			FORGET(s->rooted) = 0;
 		FORGET(s->seq) = now;
 		FORGET(s->tries) += 1;
-		restart(s);
+		restart(climb->leaf, s, copied);
 		climb->dentry = climb->leaf;
 		return 0;
 	}
 	prepend(dentry, s, copied);
-	FORGET(s->ambiguous) |= is_ambiguous(dentry, parent, FORGET(s->equates), copied);
+	note_flags(parent, s, copied);
 	FORGET(s->depth) += 1;
 	climb->dentry = parent;
 	return 0;
@@ -238,11 +253,11 @@ static long copied_step(__u32 turn, struct kerf_climb *climb)
 }
 
 /* 0, or why there is no canonical path. */
-static __always_inline __u32 walk_up(struct dentry *leaf, struct kerf_scratch *s, int copied)
+static __always_inline __u32 walk_up(struct dentry *leaf, const struct super_block *sb, unsigned long magic, struct kerf_scratch *s, int copied)
 {
 	struct kerf_climb climb = {.s = s, .leaf = leaf, .dentry = leaf};
 
-	begin_walk(leaf, s, copied);
+	begin_walk(leaf, sb, magic, s, copied);
 	if (copied) {
 		bpf_loop(KERF_WALK_STEPS, copied_step, &climb, 0);
 	} else {
@@ -268,9 +283,9 @@ enum kerf_nameless { KERF_NAMED, KERF_MEMFD, KERF_PIPE, KERF_SOCKET, KERF_ANON }
 
 /* Objects of file systems that cannot be mounted have fixed ids, whatever name a process gave them. Those of namespaces
  * can be mounted, but have no names either; the kernel's own hugetlbfs is that of memfd_create. */
-static __always_inline __u32 nameless(const struct super_block *sb, int copied)
+static __always_inline __u32 nameless(const struct super_block *sb, unsigned long magic, int copied)
 {
-	unsigned long flags = READ(copied, sb, s_flags), magic = READ(copied, sb, s_magic);
+	unsigned long flags = READ(copied, sb, s_flags);
 
 	if (!(flags & SB_NOUSER_FLAG) && magic != MAGIC_NSFS && !(magic == MAGIC_HUGETLBFS && flags & SB_KERNMOUNT_FLAG))
 		return KERF_NAMED;
@@ -311,11 +326,13 @@ static __always_inline void name_is_text(struct kerf_scratch *s)
 /* The text becomes the canonical path, or `reason` says why there is none. */
 static __always_inline void find_text(struct dentry *dentry, struct kerf_scratch *s, __u32 *reason, int copied)
 {
-	__u32 kind = nameless(READ(copied, dentry, d_sb), copied);
+	const struct super_block *sb = READ(copied, dentry, d_sb);
+	unsigned long magic = READ(copied, sb, s_magic);
+	__u32 kind = nameless(sb, magic, copied);
 
 	FORGET(*reason) = 0;
 	if (kind == KERF_NAMED)
-		FORGET(*reason) = walk_up(dentry, s, copied);
+		FORGET(*reason) = walk_up(dentry, sb, magic, s, copied);
 	else
 		write_fixed_id(s, kind);
 }
@@ -329,13 +346,21 @@ static __always_inline void find_name(struct dentry *dentry, struct kerf_scratch
 	s->walk.seen.file.path_length = has_text(FORGET(s->unnamed)) ? KERF_PATH_BYTES - FORGET(s->start) : 0;
 }
 
+static __always_inline __u64 namespace_of(const struct vfsmount *vfsmount)
+{
+	const struct mount *mount = (const void *)((__u64)vfsmount - bpf_core_field_offset(struct mount, mnt));
+
+	if (!bpf_rdonly_cast)
+		return (__u64)BPF_CORE_READ(mount, mnt_ns);
+	mount = bpf_rdonly_cast(mount, bpf_core_type_id_kernel(struct mount));
+	return (__u64)mount->mnt_ns;
+}
+
 /* Does a stacking file system look at one of its layers through a mount that is nobody's? That is part of an operation
  * on the object above, which was judged by its own name. */
 static __always_inline int is_inner(const struct path *path)
 {
-	const struct mount *mount = (const void *)((__u64)path->mnt - bpf_core_field_offset(struct mount, mnt));
-
-	return (__u64)BPF_CORE_READ(mount, mnt_ns) == MOUNT_NS_INTERNAL && !(path->dentry->d_sb->s_flags & SB_KERNMOUNT_FLAG);
+	return namespace_of(path->mnt) == MOUNT_NS_INTERNAL && !(path->dentry->d_sb->s_flags & SB_KERNMOUNT_FLAG);
 }
 
 #endif

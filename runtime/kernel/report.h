@@ -4,6 +4,9 @@
 #ifndef KERF_REPORT_H
 #define KERF_REPORT_H
 
+#include <bpf/bpf_core_read.h>
+
+#include "kernel_types.h"
 #include "scratch.h"
 
 /* Word by word: bytes would need more registers than there are. */
@@ -76,6 +79,10 @@ static __always_inline void fill_record(struct kerf_event_record *record, const 
 	record->reserved0 = 0;
 	record->decision = walk->decision;
 	record->seen = walk->seen;
+	if (!kerf_reads_user) {
+		record->seen.uid = record->uid;
+		record->seen.gid = record->gid;
+	}
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	copy_digest(record->bundle_digest);
 	record->payload_size = 0;
@@ -136,6 +143,16 @@ static __always_inline int write_exe(const struct kerf_scratch *s, struct bpf_dy
 	return !kept || write_path(kept->text, s->record.exe_size, s->record.payload_size, space);
 }
 
+/* What describe() left out. */
+static __always_inline void name_fs_type(struct kerf_scratch *s)
+{
+	const struct super_block *sb = (const void *)FORGET(s->super);
+	char *name = s->record.seen.file.fs_type;
+
+	if (sb)
+		bpf_probe_read_kernel_str(name, KERF_FS_TYPE_BYTES, BPF_CORE_READ(sb, s_type, name));
+}
+
 /* The event of s->walk with its path, of an endpoint 0 bytes, and that of the executable. Not 0: the event is lost. */
 __attribute__((noinline)) int kerf_report_file(struct kerf_scratch *s, __u32 binding, __s32 refusal_errno, __u32 guard)
 {
@@ -144,6 +161,8 @@ __attribute__((noinline)) int kerf_report_file(struct kerf_scratch *s, __u32 bin
 	if (!s)
 		return 1;
 	fill_record(&s->record, &s->walk, binding, refusal_errno, guard);
+	if (!kerf_reads_fs_type)
+		name_fs_type(s);
 	__u64 length = s->walk.seen.file.path_length;
 	if (!WITHIN(length, KERF_PATH_BYTES + 1))
 		return 1;

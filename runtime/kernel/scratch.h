@@ -14,8 +14,9 @@ struct kerf_scratch {
 	__u32 binding;                            /* key of kerf_bindings; 0: none, refused as without record */
 	/* the walk from the object up to its anchor */
 	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
-	__u32 ambiguous, ambiguous_at_anchor;
-	__u32 rooted, equates;                    /* the file system: anchored at its root, compares names in a way of its own */
+	__u32 flags, folded, ambiguous_at_anchor;
+	__u32 rooted, compares, folds;            /* the file system (look_at_root) */
+	__u64 root, super;                        /* addresses: of its root, and of its super_block for the record (0: none) */
 	/* the canonical path is text[start, KERF_PATH_BYTES) */
 	__u32 start;
 	__u32 position, bytes_seen, text_state;   /* the pass over the text */

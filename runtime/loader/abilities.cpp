@@ -244,7 +244,10 @@ Enforcement plan_enforcement(const Manifest& manifest, const Abilities& abilitie
     bool anchors = row->role != ProgramRole::anchor_probe || (manifest.governed & KERF_READS_EXE) || std::any_of(plan.programs.begin(), plan.programs.end(), [](const KnownProgram* p) {
       return p->role == ProgramRole::hook && (p->events & ~KERF_FILE_EVENTS) == 0;
     });
-    if (!lost && runs_here && anchors) plan.programs.push_back(row);
+    bool needed = row->role != ProgramRole::spare_hook || std::none_of(plan.programs.begin(), plan.programs.end(), [&](const KnownProgram* p) {
+      return std::string_view(p->section) == row->section;
+    });
+    if (!lost && runs_here && anchors && needed) plan.programs.push_back(row);
   }
   return plan;
 }

@@ -396,6 +396,7 @@ const std::vector<Attempt>& attempts() {
       {"kerf_file_receive", files, true, 0, try_receive},
       {"kerf_mmap_file", files, true, 0, try_map},
       {"kerf_file_mprotect", files, true, 0, try_protect},
+      {"kerf_file_open", all, true, EPERM, [](const Targets& t) { return try_open(t.protected_file, O_WRONLY); }, 0, KERF_GUARD_PROTECTED_FILE},
       {"kerf_protected_open", all, true, 0, [](const Targets& t) { return try_open(t.protected_file, O_WRONLY); }},
       {"kerf_system_mount", all, true, 0, try_mount},
       {"kerf_system_chroot", all, true, 0, [](const Targets&) { return result_of(::chroot("/")); }},

@@ -11,7 +11,7 @@
 
 namespace kerf::loader {
 
-enum class ProgramRole { hook, newer_hook, anchor_probe, iterator, selftest };
+enum class ProgramRole { hook, newer_hook, spare_hook, anchor_probe, iterator, selftest };
 
 struct KnownProgram {
   const char* name;

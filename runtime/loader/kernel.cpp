@@ -150,7 +150,7 @@ LoaderResult<Unit> attach_hook(bpf_program* program, const std::string& pins) {
 }
 
 bool is_whole_hook(const KnownProgram& row) {
-  return (row.role == ProgramRole::hook || row.role == ProgramRole::newer_hook) && !attaches_to_cgroup(row);
+  return (row.role == ProgramRole::hook || row.role == ProgramRole::newer_hook || row.role == ProgramRole::spare_hook) && !attaches_to_cgroup(row);
 }
 
 bpf_program* program_of(const Loaded& loaded, const KnownProgram& row) {

@@ -219,7 +219,8 @@ std::vector<Range> deciding_ranges(const std::string& elf) {
 // Another bit in each number that hooks are told, one after the other: what would still be proved. Not all objects have all.
 template <class Check>
 std::string told_and_not_checked(const std::string& elf, std::mt19937_64& random, const Check& check) {
-  static const std::set<std::string> names = {"kerf_governed", "kerf_exe_events", "kerf_reads_clock", "kerf_reads_command", "kerf_reads_task"};
+  static const std::set<std::string> names = {"kerf_governed", "kerf_exe_events", "kerf_reads_clock", "kerf_reads_command", "kerf_reads_task",
+                                              "kerf_reads_user", "kerf_reads_fs_type"};
   std::string unseen;
   int told = 0;
   each_symbol(elf, [&](const std::string& name, std::size_t at, std::size_t size) {

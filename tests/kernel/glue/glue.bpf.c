@@ -9,6 +9,8 @@ const volatile __u64 kerf_governed = GOVERNED;
 const volatile __u32 kerf_reads_clock = 0;
 const volatile __u32 kerf_reads_command = 1;
 const volatile __u32 kerf_reads_task = 0;
+const volatile __u32 kerf_reads_user = 0;
+const volatile __u32 kerf_reads_fs_type = GOVERNED != KERF_ALL_EVENTS;   /* of two variants the second reads it beforehand */
 const volatile __u64 kerf_exe_events = 0;
 const volatile __u64 kerf_bundle_digest[2] = {0x65756c67, 0};   /* "glue" */
 

@@ -155,7 +155,7 @@ TEST_CASE("tables: what is behind their ends is no row, no class and no state") 
       if (constant.name == table.name + "_count") CHECK(constant.value == table.length);
     }
   }
-  CHECK(layout->contents.size() == layout->request.tables.size() + 6);   // and what hooks are told
+  CHECK(layout->contents.size() == layout->request.tables.size() + 8);   // and what hooks are told
   CHECK(layout->contents.at("kerf_path_bytes").size() == layout->contents.at("kerf_path_cells").size() / 4 + 8);   // eight are read at once
   CHECK(bytes < 10'000);
   auto padded = [&](const char* name, std::size_t used, char with) {
@@ -226,6 +226,7 @@ TEST_CASE("tables: hooks look at what actions of their event bind, and at nothin
   auto laid_out = [](const char* observable) {
     Program program = make_program();
     Action& action = program.module.schema.actions.begin()->second;
+    std::erase_if(action.bindings, [](const auto& bound) { return bound.second.name == "process.uid" || bound.second.name == "process.gid"; });
     if (observable) action.bindings["seen"] = {AttrBinding::Kind::observable, observable, {}};
     action.bindings["told"] = {AttrBinding::Kind::fact, "load", {}};
     add_row(program, Effect::permit);
@@ -233,9 +234,10 @@ TEST_CASE("tables: hooks look at what actions of their event bind, and at nothin
     REQUIRE(layout.ok());
     return std::move(*layout);
   };
-  struct Case { const char* observable; std::uint64_t clock, command, task, comm; };
-  for (const Case& c : {Case{nullptr, 0, 0, 0, 0}, Case{"clock.now", 1, 0, 0, 0}, Case{"ioctl.command", 0, 1, 0, 0},
-                        Case{"process.cap_chown", 0, 0, 1, 0}, Case{"process.comm", 0, 0, 1, KERF_BIT(KERF_EVENT_NET_CONNECT)}}) {
+  struct Case { const char* observable; std::uint64_t clock, command, task, comm, user; };
+  for (const Case& c : {Case{nullptr, 0, 0, 0, 0, 0}, Case{"clock.now", 1, 0, 0, 0, 0}, Case{"ioctl.command", 0, 1, 0, 0, 0},
+                        Case{"process.cap_chown", 0, 0, 1, 0, 0}, Case{"process.comm", 0, 0, 1, KERF_BIT(KERF_EVENT_NET_CONNECT), 0},
+                        Case{"process.uid", 0, 0, 0, 0, 1}, Case{"process.gid", 0, 0, 0, 0, 1}}) {
     INFO(std::string(c.observable ? c.observable : "nothing"));
     const Layout layout = laid_out(c.observable);
     CHECK(told(layout, "kerf_reads_clock") == c.clock);
@@ -243,6 +245,18 @@ TEST_CASE("tables: hooks look at what actions of their event bind, and at nothin
     CHECK(told(layout, "kerf_reads_task") == c.task);
     CHECK(constant(layout, "kerf_comm_events") == c.comm);
     CHECK(told(layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
+    CHECK(told(layout, "kerf_reads_user") == c.user);
+  }
+}
+
+TEST_CASE("tables: the type of the file system is looked at where a type of objects has it") {
+  for (bool has : {false, true}) {
+    Program program = make_program();
+    if (has) program.module.schema.entity_types["Thing"].bindings["fs"] = {AttrBinding::Kind::observable, "file.fs_type", {}};
+    add_row(program, Effect::permit);
+    auto layout = lay_out(program.module, program.plan, digest());
+    REQUIRE(layout.ok());
+    CHECK(told(*layout, "kerf_reads_fs_type") == (has ? 1 : 0));
   }
 }
 

@@ -354,6 +354,15 @@ TEST_CASE("what a kernel can run decides what is promised") {
     CHECK(plan.waived_guards == (1u << KERF_GUARD_MOUNT | 1u << KERF_GUARD_RENAME));
     CHECK(check_accepted(manifest, plan, {}).ok());
   }
+  SUBCASE("two programs that ask the same are not attached to one hook; where the first cannot be, the second is") {
+    manifest.programs.push_back("kerf_protected_open");
+    Enforcement plan = plan_enforcement(manifest, {});
+    CHECK(plan.has("kerf_file_open"));
+    CHECK(!plan.has("kerf_protected_open"));
+    plan = plan_enforcement(manifest, {.refused = {"kerf_file_open"}, .needless = {}, .unkept = {}, .reasons = {}});
+    CHECK(!plan.has("kerf_file_open"));
+    CHECK(plan.has("kerf_protected_open"));
+  }
   SUBCASE("names that are no features") {
     auto refused = check_known_features(manifest, {"idenity"});
     REQUIRE(!refused.ok());
