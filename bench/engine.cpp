@@ -7,8 +7,6 @@
 // and what policies take from the heap: of the table that was read and of the engine, less the same engine without
 // policies; and without what only names them (ids, annotations, places in the source).
 //   bench_engine WORKLOAD…
-#include <malloc.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -138,16 +136,12 @@ std::vector<double> change_policies(const Workload& workload) {
   return times;
 }
 
-double heap() {
-  const struct mallinfo2 info = mallinfo2();
-  return static_cast<double>(info.uordblks + info.hblkhd);
-}
 // What stays of the heap of what is made.
 template <class Make>
 double heap_of(Make make) {
-  const double before = heap();
+  const std::ptrdiff_t before = kerf::test::live_bytes();
   const auto made = make();
-  return heap() - before;
+  return static_cast<double>(kerf::test::live_bytes() - before);
 }
 
 void print_memory(const std::string& directory, const Workload& workload) {

@@ -325,7 +325,8 @@ class PatternLint {
  public:
   PatternLint(const Module& module, const Policy& policy, const RequestEnv& env) : module_(module), policy_(policy), body_(policy.body), env_(env) {}
 
-  void run(Diagnostics& diagnostics) const {
+  // `told`: places of this policy, in environments before this one too.
+  void run(std::set<std::uint32_t>& told, Diagnostics& diagnostics) const {
     std::vector<std::pair<NodeId, bool>> open{{body_.root, policy_.effect == Effect::permit}};   // true: where it holds, more is allowed
     while (!open.empty()) {
       auto [id, allows] = open.back();
@@ -341,7 +342,7 @@ class PatternLint {
           open.emplace_back(body_.arg(id, 2), allows);
           break;
         case Op::like:
-          if (allows && is_loose(id)) {
+          if (allows && is_loose(id) && told.insert(id.index).second) {
             diagnostics.report(Code::K5104, body_[id].span, printed(body_.pattern(id))).with_label("longer names match too, and all that is below them");
           }
           break;
@@ -358,7 +359,7 @@ class PatternLint {
 
   bool is_loose(NodeId id) const {
     const Observable* observable = observable_of(module_, body_, env_, body_.arg(id, 0));
-    const bool path = observable && observable->from == ObservedFrom::path;
+    const bool path = observable && (observable->from == ObservedFrom::path || observable->from == ObservedFrom::executable);
     if (!path || !ends_inside_of_name(body_.pattern(id))) return false;
     const std::string below = printed(body_.pattern(id)) + "/";   // somebody thought of what is below
     for (std::size_t i = 0; i < body_.size(); ++i) {
@@ -373,13 +374,22 @@ class PatternLint {
   const RequestEnv& env_;
 };
 
+bool has_loose_pattern(const Body& body) {
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    if (body[NodeId(i)].op == Op::like && ends_inside_of_name(body.pattern(NodeId(i)))) return true;
+  }
+  return false;
+}
+
 void lint_patterns(const Module& module, const KernelPlan& plan, Diagnostics& diagnostics) {
-  std::set<PolicyId> seen;
+  std::vector<bool> loose;
+  for (const Policy& policy : module.policies) loose.push_back(has_loose_pattern(policy.body));
+  std::map<PolicyId, std::set<std::uint32_t>> told;
+  std::set<std::pair<PolicyId, std::size_t>> looked_at;
   for (const KernelEnv& env : plan.envs) {
-    if (!has_text_id(env.resource)) continue;
     for (const KernelRow& row : env.rows) {
-      if (!seen.insert(row.policy).second) continue;
-      PatternLint(module, module.policies[row.policy.index], module.environments[env.environment]).run(diagnostics);
+      if (!loose[row.policy.index] || !looked_at.emplace(row.policy, env.environment).second) continue;
+      PatternLint(module, module.policies[row.policy.index], module.environments[env.environment]).run(told[row.policy], diagnostics);
     }
   }
 }

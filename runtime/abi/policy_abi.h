@@ -265,6 +265,7 @@ enum kerf_guard {
 	KERF_GUARD_SIGNAL = 7,
 	KERF_GUARD_PROTECTED_FILE = 8,        /* cgroupfs, bpffs, usermode helpers */
 	KERF_GUARD_SOURCE_ROUTING = 9,        /* a packet that names a way of its own; its record has no process (pid 0) */
+	KERF_GUARD_EXE_FILE = 10,
 };
 
 enum kerf_option {

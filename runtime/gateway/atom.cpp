@@ -84,7 +84,13 @@ bool Asker::attribute(const Cell& base, std::uint32_t name, Cell& cell) const {
 bool Asker::resolve(const Subject& subject, Cell& cell) const {
   std::size_t next = 0;
   if (subject.variable != kContext) {
-    cell = Cell{nullptr, 0, 0, work_.nodes[subject.variable], ValueKind::entity};
+    if (subject.length == 0) {
+      cell = Cell{nullptr, 0, 0, work_.nodes[subject.variable], ValueKind::entity};
+      return true;
+    }
+    const Cell* found = Store::attribute(work_.rows[subject.variable]->object, subject.attributes[next++]);
+    if (found == nullptr) return false;
+    cell = *found;
   } else if (subject.length == 0) {
     cell = Cell{nullptr, 0, 0, kNoData, ValueKind::record};
     return true;

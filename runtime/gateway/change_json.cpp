@@ -13,14 +13,15 @@ Status read_uid(const JsonNode& node, EntityUid& uid) {
 }
 
 Status read_uids(const JsonNode& object, const char* key, std::vector<EntityUid>& uids) {
-  return read_each(object, key, [&](const JsonNode& element) { return read_uid(element, uids.emplace_back()); });
+  return read_each(*object.find(key), key, [&](const JsonNode& element) { return read_uid(element, uids.emplace_back()); });
 }
 
 Status read_edges(const JsonNode& object, const char* key, std::vector<EntityChange::Edges>& list) {
-  return read_each(object, key, [&](const JsonNode& element) -> Status {
-    if (Status keys = expect_keys(element, {"uid", "parents"}); !keys.ok()) return keys;
+  return read_each(*object.find(key), key, [&](const JsonNode& element) -> Status {
+    const auto fields = read_fields<2>(element, {"uid", "parents"});
+    if (!fields.ok()) return fields.error();
     EntityChange::Edges& edges = list.emplace_back();
-    if (Status uid = read_uid(*element.find("uid"), edges.uid); !uid.ok()) return uid;
+    if (Status uid = read_uid((*fields)[0], edges.uid); !uid.ok()) return uid;
     return read_uids(element, "parents", edges.parents);
   });
 }

@@ -15,7 +15,7 @@ class Pass {
         request_(request),
         entities_(entities),
         evaluation_({&request.principal, &request.action, &request.resource, &request.context}, entities,
-                    &table.action_entities),
+                    &table.actions),
         outcomes_(environment.atoms.size(), kUnknown) {}
 
   Decision decide() {

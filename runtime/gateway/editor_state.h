@@ -66,7 +66,7 @@ struct Editor::State {
   explicit State(Engine first) : engine(std::move(first)) {}
   const Store& store() const { return engine.state_->store; }
   const Plans& plans() const { return *engine.state_->plans; }
-  bool is_action(const EntityUid& uid) const { return plans().table->state().action_entities.find(uid) != nullptr; }
+  bool is_action(const EntityUid& uid) const { return plans().table->state().actions.find(uid) != nullptr; }
   std::vector<EntityUid> parents_of(Node node) const {
     std::vector<EntityUid> list;
     for (Node parent : hierarchy.parents(node)) list.push_back(store().uid(parent));

@@ -22,6 +22,7 @@ struct Sink {
   Answer* answer;                       // null: the decision alone
   std::vector<std::uint32_t>* satisfied;
   bool any = false;
+  bool only_errors = false;             // what is satisfied does not matter any more
   const PolicyBits* removed = nullptr;  // rules that say nothing
   std::uint32_t first = 0;              // added to policies
 
@@ -93,6 +94,7 @@ class Pass {
   const std::uint64_t* map_of(const Feature& feature, std::size_t words);
   const std::uint64_t* gather(const Feature& feature, const Cell& cell, std::size_t words);
   void run_dense(const BlockIndex& index, bool exact, Sink& sink);
+  const Cell* value_of(std::uint32_t watch, const Subject& subject, Cell& own) const;
 
   const Store& store_;
   const EnvironmentPlan& plan_;
@@ -164,9 +166,12 @@ void Pass::trace(std::vector<PolicyTrace>& policies) {
 // Rules that a failing subject may make err become candidates. False if there are any.
 bool Pass::watches_hold(const BlockIndex& index) {
   bool hold = true;
+  if (work_.resolved.size() < index.watches.size()) work_.resolved.resize(index.watches.size());
+  Workspace::Resolved* resolved = work_.resolved.data();
   for (const Watch& watch : index.watches) {
-    Cell cell;
-    if (asker_.resolve(watch.subject, cell) && (watch.kinds >> static_cast<unsigned>(cell.kind) & 1)) continue;
+    auto& [cell, found] = *resolved++;
+    found = asker_.resolve(watch.subject, cell);
+    if (found && (watch.kinds >> static_cast<unsigned>(cell.kind) & 1)) continue;
     for (const Watch::Use& use : watch.uses) {
       if (use.guard != 0xffffffffu && ask(use.guard) == Outcome::false_) continue;
       work_.candidates.insert(work_.candidates.end(), use.rules.begin(), use.rules.end());
@@ -174,6 +179,13 @@ bool Pass::watches_hold(const BlockIndex& index) {
     }
   }
   return hold;
+}
+
+// Null if there is none. After watches_hold(): what it has resolved is taken from there.
+const Cell* Pass::value_of(std::uint32_t watch, const Subject& subject, Cell& own) const {
+  if (watch == Watch::kNone) return asker_.resolve(subject, own) ? &own : nullptr;
+  const Workspace::Resolved& resolved = work_.resolved[watch];
+  return resolved.found ? &resolved.cell : nullptr;
 }
 
 void Pass::look_up_like(const Keyed& keyed, std::string_view text) {
@@ -199,10 +211,11 @@ void Pass::look_up_like(const Keyed& keyed, std::string_view text) {
 }
 
 void Pass::look_up(const Keyed& keyed) {
-  Cell cell;
-  if (!asker_.resolve(keyed.subject, cell) || cell.kind != keyed.kind) return;   // failing ones are watched
-  if (keyed.is_like) return look_up_like(keyed, cell.string());
-  const std::uint32_t list = keyed.lists.find(value_key(cell));
+  Cell own;
+  const Cell* cell = value_of(keyed.watch, keyed.subject, own);
+  if (cell == nullptr || cell->kind != keyed.kind) return;   // failing ones are watched
+  if (keyed.is_like) return look_up_like(keyed, cell->string());
+  const std::uint32_t list = keyed.lists.find(value_key(*cell));
   if (list == FlatMap::kNone) return;
   work_.candidates.insert(work_.candidates.end(), keyed.rules[list].begin(), keyed.rules[list].end());
 }
@@ -242,8 +255,10 @@ const std::uint64_t* Pass::map_of(const Feature& feature, std::size_t words) {
     const Outcome outcome = ask(feature.atom);
     return outcome == Outcome::error ? nullptr : feature.maps.data() + (outcome == Outcome::true_ ? words : 0);
   }
-  Cell cell;
-  if (!asker_.resolve(feature.subject, cell)) return nullptr;
+  Cell own;
+  const Cell* found = value_of(feature.watch, feature.subject, own);
+  if (found == nullptr) return nullptr;
+  const Cell& cell = *found;
   switch (feature.kind) {
     case Feature::Kind::truth: break;
     case Feature::Kind::value: {
@@ -274,9 +289,20 @@ bool Pass::intersect(const BlockIndex& index) {
   return complete;
 }
 
-// Of 512 bits at a time: `out` becomes the intersection; false if it is empty.
-KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t count,
-                                                                        std::size_t from, std::size_t words, std::uint64_t* out) {
+constexpr std::size_t kStep = 8;   // words of 64 rules
+
+// Of 512 bits at a time, or fewer at the end: `out` becomes the intersection; false if it is empty.
+KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t count, std::size_t from, std::size_t words, std::uint64_t* out) {
+  if (words == kStep) {   // the same, in as few instructions as there are registers
+    for (std::size_t w = 0; w < kStep; ++w) out[w] = ~std::uint64_t{0};
+    for (std::size_t m = 0; m < count; ++m) {
+      const std::uint64_t* map = maps[m] + from;
+      std::uint64_t any = 0;
+      for (std::size_t w = 0; w < kStep; ++w) any |= out[w] &= map[w];
+      if (any == 0) return false;
+    }
+    return true;
+  }
   for (std::size_t w = 0; w < words; ++w) out[w] = ~std::uint64_t{0};
   for (std::size_t m = 0; m < count; ++m) {
     const std::uint64_t* map = maps[m] + from;
@@ -287,14 +313,15 @@ KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t cou
   return true;
 }
 
+// Rules that are exact and may err are candidates already. Where all watches hold and no dimension is missing, exact ones need no
+// evaluation.
 void Pass::run_dense(const BlockIndex& index, bool exact, Sink& sink) {
-  constexpr std::size_t kStep = 8;
   std::array<std::uint64_t, kStep> alive;
   for (std::size_t from = 0; from < index.words; from += kStep) {
     const std::size_t words = std::min(kStep, index.words - from);
     if (!intersect_words(work_.maps.data(), work_.maps.size(), from, words, alive.data())) continue;
     for (std::size_t w = 0; w < words; ++w) {
-      for (std::uint64_t bits = alive[w]; bits != 0; bits &= bits - 1) {
+      for (std::uint64_t bits = sink.only_errors ? alive[w] & ~index.exact[from + w] : alive[w]; bits != 0; bits &= bits - 1) {
         const std::size_t bit = (from + w) * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
         if (bit >= index.dense.size()) break;
         const std::uint32_t rule = index.dense[bit];
@@ -315,7 +342,7 @@ void Pass::run_index(const BlockIndex& index, Sink& sink) {
   work_.candidates.clear();
   const bool hold = watches_hold(index);
   for (const Keyed& keyed : index.keyed) look_up(keyed);
-  if (!index.dense.empty()) {
+  if (!index.dense.empty() && !(sink.only_errors && index.all_exact)) {
     const bool complete = intersect(index);
     run_dense(index, hold && complete, sink);
     if (sink.stop()) return;
@@ -474,6 +501,7 @@ void Engine::decide(Query& query, Answer& answer) const {
     Pass pass(state_->store, state_->plans->names, layer, work);
     pass.find_groups();
     pass.run(true, forbids);
+    permits.only_errors = forbids.any;
     pass.run(false, permits);
   });
   if (!forbids.any) {

@@ -40,7 +40,8 @@ Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table
   const Error other{"the added policies were compiled with another schema: the table's actions or environments are not the same"};
   auto same = [](const Entity& a, const Entity& b) { return a.uid == b.uid && a.parents == b.parents; };
   if (source.environments.size() != base.environments.size()) return other;
-  if (!std::equal(source.actions.begin(), source.actions.end(), base.actions.begin(), base.actions.end(), same)) return other;
+  const std::vector<Entity>&actions = source.actions.all(), &known = base.actions.all();
+  if (!std::equal(actions.begin(), actions.end(), known.begin(), known.end(), same)) return other;
   auto later = std::make_shared<LaterPlans>();
   later->table = std::move(table);
   later->places.assign(base.environments.size(), LaterPlans::kNone);
@@ -78,10 +79,11 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
   for (const Environment& environment : source.environments) {
     types.insert(types.end(), {environment.principal, environment.resource});
     std::vector<Atom>& list = atoms.emplace_back();
+    list.reserve(environment.atoms.size());
     for (const Expr& expr : environment.atoms) list.push_back(read_atom(expr.program(), plans->names, mentioned, plans->folded));
     plans->most_atoms = std::max(plans->most_atoms, list.size());
   }
-  Result<Entities> all = entities.with(source.actions);
+  Result<Entities> all = entities.with(source.actions.all());
   if (!all.ok()) return Error{"with the table's actions: " + all.error().message};
   Store& store = state->store;
   if (Status built = store.build(plans->names, *std::move(all), mentioned, types); !built.ok()) return built.error();

@@ -1,6 +1,8 @@
 // JSON -> Program. Strict: what is not exactly an expression of format 1 is an error that names it. Works through a
 // list of tasks instead of recursing, so nesting costs memory and not stack.
+#include <algorithm>
 #include <charconv>
+#include <span>
 #include <utility>
 
 #include "ir/values/extension.h"
@@ -37,9 +39,9 @@ std::optional<std::int64_t> read_long(const std::string& text) {
   return std::to_string(value) == text ? std::optional(value) : std::nullopt;
 }
 
-Result<Value> read_scalar(const std::string& key, const std::string& text) {
+Result<Value> read_scalar(std::string_view key, const std::string& text) {
   auto value = [&](auto parsed) -> Result<Value> {
-    if (!parsed) return wrong("`" + key + "` of " + quote(text) + " is not a value");
+    if (!parsed) return wrong("`" + std::string(key) + "` of " + quote(text) + " is not a value");
     return Value(*parsed);
   };
   if (key == "String") return Value(text);
@@ -48,22 +50,17 @@ Result<Value> read_scalar(const std::string& key, const std::string& text) {
   if (key == "decimal") return value(parse_decimal(text));
   if (key == "datetime") return value(parse_datetime(text));
   if (key == "duration") return value(parse_duration(text));
-  return wrong("unknown operator `" + key + "`");
+  return wrong("unknown operator `" + std::string(key) + "`");
 }
 
-bool is_literal(const std::string& key) {
-  for (const char* known : {"Bool", "Long", "String", "Entity", "ip", "decimal", "datetime", "duration", "SetValue",
-                            "RecordValue"}) {
-    if (key == known) return true;
-  }
-  return false;
-}
+constexpr std::string_view kLiterals[] = {"Bool", "Long", "String", "Entity", "ip", "decimal", "datetime", "duration", "SetValue", "RecordValue"};
+bool is_literal(std::string_view key) { return std::find(std::begin(kLiterals), std::end(kLiterals), key) != std::end(kLiterals); }
 
 template <class Node>
 Result<EntityUid> read_uid(const Node& json) {
-  if (json.is_object() && json.size() == 2) {
-    const auto type = json.find("type"), id = json.find("id");
-    if (type && id && type->is_string() && id->is_string()) return EntityUid{std::string(type->text()), std::string(id->text())};
+  std::array<Node, 2> fields;
+  if (json.is_object() && json.fields({"type", "id"}, fields) && fields[0].is_string() && fields[1].is_string()) {
+    return EntityUid{std::string(fields[0].text()), std::string(fields[1].text())};
   }
   return wrong("an entity is {\"type\": string, \"id\": string}");
 }
@@ -73,8 +70,7 @@ template <class Node>
 Result<Value> read_literal(const Node& json, int depth) {
   if (!json.is_object() || json.size() != 1) return wrong("a literal is an object with one key");
   if (depth > kMaxJsonDepth) return wrong("a literal nests too deep");
-  const auto [name, operand] = json.only();
-  const std::string key(name);
+  const auto [key, operand] = json.only();
   if (key == "Bool") {
     if (!operand.is_boolean()) return wrong("`Bool` takes true or false");
     return Value(operand.boolean());
@@ -87,7 +83,7 @@ Result<Value> read_literal(const Node& json, int depth) {
   if (key == "SetValue") {
     if (!operand.is_array()) return wrong("`SetValue` takes an array of literals");
     std::vector<Value> elements;
-    for (const Node& element : operand.elements()) {
+    for (const Node& element : elements_of(operand)) {
       Result<Value> value = read_literal(element, depth + 1);
       if (!value.ok()) return value;
       elements.push_back(*std::move(value));
@@ -104,7 +100,7 @@ Result<Value> read_literal(const Node& json, int depth) {
     }
     return Value(std::move(record));
   }
-  if (!operand.is_string()) return wrong("`" + key + "` takes a string");
+  if (!operand.is_string()) return wrong("`" + std::string(key) + "` takes a string");
   return read_scalar(key, std::string(operand.text()));
 }
 
@@ -112,6 +108,7 @@ template <class Node>
 class Reader {
  public:
   Result<Program> read(const Node& json) {
+    tasks_.reserve(8);
     push_visit(json);
     while (!tasks_.empty()) {
       Task task = tasks_.back();
@@ -119,6 +116,7 @@ class Reader {
       Status status = perform(task);
       if (!status.ok()) return status.error();
     }
+    program_.code.shrink_to_fit();
     return std::move(program_);
   }
 
@@ -133,7 +131,10 @@ class Reader {
 
   void push_visit(const Node& node) { tasks_.push_back({Task::Kind::visit, node, {Code::jump}}); }
   void push(Task::Kind kind, Code code) { tasks_.push_back({kind, std::nullopt, {code}}); }
-  void emit(Instruction instruction) { program_.code.push_back(instruction); }
+  void emit(Instruction instruction) {
+    if (program_.code.empty()) program_.code.reserve(8);
+    program_.code.push_back(instruction);
+  }
   std::uint32_t here() const { return static_cast<std::uint32_t>(program_.code.size()); }
 
   void close() {
@@ -161,23 +162,22 @@ class Reader {
 
   Status visit(const Node& json) {
     if (!json.is_object() || json.size() != 1) return wrong("an expression is an object with one key, the operator");
-    const auto [name, operand] = json.only();
-    const std::string key(name);
+    const auto [key, operand] = json.only();
+    if (key == "Var") return visit_variable(operand);
     for (const PlainOperator& plain : kPlain) {
       if (key == plain.text) return visit_plain(plain, operand);
     }
     if (is_literal(key)) return visit_literal(json);
-    if (key == "Var") return visit_variable(operand);
     if (key == "&&" || key == "||" || key == "if") return visit_branch(key, operand);
     if (key == "." || key == "has" || key == "is") return visit_named(key, operand);
     if (key == "like") return visit_like(operand);
     if (key == "Set" || key == "call") return visit_list(key, operand);
     if (key == "Record") return visit_record(operand);
-    return wrong("unknown operator " + quote(key));
+    return wrong("unknown operator " + quote(std::string(key)));
   }
 
   // Operands in order, then `instruction`.
-  void schedule(const std::vector<Node>& operands, Instruction instruction) {
+  void schedule(std::span<const Node> operands, Instruction instruction) {
     tasks_.push_back({Task::Kind::emit, std::nullopt, instruction});
     for (std::size_t i = operands.size(); i > 0; --i) push_visit(operands[i - 1]);
   }
@@ -186,7 +186,8 @@ class Reader {
     if (!operand.is_array() || operand.size() != plain.arity) {
       return wrong("`" + std::string(plain.text) + "` takes " + std::to_string(plain.arity) + " expressions");
     }
-    schedule(operand.elements(), {plain.code});
+    if (plain.arity == 1) schedule(parts_of<1>(operand), {plain.code});
+    else schedule(parts_of<2>(operand), {plain.code});
     return Unit{};
   }
 
@@ -207,13 +208,13 @@ class Reader {
     return wrong("`Var` takes \"principal\", \"action\", \"resource\" or \"context\"");
   }
 
-  Status visit_branch(const std::string& key, const Node& operand) {
+  Status visit_branch(std::string_view key, const Node& operand) {
     const bool is_if = key == "if";
     const std::size_t arity = is_if ? 3 : 2;
     if (!operand.is_array() || operand.size() != arity) {
-      return wrong("`" + key + "` takes " + std::to_string(arity) + " expressions");
+      return wrong("`" + std::string(key) + "` takes " + std::to_string(arity) + " expressions");
     }
-    const std::vector<Node> parts = operand.elements();
+    const std::vector<Node> parts = elements_of(operand);
     push(Task::Kind::close, Code::jump);
     if (!is_if) push(Task::Kind::emit, Code::bool_check);
     push_visit(parts[arity - 1]);
@@ -231,36 +232,37 @@ class Reader {
     return static_cast<std::uint32_t>(program_.names.size() - 1);
   }
 
-  Status visit_named(const std::string& key, const Node& operand) {
-    const std::vector<Node> parts = operand.is_array() && operand.size() == 2 ? operand.elements() : std::vector<Node>();
-    if (parts.empty() || !parts[1].is_string()) return wrong("`" + key + "` takes an expression and a name");
+  Status visit_named(std::string_view key, const Node& operand) {
+    const bool is_pair = operand.is_array() && operand.size() == 2;
+    const auto parts = is_pair ? parts_of<2>(operand) : std::array<Node, 2>();
+    if (!is_pair || !parts[1].is_string()) return wrong("`" + std::string(key) + "` takes an expression and a name");
     Code code = key == "is" ? Code::is : key == "has" ? Code::has_attr : Code::get_attr;
-    schedule({parts[0]}, {code, add_name(std::string(parts[1].text()))});
+    schedule({&parts[0], 1}, {code, add_name(std::string(parts[1].text()))});
     return Unit{};
   }
 
   Status visit_like(const Node& operand) {
     const char* shape = "`like` takes an expression and {\"pieces\": [string, …]}";
     if (!operand.is_array() || operand.size() != 2) return wrong(shape);
-    const std::vector<Node> parts = operand.elements();
+    const auto parts = parts_of<2>(operand);
     if (!parts[1].is_object() || parts[1].size() != 1 || parts[1].only().first != "pieces") return wrong(shape);
     const Node pieces = parts[1].only().second;
     if (!pieces.is_array() || pieces.size() == 0) return wrong(shape);
     Pattern pattern;
     pattern.pieces.clear();
-    for (const Node& piece : pieces.elements()) {
+    for (const Node& piece : elements_of(pieces)) {
       if (!piece.is_string()) return wrong(shape);
       pattern.pieces.emplace_back(piece.text());
     }
     program_.patterns.push_back(std::move(pattern));
-    schedule({parts[0]}, {Code::like, static_cast<std::uint32_t>(program_.patterns.size() - 1)});
+    schedule({&parts[0], 1}, {Code::like, static_cast<std::uint32_t>(program_.patterns.size() - 1)});
     return Unit{};
   }
 
-  Status visit_list(const std::string& key, const Node& operand) {
+  Status visit_list(std::string_view key, const Node& operand) {
     const bool is_call = key == "call";
-    if (!operand.is_array()) return wrong("`" + key + "` takes an array");
-    std::vector<Node> operands = operand.elements();
+    if (!operand.is_array()) return wrong("`" + std::string(key) + "` takes an array");
+    std::vector<Node> operands = elements_of(operand);
     if (!is_call) {
       schedule(operands, {Code::set, static_cast<std::uint32_t>(operands.size())});
       return Unit{};

@@ -83,13 +83,13 @@ class FormulaReader {
   Status visit_not(const Node& operand) {
     if (operand.size() != 1) return Error{"`!` takes 1 formula"};
     push(Task::Kind::step, Kind::flip);
-    push_visit(operand.elements()[0]);
+    push_visit(parts_of<1>(operand)[0]);
     return Unit{};
   }
 
   Status visit_if(const Node& operand) {
     if (operand.size() != 3) return Error{"`if` takes 3 formulas"};
-    const std::vector<Node> parts = operand.elements();
+    const auto parts = parts_of<3>(operand);
     push(Task::Kind::close, Kind::jump);
     push_visit(parts[2]);
     push(Task::Kind::else_, Kind::jump);
@@ -102,7 +102,7 @@ class FormulaReader {
   // All of a chain leave to one place: each operand but the last opens a jump, and all close at the end.
   Status visit_chain(const Node& operand, Kind leave) {
     if (operand.size() < 2) return Error{"`&&` and `||` take 2 formulas or more"};
-    const std::vector<Node> parts = operand.elements();
+    const std::vector<Node> parts = elements_of(operand);
     for (std::size_t i = 1; i < parts.size(); ++i) push(Task::Kind::close, Kind::jump);
     for (std::size_t i = parts.size(); i > 0; --i) {
       if (i != parts.size()) push(Task::Kind::open, leave);

@@ -28,7 +28,16 @@ class Finder {
     const Node node = work_.nodes[0];
     if (node >= store_.nodes()) return;
     const bool is_own = is_scope(plan_.principal_in, node), has_column = store_.entity_cell(node).number != 0;
-    scopes(2, plan_.shapes[2], [&](std::uint32_t resource, unsigned) {
+    std::uint8_t resources = plan_.shapes[2];
+    const Store::Row& resource_row = *work_.rows[2];
+    if ((resources & kMember) && row.ancestor_count < resource_row.ancestor_count && resource_row.bits != nullptr) {
+      if (is_own && has_column) find_resources(in_scope(node));
+      for (Node ancestor : store_.ancestors(node)) {
+        if (is_scope(plan_.principal_in, ancestor)) find_resources(in_scope(ancestor));
+      }
+      resources &= static_cast<std::uint8_t>(~kMember);
+    }
+    scopes(2, resources, [&](std::uint32_t resource, unsigned) {
       const auto list = plan_.by_resource.of(resource);
       if (list.size() <= kLongList * (row.ancestor_count + 1)) return plan_.by_resource.add(list, row.bits, work_.groups);
       if (is_own && has_column) look_up(in_scope(node), resource);
@@ -47,9 +56,14 @@ class Finder {
     if (row.bits == nullptr || node >= store_.nodes()) {
       return scopes(2, plan_.shapes[2], [&](std::uint32_t resource, unsigned) { look_up(principal, resource); });
     }
-    plan_.by_principal.add(plan_.by_principal.of(principal), row.bits, work_.groups);
     if (plan_.shapes[2] & kAny) look_up(principal, 0);
     if (plan_.shapes[2] & kSame) look_up(principal, equal_scope(node));
+    find_resources(principal);
+  }
+  // What the resource is in, with this principal scope. Its row has bits.
+  void find_resources(std::uint32_t principal) {
+    const Node node = work_.nodes[2];
+    plan_.by_principal.add(plan_.by_principal.of(principal), work_.rows[2]->bits, work_.groups);
     if (store_.entity_cell(node).number == 0 && is_scope(plan_.resource_in, node)) look_up(principal, in_scope(node));
   }
 

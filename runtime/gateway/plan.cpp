@@ -9,6 +9,27 @@ namespace {
 
 constexpr std::size_t kListsFrom = 4;   // groups with `in` on principals
 
+// Whether looking up takes less than going through the rules.
+bool is_worth_it(const BlockIndex& index, std::size_t rules) {
+  return rules >= kAlwaysIndexFrom || 2 * (index.watches.size() + index.keyed.size() + index.features.size() + index.always.size()) <= rules;
+}
+
+void add_indexes(EnvironmentPlan& plan) {
+  const Environment& environment = *plan.source;
+  for (std::uint32_t g = 0; g < environment.groups.size(); ++g) {
+    const Group& group = environment.groups[g];
+    for (bool forbids : {true, false}) {
+      const std::uint32_t first = forbids ? group.first : group.first + group.forbids;
+      const std::uint32_t count = forbids ? group.forbids : group.permits;
+      if (count < kIndexFrom) continue;
+      BlockIndex index = index_block(plan, std::span(environment.rules).subspan(first, count), first);
+      if (!is_worth_it(index, count)) continue;
+      plan.index_of.insert(block_key(g, forbids), static_cast<std::uint32_t>(plan.indexes.size()));
+      plan.indexes.push_back(std::move(index));
+    }
+  }
+}
+
 }  // namespace
 
 ScopeLists::ScopeLists(std::vector<Entry> entries) : firsts_{0, 0} {
@@ -26,6 +47,8 @@ ScopeLists::ScopeLists(std::vector<Entry> entries) : firsts_{0, 0} {
     groups_.push_back(entries[i].group);
   }
   firsts_.push_back(static_cast<std::uint32_t>(blocks_.size()));
+  firsts_.shrink_to_fit();
+  blocks_.shrink_to_fit();
 }
 
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
@@ -33,16 +56,6 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
   EnvironmentPlan plan;
   plan.source = &environment;
   plan.atoms = std::move(atoms);
-  for (std::uint32_t g = 0; indexed && g < environment.groups.size(); ++g) {
-    const Group& group = environment.groups[g];
-    for (bool forbids : {true, false}) {
-      const std::uint32_t first = forbids ? group.first : group.first + group.forbids;
-      const std::uint32_t count = forbids ? group.forbids : group.permits;
-      if (count < kIndexFrom) continue;
-      plan.index_of.insert(block_key(g, forbids), static_cast<std::uint32_t>(plan.indexes.size()));
-      plan.indexes.push_back(index_block(plan, std::span(environment.rules).subspan(first, count), first));
-    }
-  }
   // The table numbers its own scope uids; the store has a node for each.
   std::vector<Node> nodes(table.uids.size());
   for (std::uint32_t i = 0; i < nodes.size(); ++i) nodes[i] = store.find(table.uids.type(i), table.uids.id(i));
@@ -68,13 +81,15 @@ EnvironmentPlan plan_environment(const Table::State& table, const Environment& e
     ++principals_in;
     if (const std::uint32_t column = column_of(group.principal); column != 0) {
       by_resource.push_back({resource, column, g});
-    } else if (resource_kind == 2) {
+    }
+    if (resource_kind == 2) {
       if (const std::uint32_t of = column_of(group.resource); of != 0) by_principal.push_back({principal, of, g});
     }
   }
   plan.has_lists = principals_in >= kListsFrom;
   if (plan.has_lists) plan.by_resource = ScopeLists(std::move(by_resource)), plan.by_principal = ScopeLists(std::move(by_principal));
   if (indexed) plan.straight = Straight::make(table, plan, nodes, store);
+  if (indexed && plan.straight == nullptr) add_indexes(plan);
   return plan;
 }
 

@@ -14,6 +14,7 @@ namespace kerf::gateway {
 
 // A subject and the kinds of value that its atoms accept: if it has none of them, they err.
 struct Watch {
+  static constexpr std::uint32_t kNone = 0xffffffffu;
   Subject subject;
   std::uint16_t kinds = 0;
   struct Use {
@@ -26,6 +27,7 @@ struct Watch {
 // Policies by the value that one subject must equal, or by the literal begin or end of a pattern that it must match.
 struct Keyed {
   Subject subject;
+  std::uint32_t watch = Watch::kNone;   // of the same subject
   bool is_like = false;
   ValueKind kind = ValueKind::string;
   FlatMap lists;                        // key -> list
@@ -38,6 +40,7 @@ struct Keyed {
 struct Feature {
   enum class Kind : std::uint8_t { truth, value, order, members, ranges } kind = Kind::truth;
   Subject subject;
+  std::uint32_t watch = Watch::kNone;            // of the same subject
   std::uint32_t atom = 0;                        // truth: map 0 if it is false, 1 if true
   ValueKind value_kind = ValueKind::string;
   FlatMap classes;                               // value: key -> map, map 0 for all others. members, ranges: key -> map,
@@ -54,6 +57,7 @@ struct BlockIndex {
   std::vector<std::uint32_t> dense;              // rules, by bit
   std::vector<Feature> features;
   std::vector<std::uint64_t> exact;              // bits of rules that the features decide alone
+  bool all_exact = false;
   std::size_t words = 0;
 };
 
@@ -123,8 +127,8 @@ struct EnvironmentPlan {
   const Environment* source = nullptr;
   std::vector<Atom> atoms;
   GroupIndex groups;
-  // Where there are many scopes `in` on principals: of those with a column, by resource scope; of those without, which only
-  // themselves are in, by principal scope, where the resource is `in` something with a column.
+  // Where there are many scopes `in` on principals: of those with a column, by resource scope; and by principal scope, where
+  // the resource is `in` something with a column. A request takes the side that is in less.
   ScopeLists by_resource, by_principal;
   bool has_lists = false;
   std::vector<BlockIndex> indexes;
@@ -135,7 +139,7 @@ struct EnvironmentPlan {
   std::unique_ptr<const Straight> straight;               // for small environments
 };
 
-inline constexpr std::uint32_t kIndexFrom = 24;   // rules of a block
+inline constexpr std::uint32_t kIndexFrom = 8, kAlwaysIndexFrom = 24;   // rules of a block; between the two if it asks little
 // The forbids or the permits of a group.
 constexpr std::uint64_t block_key(std::uint32_t group, bool forbids) { return static_cast<std::uint64_t>(group) * 2 + !forbids; }
 

@@ -13,6 +13,7 @@ namespace kerf::gateway {
 namespace {
 
 constexpr std::size_t kManyValues = 64;       // past it, lists instead of maps
+constexpr std::size_t kManyPatterns = 8;     // the same: each would be a dimension, and evaluated
 constexpr std::size_t kMaxAtoms = 4096;      // of one dimension
 constexpr std::size_t kMaxBounds = 256;
 constexpr std::size_t kMaxTruths = 24;
@@ -142,11 +143,27 @@ class Indexer {
       out.kinds = what.second;
       for (auto& [guard, rules] : watch) out.uses.push_back({guard, std::move(rules)});
     }
+    for (Feature& feature : index_.features) feature.watch = watch_of(feature.subject);
+    for (Keyed& keyed : index_.keyed) keyed.watch = watch_of(keyed.subject);
+    // Those that leave out most come first, so that most runs of rules are empty early.
+    std::stable_sort(index_.features.begin(), index_.features.end(), [&](const Feature& a, const Feature& b) { return density(a) < density(b); });
     return std::move(index_);
   }
 
  private:
   const Atom& atom(const Literal& literal) const { return plan_.atoms[literal.atom]; }
+
+  std::uint32_t watch_of(const Subject& subject) const {
+    auto same = [&](const Watch& watch) { return watch.subject == subject; };
+    const auto at = std::find_if(index_.watches.begin(), index_.watches.end(), same);
+    return at == index_.watches.end() ? Watch::kNone : static_cast<std::uint32_t>(at - index_.watches.begin());
+  }
+  // Rules that are left, in the mean of the maps.
+  double density(const Feature& feature) const {
+    std::size_t bits = 0;
+    for (std::uint64_t word : feature.maps) bits += static_cast<std::size_t>(std::popcount(word));
+    return static_cast<double>(bits) / static_cast<double>(std::max<std::size_t>(feature.maps.size(), 1));
+  }
 
   // The literals that all rows of a rule start with, up to the first of which it is not known when it errs.
   std::vector<Literal> needed(const Rule& rule) const {
@@ -195,7 +212,8 @@ class Indexer {
     for (std::size_t l = 0; l < literals_[i].size(); ++l) {
       auto family = key_family(literals_[i][l]);
       const std::size_t keys = family ? keys_.at(*family).size() : 0;
-      if (keys > std::max(best, kManyValues)) best = keys, position = l;
+      const std::size_t many = family && std::get<0>(*family) ? kManyPatterns : kManyValues;
+      if (keys > std::max(best, many)) best = keys, position = l;
     }
     if (best != 0) {
       watch(rule, literals_[i], position + 1);
@@ -294,6 +312,9 @@ class Indexer {
     for (std::size_t bit = 0; bit < dense_.size(); ++bit) {
       if (is_conjunction(dense_[bit]) && covered_[bit] == literals_[dense_[bit]].size()) set_bit(index_.exact, bit);
     }
+    std::size_t exact = 0;
+    for (std::uint64_t word : index_.exact) exact += static_cast<std::size_t>(std::popcount(word));
+    index_.all_exact = exact == dense_.size();
   }
 
   static void set_bit(std::vector<std::uint64_t>& map, std::size_t bit) { map[bit / 64] |= std::uint64_t{1} << (bit % 64); }

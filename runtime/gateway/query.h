@@ -47,6 +47,11 @@ struct Workspace {
 
   std::optional<Evaluation> evaluation;  // for atoms that need the general evaluator
   std::vector<std::uint32_t> groups, candidates, permits;
+  struct Resolved {
+    Cell cell;
+    bool found = false;
+  };
+  std::vector<Resolved> resolved;        // of a block's watches, in order
   std::vector<const std::uint64_t*> maps;
   std::vector<std::uint64_t> gathered;   // of the size that the largest block needs
   std::size_t gathered_used = 0;

@@ -16,21 +16,25 @@ Result<EntityUid> read_uid(const Json& json) {
 }
 
 void append_quoted(std::string& out, std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
   out += '"';
-  for (char c : text) {
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
+    if (byte >= 0x20 && c != '"' && c != '\\') continue;
+    out += text.substr(done, i - done);
+    done = i + 1;
+    out += '\\';
+    if (byte >= 0x20) {
       out += c;
-    } else if (byte < 0x20) {
-      constexpr char digits[] = "0123456789abcdef";
-      out += "\\u00";
+    } else {
+      out += "u00";
       out += digits[byte >> 4];
       out += digits[byte & 15];
-    } else {
-      out += c;
     }
   }
+  out += text.substr(done);
   out += '"';
 }
 

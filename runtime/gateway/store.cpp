@@ -1,6 +1,7 @@
 // Entities -> Store. Built once; then read without locks and without allocation.
 #include "runtime/gateway/store.h"
 
+#include <bit>
 #include <utility>
 
 namespace kerf::gateway {
@@ -21,11 +22,8 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   base_->no_row.object = {nullptr, base_->no_shape.data()};
   for (std::string_view type : types) base_->types.add(type);
   const std::vector<Entity>& all = base_->entities.all();
-  std::size_t known = all.size() + mentioned.size();
-  for (const Entity& entity : all) known += entity.parents.size();
-  std::size_t slots = 8;
-  while (slots < known * 2) slots *= 2;
-  base_->uids.slots.assign(slots, {});
+  // Parents and mentioned entities are mostly stored ones: the table grows if they are not.
+  base_->uids.slots.assign(std::bit_ceil(std::max<std::size_t>(all.size() * 2, 8)), {});
   for (const Entity& entity : all) first_node(entity.uid);
   const std::size_t stored = nodes_;
   number_columns();

@@ -13,7 +13,8 @@ class StraightMaker {
   StraightMaker(const EnvironmentPlan& plan, const Store& store) : plan_(plan), source_(*plan.source), store_(store) {}
 
   bool make(const Table::State& table, const std::vector<Node>& scope_nodes) {
-    if (!source_.steps.empty() || !plan_.indexes.empty()) return false;
+    auto is_large = [](const Group& group) { return std::max(group.forbids, group.permits) >= kAlwaysIndexFrom; };
+    if (!source_.steps.empty() || std::any_of(source_.groups.begin(), source_.groups.end(), is_large)) return false;
     out.links_ = plan_.has_lists && std::all_of(source_.groups.begin(), source_.groups.end(), [&](const Group& group) {
       return !is_of_members(group) || is_link(group);
     });

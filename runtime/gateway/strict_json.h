@@ -1,8 +1,8 @@
 // Small helpers for reading objects strictly: every failure says where. Private to runtime/gateway.
 #pragma once
 #include <cstdint>
-#include <initializer_list>
 #include <limits>
+#include <span>
 #include <string>
 
 #include "ir/base/result.h"
@@ -12,7 +12,7 @@ namespace kerf::gateway {
 
 // Exactly these keys, all of them; each once, because there are no more members than keys.
 template <class Node>
-Status expect_keys(const Node& node, std::initializer_list<std::string_view> keys) {
+Status expect_keys(const Node& node, std::span<const std::string_view> keys) {
   if (!node.is_object()) return Error{"an object is expected"};
   for (std::string_view key : keys) {
     if (!node.find(key)) return Error{"the key `" + std::string(key) + "` is missing"};
@@ -24,9 +24,18 @@ Status expect_keys(const Node& node, std::initializer_list<std::string_view> key
   return Error{"a key is there twice"};
 }
 
+// The same, and the members in the order of the keys.
+template <std::size_t N, class Node>
+Result<std::array<Node, N>> read_fields(const Node& node, const std::array<std::string_view, N>& keys) {
+  std::array<Node, N> fields;
+  if (node.is_object() && node.fields(keys, fields)) return fields;
+  Status status = expect_keys(node, std::span<const std::string_view>(keys));
+  check(!status.ok(), "an object's keys");
+  return status.error();
+}
+
 template <class Node>
-Result<std::string> read_string(const Node& object, const char* key) {
-  const Node value = *object.find(key);
+Result<std::string> read_string(const Node& value, const char* key) {
   if (!value.is_string()) return Error{"`" + std::string(key) + "` must be a string"};
   return std::string(value.text());
 }
@@ -44,28 +53,28 @@ Result<std::uint32_t> read_index(const Node& value, const char* what, std::size_
 
 template <class Node>
 Result<EntityUid> read_plain_uid(const Node& node) {
-  if (Status keys = expect_keys(node, {"type", "id"}); !keys.ok()) return keys.error();
-  Result<std::string> type = read_string(node, "type");
+  const auto fields = read_fields<2>(node, {"type", "id"});
+  if (!fields.ok()) return fields.error();
+  Result<std::string> type = read_string((*fields)[0], "type");
   if (!type.ok()) return type.error();
-  Result<std::string> id = read_string(node, "id");
+  Result<std::string> id = read_string((*fields)[1], "id");
   if (!id.ok()) return id.error();
   return EntityUid{*std::move(type), *std::move(id)};
 }
 
-// Applies `read(element)` to every element of the array `object[key]`; a failure is told with key and position.
+// Applies `read(element)` to every element of the array; a failure is told with key and position.
 template <class Node, class Read>
-Status read_each(const Node& object, const char* key, Read read) {
-  const Node array = *object.find(key);
+Status read_each(const Node& array, const char* key, Read read) {
   if (!array.is_array()) return Error{"`" + std::string(key) + "` must be an array"};
   std::size_t position = 0;
-  for (const Node& element : array.elements()) {
-    Status status = read(element);
-    if (!status.ok()) {
-      return Error{std::string(key) + "[" + std::to_string(position) + "]: " + status.error().message};
-    }
-    ++position;
-  }
-  return Unit{};
+  Status status = Unit{};
+  array.each([&](const Node& element) {
+    status = read(element);
+    position += status.ok();
+    return status.ok();
+  });
+  if (status.ok()) return status;
+  return Error{std::string(key) + "[" + std::to_string(position) + "]: " + status.error().message};
 }
 
 }  // namespace kerf::gateway

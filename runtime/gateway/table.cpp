@@ -3,7 +3,7 @@
 #include "runtime/gateway/table.h"
 
 #include <optional>
-#include <set>
+#include <tuple>
 #include <unordered_set>
 
 #include "runtime/gateway/formula_read.h"
@@ -17,15 +17,15 @@ constexpr std::size_t kAnyNumber = std::numeric_limits<std::uint32_t>::max();
 
 template <class Node>
 Result<PolicyInfo> read_policy(const Node& json) {
-  if (Status keys = expect_keys(json, {"id", "effect", "annotations", "source"}); !keys.ok()) return keys.error();
+  const auto fields = read_fields<4>(json, {"id", "effect", "annotations", "source"});
+  if (!fields.ok()) return fields.error();
+  const auto& [id_node, effect, annotations, source] = *fields;
   PolicyInfo info;
-  Result<std::string> id = read_string(json, "id");
+  Result<std::string> id = read_string(id_node, "id");
   if (!id.ok()) return id.error();
   info.id = *std::move(id);
-  const Node effect = *json.find("effect");
   if (!effect.is_text("permit") && !effect.is_text("forbid")) return Error{"`effect` is \"permit\" or \"forbid\""};
   info.forbid = effect.is_text("forbid");
-  const Node annotations = *json.find("annotations");
   if (!annotations.is_object()) return Error{"`annotations` must be an object"};
   const auto members = annotations.members();
   if (repeats(members)) return Error{"an annotation is there twice"};
@@ -33,15 +33,16 @@ Result<PolicyInfo> read_policy(const Node& json) {
     if (!value.is_string()) return Error{"the annotation " + quote(std::string(name)) + " must be a string"};
     info.annotations.emplace_hint(info.annotations.end(), name, value.text());
   }
-  const Node source = *json.find("source");
-  if (Status keys = expect_keys(source, {"file", "begin", "end", "line", "column"}); !keys.ok()) return keys.error();
-  Result<std::string> file = read_string(source, "file");
+  const auto place_fields = read_fields<5>(source, {"file", "begin", "end", "line", "column"});
+  if (!place_fields.ok()) return place_fields.error();
+  const auto& [file_node, begin, end, line, column] = *place_fields;
+  Result<std::string> file = read_string(file_node, "file");
   if (!file.ok()) return file.error();
   info.file = *std::move(file);
-  const std::pair<const char*, std::uint32_t*> places[] = {
-      {"begin", &info.begin}, {"end", &info.end}, {"line", &info.line}, {"column", &info.column}};
-  for (const auto& [key, place] : places) {
-    Result<std::uint32_t> number = read_index(*source.find(key), key, kAnyNumber);
+  const std::tuple<const char*, const Node*, std::uint32_t*> places[] = {
+      {"begin", &begin, &info.begin}, {"end", &end, &info.end}, {"line", &line, &info.line}, {"column", &column, &info.column}};
+  for (const auto& [key, node, place] : places) {
+    Result<std::uint32_t> number = read_index(*node, key, kAnyNumber);
     if (!number.ok()) return number.error();
     *place = *number;
   }
@@ -50,12 +51,13 @@ Result<PolicyInfo> read_policy(const Node& json) {
 
 template <class Node>
 Result<Entity> read_action(const Node& json) {
-  if (Status keys = expect_keys(json, {"uid", "parents"}); !keys.ok()) return keys.error();
+  const auto fields = read_fields<2>(json, {"uid", "parents"});
+  if (!fields.ok()) return fields.error();
   Entity action;
-  Result<EntityUid> uid = read_plain_uid(*json.find("uid"));
+  Result<EntityUid> uid = read_plain_uid((*fields)[0]);
   if (!uid.ok()) return uid.error();
   action.uid = *std::move(uid);
-  Status parents = read_each(json, "parents", [&](const Node& element) -> Status {
+  Status parents = read_each((*fields)[1], "parents", [&](const Node& element) -> Status {
     Result<EntityUid> parent = read_plain_uid(element);
     if (!parent.ok()) return parent.error();
     action.parents.push_back(*std::move(parent));
@@ -74,43 +76,48 @@ class EnvironmentReader {
     environment_ = &environment;
     RuleWriter writer(environment);
     writer_ = &writer;
-    if (Status keys = expect_keys(json, {"principal", "action", "resource", "atoms", "groups"}); !keys.ok()) return keys;
-    Result<std::string> principal = read_string(json, "principal");
+    const auto fields = read_fields<5>(json, {"principal", "action", "resource", "atoms", "groups"});
+    if (!fields.ok()) return fields.error();
+    const auto& [principal_node, action_node, resource_node, atoms_node, groups_node] = *fields;
+    Result<std::string> principal = read_string(principal_node, "principal");
     if (!principal.ok()) return principal.error();
-    Result<std::string> resource = read_string(json, "resource");
+    Result<std::string> resource = read_string(resource_node, "resource");
     if (!resource.ok()) return resource.error();
-    Result<EntityUid> action = read_plain_uid(*json.find("action"));
+    Result<EntityUid> action = read_plain_uid(action_node);
     if (!action.ok()) return action.error();
     environment.principal = *std::move(principal);
     environment.resource = *std::move(resource);
     environment.action = *std::move(action);
-    if (table_.action_entities.find(environment.action) == nullptr) {
+    if (table_.actions.find(environment.action) == nullptr) {
       return Error{"the action " + to_text(environment.action) + " is not among `actions`"};
     }
-    Status atoms = read_each(json, "atoms", [&](const Node& atom) -> Status {
+    Status atoms = read_each(atoms_node, "atoms", [&](const Node& atom) -> Status {
       Result<Expr> expr = Expr::from_node(atom);
       if (!expr.ok()) return expr.error();
       environment.atoms.push_back(*std::move(expr));
       return Unit{};
     });
     if (!atoms.ok()) return atoms;
-    Status groups = read_each(json, "groups", [&](const Node& group) { return read_group(group); });
+    Status groups = read_each(groups_node, "groups", [&](const Node& group) { return read_group(group); });
     writer.finish();
     return groups;
   }
 
  private:
   Status read_group(const Node& json) {
-    if (Status keys = expect_keys(json, {"principal", "resource", "rows", "exprs"}); !keys.ok()) return keys;
-    Result<ScopeKey> principal = read_scope(*json.find("principal"));
+    const auto fields = read_fields<4>(json, {"principal", "resource", "rows", "exprs"});
+    if (!fields.ok()) return fields.error();
+    Result<ScopeKey> principal = read_scope((*fields)[0]);
     if (!principal.ok()) return principal.error();
-    Result<ScopeKey> resource = read_scope(*json.find("resource"));
+    Result<ScopeKey> resource = read_scope((*fields)[1]);
     if (!resource.ok()) return resource.error();
-    if (!scopes_.emplace(*principal, *resource).second) return Error{"another group has the same scopes"};
+    const std::uint64_t scopes = static_cast<std::uint64_t>(*principal) << 32 | *resource;
+    if (scopes_.find(scopes) != FlatMap::kNone) return Error{"another group has the same scopes"};
+    scopes_.insert(scopes, 0);
     writer_->begin_group(*principal, *resource);
     last_.reset();
-    Status rules = read_each(json, "rows", [&](const Node& row) { return read_row(row); });
-    if (rules.ok()) rules = read_each(json, "exprs", [&](const Node& rule) { return read_formula_rule(rule); });
+    Status rules = read_each((*fields)[2], "rows", [&](const Node& row) { return read_row(row); });
+    if (rules.ok()) rules = read_each((*fields)[3], "exprs", [&](const Node& rule) { return read_formula_rule(rule); });
     writer_->end_group();
     return rules;
   }
@@ -127,13 +134,13 @@ class EnvironmentReader {
     return equal ? equal_scope(number) : in_scope(number);
   }
 
-  Result<std::uint32_t> read_policy_index(const Node& json) {
-    return read_index(*json.find("policy"), "policy", table_.policies.size());
-  }
+  Result<std::uint32_t> read_policy_index(const Node& json) { return read_index(json, "policy", table_.policies.size()); }
 
   Status read_row(const Node& json) {
-    if (Status keys = expect_keys(json, {"policy", "when", "then"}); !keys.ok()) return keys;
-    Result<std::uint32_t> policy = read_policy_index(json);
+    const auto fields = read_fields<3>(json, {"policy", "when", "then"});
+    if (!fields.ok()) return fields.error();
+    const auto& [policy_node, when_node, then] = *fields;
+    Result<std::uint32_t> policy = read_policy_index(policy_node);
     if (!policy.ok()) return policy.error();
     if (last_ != *policy) {
       if (placed_[*policy]) return Error{"the rows of a policy must lie together, in one group and without an expression"};
@@ -141,11 +148,10 @@ class EnvironmentReader {
       last_ = *policy;
       writer_->begin_rule(*policy, table_.policies[*policy].forbid, false);
     }
-    const Node then = *json.find("then");
     if (!then.is_text("true") && !then.is_text("error")) return Error{"`then` is \"true\" or \"error\""};
     writer_->begin_row(then.is_text("true") ? Outcome::true_ : Outcome::error);
     bool ends_in_error = false;
-    Status when = read_each(json, "when", [&](const Node& pair) -> Status {
+    Status when = read_each(when_node, "when", [&](const Node& pair) -> Status {
       if (ends_in_error) return Error{"nothing follows an error"};
       Result<Requirement> required = read_requirement(pair);
       if (!required.ok()) return required.error();
@@ -160,28 +166,28 @@ class EnvironmentReader {
 
   Result<Requirement> read_requirement(const Node& json) {
     if (!json.is_array() || json.size() != 2) return Error{"an array of an atom and an outcome is expected"};
-    const std::vector<Node> pair = json.elements();
+    const auto pair = parts_of<2>(json);
     Result<std::uint32_t> atom = read_index(pair[0], "atom", environment_->atoms.size());
     if (!atom.ok()) return atom.error();
-    const Node outcome = pair[1];
-    if (!outcome.is_text("true") && !outcome.is_text("false") && !outcome.is_text("error")) {
-      return Error{"an outcome is \"true\", \"false\" or \"error\""};
+    for (const auto& [text, outcome] : {std::pair{"true", Outcome::true_}, {"false", Outcome::false_}, {"error", Outcome::error}}) {
+      if (pair[1].is_text(text)) return Requirement{*atom, outcome};
     }
-    return Requirement{*atom, outcome.is_text("true") ? Outcome::true_ : outcome.is_text("false") ? Outcome::false_ : Outcome::error};
+    return Error{"an outcome is \"true\", \"false\" or \"error\""};
   }
 
   Status read_formula_rule(const Node& json) {
-    if (Status keys = expect_keys(json, {"policy", "formula"}); !keys.ok()) return keys;
-    Result<std::uint32_t> policy = read_policy_index(json);
+    const auto fields = read_fields<2>(json, {"policy", "formula"});
+    if (!fields.ok()) return fields.error();
+    Result<std::uint32_t> policy = read_policy_index((*fields)[0]);
     if (!policy.ok()) return policy.error();
     if (placed_[*policy]) return Error{"the policy has rows or another expression already"};
     placed_[*policy] = true;
     writer_->begin_rule(*policy, table_.policies[*policy].forbid, true);
-    return read_formula(*json.find("formula"), environment_->atoms.size(), environment_->steps);
+    return read_formula((*fields)[1], environment_->atoms.size(), environment_->steps);
   }
 
   Table::State& table_;
-  std::set<std::pair<ScopeKey, ScopeKey>> scopes_;
+  FlatMap scopes_;                       // of the groups so far, as one number
   std::vector<bool> placed_;             // policies that have rows or an expression already
   std::optional<std::uint32_t> last_;    // the group's policy whose rows are being read
   Environment* environment_ = nullptr;
@@ -201,11 +207,11 @@ Status read_header(const Node& json) {
 
 template <class Node>
 Status read_policies(const Node& json, Table::State& table) {
-  std::unordered_set<std::string> ids;
+  std::unordered_set<std::string_view> ids;   // where they are in the text that is read
   Status each = read_each(json, "policies", [&](const Node& element) -> Status {
     Result<PolicyInfo> info = read_policy(element);
     if (!info.ok()) return info.error();
-    if (!ids.insert(info->id).second) return Error{"another policy has the id " + quote(info->id)};
+    if (!ids.insert(element.find("id")->text()).second) return Error{"another policy has the id " + quote(info->id)};
     table.policies.push_back(*std::move(info));
     return Unit{};
   });
@@ -215,17 +221,17 @@ Status read_policies(const Node& json, Table::State& table) {
 
 template <class Node>
 Status read_actions(const Node& json, Table::State& table) {
+  std::vector<Entity> actions;
   Status each = read_each(json, "actions", [&](const Node& element) -> Status {
     Result<Entity> action = read_action(element);
     if (!action.ok()) return action.error();
-    table.actions.push_back(*std::move(action));
+    actions.push_back(*std::move(action));
     return Unit{};
   });
   if (!each.ok()) return each;
-  Result<Entities> entities = Entities::build(table.actions);
+  Result<Entities> entities = Entities::build(std::move(actions));
   if (!entities.ok()) return Error{"actions: " + entities.error().message};
-  table.action_entities = *std::move(entities);
-  table.actions = table.action_entities.all();
+  table.actions = *std::move(entities);
   return Unit{};
 }
 
@@ -246,10 +252,11 @@ Status read_environments(const Node& json, Table::State& table) {
 template <class Node>
 Status read_table(const Node& json, Table::State& state) {
   if (Status status = read_header(json); !status.ok()) return status;
-  if (Status keys = expect_keys(json, {"format", "version", "policies", "actions", "environments"}); !keys.ok()) return keys;
-  for (auto* read : {read_policies<Node>, read_actions<Node>, read_environments<Node>}) {
-    if (Status status = read(json, state); !status.ok()) return status;
-  }
+  const auto fields = read_fields<5>(json, {"format", "version", "policies", "actions", "environments"});
+  if (!fields.ok()) return fields.error();
+  if (Status status = read_policies((*fields)[2], state); !status.ok()) return status;
+  if (Status status = read_actions((*fields)[3], state); !status.ok()) return status;
+  if (Status status = read_environments((*fields)[4], state); !status.ok()) return status;
   state.uids.shrink_to_fit();
   return Unit{};
 }
@@ -262,7 +269,7 @@ Table& Table::operator=(Table&&) noexcept = default;
 Table::~Table() = default;
 
 const std::vector<PolicyInfo>& Table::policies() const { return state_->policies; }
-const std::vector<Entity>& Table::actions() const { return state_->actions; }
+const std::vector<Entity>& Table::actions() const { return state_->actions.all(); }
 
 // By simdjson. What it refuses, for whatever reason, is read again by the other parser, which says whether it is wrong
 // and why; so this must refuse all that the other refuses.

@@ -43,7 +43,6 @@ class Merger {
   std::unique_ptr<Table::State> merge() {
     const Table::State& first = *parts_.front().table;
     out_->actions = first.actions;
-    out_->action_entities = first.action_entities;
     for (const TablePart& part : parts_) {
       std::vector<std::uint32_t>& numbers = policies_.emplace_back(part.table->policies.size(), kNone);
       for (std::uint32_t p = 0; p < numbers.size(); ++p) {

@@ -90,8 +90,7 @@ std::string no_environment(std::string_view principal_type, const EntityUid& act
 
 struct Table::State {
   std::vector<PolicyInfo> policies;
-  std::vector<Entity> actions;
-  Entities action_entities;
+  Entities actions;
   std::deque<Environment> environments;   // stable: the index points into them
   std::unordered_map<EnvironmentKey, const Environment*, EnvironmentKeyHash> index;
   ScopeUids uids;

@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ namespace kerf::gateway {
 
 class JsonNode {
  public:
+  JsonNode() = default;
   explicit JsonNode(const Json& json) : json_(&json) {}
   const Json& json() const { return *json_; }
   bool is_object() const { return json_->is_object(); }
@@ -37,10 +39,21 @@ class JsonNode {
     auto found = json_->find(key);
     return found == json_->end() ? std::nullopt : std::optional(JsonNode(*found));
   }
-  std::vector<JsonNode> elements() const {                                              // of an array
-    std::vector<JsonNode> list;
-    for (const Json& element : *json_) list.emplace_back(element);
-    return list;
+  // The members of an object that has just these keys, in their order. False if it has others, or not all.
+  template <std::size_t N>
+  bool fields(const std::array<std::string_view, N>& keys, std::array<JsonNode, N>& out) const {
+    for (std::size_t i = 0; i < N; ++i) {
+      const std::optional<JsonNode> field = find(keys[i]);
+      if (!field) return false;
+      out[i] = *field;
+    }
+    return size() == N;
+  }
+  template <class Visit>
+  void each(Visit visit) const {                                                        // of an array, until one says false
+    for (const Json& element : *json_) {
+      if (!visit(JsonNode(element))) return;
+    }
   }
   std::vector<std::pair<std::string_view, JsonNode>> members() const {                  // of an object, sorted by key
     std::vector<std::pair<std::string_view, JsonNode>> list;
@@ -52,11 +65,12 @@ class JsonNode {
   }
 
  private:
-  const Json* json_;
+  const Json* json_ = nullptr;
 };
 
 class TapeNode {
  public:
+  TapeNode() = default;
   explicit TapeNode(simdjson::dom::element element) : element_(element) {}
   bool is_object() const { return element_.is_object(); }
   bool is_array() const { return element_.is_array(); }
@@ -80,10 +94,27 @@ class TapeNode {
     }
     return std::nullopt;
   }
-  std::vector<TapeNode> elements() const {
-    std::vector<TapeNode> list;
-    for (simdjson::dom::element element : array()) list.emplace_back(element);
-    return list;
+  // Members mostly come in the order of the keys, whichever is the first.
+  template <std::size_t N>
+  bool fields(const std::array<std::string_view, N>& keys, std::array<TapeNode, N>& out) const {
+    std::array<bool, N> found{};
+    std::size_t next = 0, count = 0;
+    for (auto member : object()) {
+      std::size_t tried = 0;
+      for (; tried < N && member.key != keys[next]; ++tried) next = next + 1 == N ? 0 : next + 1;
+      if (tried == N || found[next]) return false;
+      found[next] = true;
+      out[next] = TapeNode(member.value);
+      next = next + 1 == N ? 0 : next + 1;
+      ++count;
+    }
+    return count == N;
+  }
+  template <class Visit>
+  void each(Visit visit) const {
+    for (simdjson::dom::element element : array()) {
+      if (!visit(TapeNode(element))) return;
+    }
   }
   std::vector<std::pair<std::string_view, TapeNode>> members() const {
     std::vector<std::pair<std::string_view, TapeNode>> list;
@@ -101,6 +132,21 @@ class TapeNode {
   simdjson::dom::array array() const { return element_.get_array().value_unsafe(); }
   simdjson::dom::element element_;
 };
+
+template <class Node>
+std::vector<Node> elements_of(const Node& array) {
+  std::vector<Node> list;
+  array.each([&](const Node& element) { return list.push_back(element), true; });
+  return list;
+}
+// Of an array of so many.
+template <std::size_t N, class Node>
+std::array<Node, N> parts_of(const Node& array) {
+  std::array<Node, N> parts;
+  std::size_t count = 0;
+  array.each([&](const Node& element) { return parts[count++] = element, count < N; });
+  return parts;
+}
 
 // True if a key is there twice among sorted members, which only simdjson lets through.
 template <class Node>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What a bound task may not do whatever the policies say, since it would get round them: load BPF, mount, act on tasks of
- * another binding or of none, write where the kernel is told what to run, which cgroup a task is in, or what enforces. */
+ * another binding or of none, write where the kernel is told what to run, which cgroup a task is in, or what enforces; and,
+ * where a policy asks for it, say that it is another executable. */
 #ifndef KERF_GUARDS_H
 #define KERF_GUARDS_H
 
@@ -90,6 +91,18 @@ long kerf_task_kill(__u64 *ctx)
 		return 0;
 	kerf_guard(binding, KERF_GUARD_SIGNAL);
 	return -ERRNO_EPERM;
+}
+
+/* A map names an executable in memory that the task can still change, so no map is let through. Both numbers are an int to the
+ * kernel. An answer of 0 leaves the call to the hook's own, "go on", which for this hook alone is another number. */
+SEC("lsm/task_prctl")
+long kerf_exe_file(__u64 *ctx)
+{
+	__u32 option = ctx[0], kind = ctx[1];
+
+	if (option != PRCTL_SET_MM || (kind != SET_MM_EXE_FILE && kind != SET_MM_MAP))
+		return 0;
+	return guard_against(KERF_GUARD_EXE_FILE);
 }
 
 /* Where opens are governed, kerf_file_open asks the same. */

@@ -253,6 +253,9 @@ struct msghdr {
 #define DENTRY_COMPARES (1u << 1)    /* DCACHE_OP_COMPARE of a directory: its file system compares names in a way of its own */
 
 #define PTRACE_QUIET 0x4u            /* PTRACE_MODE_NOAUDIT */
+#define PRCTL_SET_MM 35              /* PR_SET_MM, and two of its kinds */
+#define SET_MM_EXE_FILE 13
+#define SET_MM_MAP 14
 #define RENAME_EXCHANGE_FLAG 2u
 #define RENAME_WHITEOUT_FLAG 4u
 

@@ -48,12 +48,15 @@ std::optional<std::string> read_lsm_list() {
 }
 
 constexpr std::string_view kAppend = "append";
+constexpr std::string_view kExeGuard = "guard-exe-file";   // looks at no name
 constexpr const char* kSymbols = "/proc/kallsyms";
 constexpr std::uint64_t kMaxSymbolsBytes = 256u << 20;
 constexpr std::string_view kRenameLock = "rename_lock";
 
 // Programs that ask for the names of files; without the lock's count every name would be refused as raced.
-bool names_files(const KnownProgram& row) { return (row.events & ~(KERF_FILE_EVENTS | KERF_READS_EXE)) == 0; }
+bool names_files(const KnownProgram& row) {
+  return row.feature != kExeGuard && (row.events & ~(KERF_FILE_EVENTS | KERF_READS_EXE)) == 0;
+}
 
 bool shows_rename_lock() {
   auto text = read_file(kSymbols, kMaxSymbolsBytes);

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -410,6 +411,7 @@ const std::vector<Attempt>& attempts() {
       {"kerf_sb_mount", all, true, 0, try_mount},
       {"kerf_path_chroot", all, true, 0, [](const Targets&) { return result_of(::chroot("/")); }},
       {"kerf_ptrace", all, true, 0, try_read_memory},
+      {"kerf_exe_file", all, true, 0, [](const Targets&) { return result_of(::prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, ~0ul, 0ul, 0ul)); }},
       {"kerf_task_kill", all, true, 0, [](const Targets& t) { return result_of(::kill(t.parent, SIGWINCH)); }},
   };
   return list;

@@ -22,7 +22,7 @@ constexpr GuardRow kGuards[] = {{KERF_GUARD_RAW_SOCKET, "raw-socket"}, {KERF_GUA
                                 {KERF_GUARD_RENAME, "rename"},         {KERF_GUARD_BPF, "bpf"},
                                 {KERF_GUARD_MOUNT, "mount"},           {KERF_GUARD_PTRACE, "ptrace"},
                                 {KERF_GUARD_SIGNAL, "signal"},         {KERF_GUARD_PROTECTED_FILE, "protected-file"},
-                                {KERF_GUARD_SOURCE_ROUTING, "source-routing"}};
+                                {KERF_GUARD_SOURCE_ROUTING, "source-routing"}, {KERF_GUARD_EXE_FILE, "exe-file"}};
 
 }  // namespace
 

@@ -62,7 +62,7 @@ class Server {
     context.run_one();
     while (!stopping_ && context.run_one() != 0) {}
     if (watch) watch->stop();
-    end(threads, loader, signals);
+    end(context, threads, loader, signals);
   }
 
  private:
@@ -89,7 +89,7 @@ class Server {
   void accept() {
     Worker& worker = *workers_[next_++ % workers_.size()];
     listener_.acceptor.async_accept(worker.context(), [this, &worker](const Code& error, Socket socket) {
-      if (error == asio::error::operation_aborted) return;
+      if (error == asio::error::operation_aborted || stopping_) return;
       if (error) {                                  // out of descriptors, most likely: let some close
         retry_->expires_after(std::chrono::milliseconds(50));
         return retry_->async_wait([this](const Code& cancelled) {
@@ -141,12 +141,13 @@ class Server {
     for (int i = 0; i < 200 && old.use_count() > 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 
-  void end(std::vector<std::thread>& threads, std::thread& loader, asio::signal_set& signals) {
+  void end(asio::io_context& context, std::vector<std::thread>& threads, std::thread& loader, asio::signal_set& signals) {
     Code ignored;
     listener_.acceptor.close(ignored);
     if (!listener_.path.empty()) ::unlink(listener_.path.c_str());
     signals.cancel(ignored);
     signals.clear(ignored);                         // a second signal ends the process at once
+    context.poll();                                 // what was waited for holds a socket of a worker, which goes before the context
     say_("stopping");
     for (auto& worker : workers_) worker->stop();
     for (std::thread& thread : threads) thread.join();

@@ -162,7 +162,6 @@ std::uint64_t events_of(const KnownFeature& feature) {
 // The model's events in a mask of `enum kerf_event_kind`.
 std::string event_list(std::uint64_t mask) {
   if (mask == KERF_ENDPOINT_EVENTS) return "any on endpoints";
-  if (mask == KERF_READS_EXE) return "none on files, and an action binds `process.exe`";
   Cells in, out;
   for (const KernelEvent& event : kernel_events()) {
     if (decided_by_filter(event)) continue;
@@ -171,6 +170,14 @@ std::string event_list(std::uint64_t mask) {
   if (out.empty()) return "any";
   if (mask == KERF_FILE_EVENTS) return "any on files";
   return fmt::format("{}", fmt::join(in, ", "));
+}
+
+std::string brought_by(const KnownFeature& feature) {
+  const std::uint64_t mask = events_of(feature);
+  if (mask != KERF_READS_EXE) return event_list(mask);
+  const auto& all = loader::known_programs();
+  const bool gives_way = std::any_of(all.begin(), all.end(), [&](const KnownProgram& p) { return belongs(p, feature) && p.instead != 0; });
+  return std::string(gives_way ? "none on files" : "any") + ", and an action binds `process.exe`";
 }
 
 bool needs_lsm(const KnownFeature& feature) {
@@ -191,7 +198,7 @@ void features() {
     for (const KnownProgram& program : loader::known_programs()) {
       if (belongs(program, feature) && seen.insert(program.section).second) hooks.push_back(program.section);
     }
-    row({code(feature.name), std::string(feature.what), event_list(events_of(feature)), codes(hooks), loader::guard_bit(feature.name) ? "yes" : "no"});
+    row({code(feature.name), std::string(feature.what), brought_by(feature), codes(hooks), loader::guard_bit(feature.name) ? "yes" : "no"});
   }
 }
 

@@ -40,7 +40,7 @@ std::vector<std::string> split_words(const std::string& text) {
 }
 
 int perform_step(Task& task, const Words& words) {
-  for (auto table : {file_step, name_step, exec_step, world_step, guard_step, socket_step, way_step, system_step, spawn_step}) {
+  for (auto table : {file_step, name_step, exec_step, exe_step, world_step, guard_step, socket_step, way_step, system_step, spawn_step}) {
     int error = table(task, words);
     if (error >= 0) return error;
   }

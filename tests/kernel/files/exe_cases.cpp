@@ -11,10 +11,13 @@ using namespace kerf::test;
 
 namespace {
 
-const std::string kTrusted = "/zone/runnable/actor", kOther = "/zone/open/actor";
+const std::string kTrusted = "/zone/runnable/actor", kOther = "/zone/open/actor", kRoot = "/zone/open/root";
 
-Scene executables() {
-  return Scene(stage("exe"), [] {
+// Without the guards on the executable and on mounts.
+Stage& waived() { return stage("exe-waived"); }
+
+Scene executables(Stage& on = stage("exe")) {
+  return Scene(on, [] {
     for (const char* name : {"f", "g", "h", "m"}) put(std::string("/zone/secret/") + name);
     put_copy("/guest/actor", kTrusted);
     put_copy("/guest/actor", kOther);
@@ -31,6 +34,7 @@ std::string run(const std::string& program, const std::string& steps, const std:
 std::vector<Told> unread(const std::string& file, const char* reason = "no-permit") { return {{"file.read", "/zone/secret/" + file, reason}}; }
 
 const std::string kRead = "open /zone/secret/f r";
+const std::vector<Told> kGuarded = {{"guard", "", "exe-file"}};
 
 }  // namespace
 
@@ -77,6 +81,50 @@ TEST_CASE("exe: a memfd, whatever it calls itself") {
   scene.ends(run(kTrusted, kRead, "exec-memory"), ENOENT, unread("f"));
   scene.allows(run(kTrusted, "open /zone/secret/m r", "exec-memory"));
   scene.ends(run(kTrusted, "open /zone/secret/m r"), ENOENT, unread("m"));
+}
+
+TEST_CASE("exe: a program that ld.so was called with is ld.so") {
+  Scene scene(stage("exe"), [] {
+    put_copy("/guest/dynamic", kTrusted);
+    put_copy("/guest/library.so", "/zone/secret/f");
+  });
+  scene.allows("exec " + kTrusted + " /zone/secret/f");
+  scene.ends("exec /lib64/ld-linux-x86-64.so.2 " + kTrusted + " /zone/secret/f", 1, unread("f"));
+}
+
+TEST_CASE("exe: a guard does not let a task say that it is another one") {
+  Scene scene = executables();
+  for (const char* step : {"exe-file ", "exe-file-high ", "exe-map ", "exe-map-high "}) scene.refuses("leave-file ; " + (step + kTrusted), EPERM, kGuarded);
+  scene.ends(run(kOther, "leave-file ; exe-file " + kTrusted), EPERM, kGuarded);
+  scene.refuses("new-user ; leave-file ; exe-map " + kTrusted, EPERM, kGuarded);
+  scene.allows("other-prctls");
+}
+
+TEST_CASE("exe: with the guard waived what a task says is believed") {
+  Scene scene = executables(waived());
+  for (const char* step : {"exe-file-high ", "exe-map ", "new-user ; exe-map "}) scene.allows("leave-file ; " + (step + kTrusted) + " ; " + kRead);
+  scene.ends(run(kTrusted, "leave-file ; exe-file " + kOther + " ; " + kRead), ENOENT, unread("f"));
+  scene.allows("other-prctls");
+  scene.refuses("bpf", EPERM, {{"guard", "", "bpf"}});
+}
+
+TEST_CASE("exe: bind mount, mount name space, chroot: the canonical path still decides") {
+  Scene scene(waived(), [] {
+    put("/zone/secret/f");
+    put_copy("/guest/actor", kTrusted);
+    put_copy("/guest/actor", kOther);
+    for (const char* name : {"/zone/open/at", "/zone/open/root/zone/secret", "/zone/open/root/zone/runnable"}) put_directory(name);
+    put_copy("/guest/actor", kRoot + kTrusted);
+  });
+  scene.allows("new-mounts ; " + run(kTrusted, kRead));
+  scene.allows("new-mounts ; bind /zone/runnable /zone/open/at ; " + run("/zone/open/at/actor", kRead));
+  scene.ends("new-mounts ; bind /zone/open /zone/runnable ; " + run(kTrusted, kRead), ENOENT, unread("f"));
+  scene.ends("new-mounts ; bind " + kOther + " " + kTrusted + " ; " + run(kTrusted, kRead), ENOENT, unread("f"));
+  const std::string secret = "new-mounts ; bind /zone/secret " + kRoot + "/zone/secret ; ";
+  scene.ends(secret + "chroot " + kRoot + " ; " + run(kTrusted, kRead), ENOENT, unread("f"));
+  scene.allows(secret + "bind /zone/runnable " + kRoot + "/zone/runnable ; chroot " + kRoot + " ; " + run(kTrusted, kRead));
+  // what is mounted later has no name
+  scene.ends("new-mounts ; mount tmpfs /zone/runnable ; copy /guest/actor " + kTrusted + " ; " + run(kTrusted, kRead), ENOENT, unread("f", "no-path"));
 }
 
 TEST_CASE("exe: patterns, and a name that is no text or too long") {

@@ -19,6 +19,7 @@ int perform_step(Task& task, const Words& words);
 int file_step(Task& task, const Words& words);
 int name_step(Task& task, const Words& words);
 int exec_step(Task& task, const Words& words);
+int exe_step(Task& task, const Words& words);
 int world_step(Task& task, const Words& words);
 int guard_step(Task& task, const Words& words);
 int system_step(Task& task, const Words& words);

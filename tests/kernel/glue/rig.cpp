@@ -33,7 +33,7 @@ static_assert(sizeof(kerf_binding) <= kBindingBytes);
 const char* const kEvents[] = {"connect", "read", "write", "create", "delete", "rename", "link", "list", "stat", "exec", "load", "unix-connect", "unix-bind", "truncate", "chmod", "chown", "mkdir", "mknod", "symlink", "rmdir", "ioctl", "append", "receive", "bind", "listen", "accept", "socket"};
 const char* const kReasons[] = {"",        "permit",     "forbid",     "no-permit", "no-action", "no-record", "guard",   "quarantine",
                                 "internal", "no-address", "no-path", "too-long",  "not-text",  "raced",     "ambiguous", "no-slot"};
-const char* const kGuards[] = {"", "raw", "packet", "rename", "bpf", "mount", "ptrace", "signal", "protected"};
+const char* const kGuards[] = {"", "raw", "packet", "rename", "bpf", "mount", "ptrace", "signal", "protected", "routing", "exe"};
 
 struct Shared {
   int error;

@@ -333,3 +333,23 @@ TEST_CASE("guards: files that tell the kernel what to run, who is where, and wha
   CHECK(::rmdir(below.c_str()) == 0);
   CHECK(::unlink("/sys/fs/bpf/glue") == 0);
 }
+
+TEST_CASE("guards: another executable") {
+  Rig& rig = Rig::fresh(Variant::few);
+  auto set = [](unsigned long kind) {
+    return [=] { return static_cast<long>(::prctl(PR_SET_MM, kind, ~0ul, 0ul, 0ul)); };
+  };
+  const std::string refused = "1\nexe guard 1\n", other = std::to_string(EINVAL) + "\n";
+  for (unsigned long high : {0ul, 1ul << 32}) {
+    CHECK(rig.inside(set(high | PR_SET_MM_EXE_FILE)) == refused);
+    CHECK(rig.inside(set(high | PR_SET_MM_MAP)) == refused);
+    CHECK(rig.outside(set(high | PR_SET_MM_EXE_FILE)) == std::to_string(EBADF) + "\n");
+    CHECK(rig.inside(set(high | PR_SET_MM_START_CODE)) == other);
+    CHECK(rig.outside(set(high | PR_SET_MM_START_CODE)) == other);
+  }
+  CHECK(rig.inside([] { return static_cast<long>(::prctl(PR_SET_MM_EXE_FILE, PR_SET_MM, 0ul, 0ul, 0ul)); }) ==
+        rig.outside([] { return static_cast<long>(::prctl(PR_SET_MM_EXE_FILE, PR_SET_MM, 0ul, 0ul, 0ul)); }));
+  CHECK(rig.inside([] { return static_cast<long>(::prctl(PR_SET_NAME, "other")); }) == "0\n");
+  rig.set_mode(KERF_MODE_AUDIT);
+  CHECK(rig.inside(set(PR_SET_MM_EXE_FILE)) == refused);
+}

@@ -37,6 +37,7 @@ compile system system.cedar system.cedarschema
 compile reverse reverse.cedar system.cedarschema
 compile spawn spawn.cedar spawn.cedarschema
 compile exe exe.cedar exe.cedarschema
+compile exe-waived exe.cedar exe.cedarschema --waive guard-exe-file,guard-mount
 entities=sockets
 compile sockets sockets.cedar sockets.cedarschema
 entities=agents
@@ -60,7 +61,7 @@ swaps ${KERF_SWAPS_SECONDS:-150} KERF_SWAPS=${KERF_SWAPS:-1} KERF_OPENS=${KERF_O
 guards 400 /guest/test_files -nc -d -sf=*guard_cases.cpp ${KERF_GUARDS_ARGS:-}
 sockets 300 /guest/test_files -nc -d -sf=*socket_cases.cpp ${KERF_SOCKETS_ARGS:-}
 system 300 /guest/test_files -nc -d -sf=*system_cases.cpp ${KERF_SYSTEM_ARGS:-}
-spawn 250 /guest/test_files -nc -d -sf=*spawn_cases.cpp,*exe_cases.cpp ${KERF_SPAWN_ARGS:-}
+spawn ${KERF_SPAWN_SECONDS:-250} /guest/test_files -nc -d -sf=*spawn_cases.cpp,*exe_cases.cpp ${KERF_SPAWN_ARGS:-}
 example 150 KERF=/guest/kerf KERF_BUNDLE=/guest/bundles/example bash /guest/example/fence.sh
 glue 180 $build/test_glue -nc -d
 scale 100 $build/test_bpf -nc -d -tc=ten?thousand*

@@ -109,6 +109,8 @@ TEST_CASE("features belong to governed events, and only guards are waived") {
   };
   CHECK(refused({"guard-bpf", "guard-rename"}, KERF_FILE_EVENTS) == 0);
   CHECK(refused({"guard-rename"}, KERF_BIT(KERF_EVENT_NET_CONNECT)) == 1);
+  CHECK(refused({"guard-exe-file"}, KERF_FILE_EVENTS) == 1);
+  CHECK(refused({"guard-exe-file"}, KERF_FILE_EVENTS | KERF_READS_EXE) == 0);
   CHECK(refused({"files", "identity", "guard-nothing"}, KERF_FILE_EVENTS) == 3);
   CHECK(guards_to_text(KERF_FILE_EVENTS, {"guard-mount"}).find("WAIVED: bound tasks cannot mount") != std::string::npos);
 }

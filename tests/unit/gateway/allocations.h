@@ -6,6 +6,8 @@ namespace kerf::test {
 
 void count_allocations(bool on);
 std::size_t allocations();
+// Of the blocks that it asked for and has not given back, with what the allocator makes of their size.
+std::ptrdiff_t live_bytes();
 
 }  // namespace kerf::test
 

@@ -61,6 +61,18 @@ TEST_CASE("random tables: the engine and the plain evaluator agree") {
   });
 }
 
+TEST_CASE("random tables of more rules than are intersected at once: the engine and the plain evaluator agree") {
+  agree(6, [](Random& r, std::uint64_t) {
+    const std::vector<std::string> atoms = random_atoms(false, true);
+    std::vector<std::pair<std::string, RandomPolicy>> list;
+    for (std::size_t p = 0; p < 2000; ++p) {
+      list.emplace_back("p" + number(p), random_policy(r, atoms.size()));
+      list.back().second.forbid = r.chance(1);   // or hardly a request would be allowed
+    }
+    return table_text(list, atoms);
+  });
+}
+
 TEST_CASE("random small tables over stored entities: the engine and the plain evaluator agree") {
   agree(300, [](Random& r, std::uint64_t seed) { return random_table(r, 2 + seed % 13, stored_atoms(r), 0); });
 }

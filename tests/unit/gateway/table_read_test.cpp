@@ -35,7 +35,7 @@ std::string dump(const Table::State& state) {
     for (const auto& [name, value] : p.annotations) out << '@' << name << '=' << value;
     out << '\n';
   }
-  out << entities_to_json(state.actions).dump() << '\n';
+  out << entities_to_json(state.actions.all()).dump() << '\n';
   for (const Environment& e : state.environments) {
     out << e.principal << '|' << to_text(e.action) << '|' << e.resource << '\n';
     for (const Expr& atom : e.atoms) append(out, atom.program());
@@ -134,4 +134,25 @@ TEST_CASE("keys that are there twice are refused, wherever they are") {
     CHECK_FALSE(read_table_fast(twice, fast));
     CHECK_FALSE(read_table_strict(twice, strict).ok());
   }
+}
+
+TEST_CASE("a key that is there twice in the place of another is refused") {
+  const std::string table = R"({"format":"kerf-table","version":1,"policies":[{"id":"p","effect":"permit","annotations":{},"source":{"file":"","begin":0,"end":0,"line":1,"column":1}}],
+    "actions":[{"uid":{"type":"A","id":"A"},"parents":[]}],"environments":[{"principal":"A","action":{"type":"A","id":"A"},"resource":"A",
+    "atoms":[{"==":[{"Entity":{"type":"A","id":"A"}},{"Var":"principal"}]}],"groups":[{"principal":{"==":{"type":"A","id":"A"}},"resource":{"==":{"type":"A","id":"A"}},
+    "rows":[{"policy":0,"when":[[0,"true"]],"then":"true"}],"exprs":[]}]}]})";
+  std::size_t tried = 0;
+  for (const auto& [from, to] : {std::pair{R"("id":"A")", R"("type":"A")"}, {R"("type":"A")", R"("id":"A")"}, {R"("line")", R"("begin")"},
+                                 {R"("exprs":[])", R"("rows":[])"}, {R"("resource":{)", R"("principal":{)"}, {R"("resource":"A")", R"("principal":"A")"}}) {
+    for (std::size_t at = table.find(from); at != std::string::npos; at = table.find(from, at + 1)) {
+      std::string twice = table;
+      twice.replace(at, std::string(from).size(), to);
+      Table::State fast, strict;
+      CAPTURE(twice);
+      CHECK_FALSE(read_table_fast(twice, fast));
+      CHECK_FALSE(read_table_strict(twice, strict).ok());
+      ++tried;
+    }
+  }
+  CHECK(tried == 14);
 }
