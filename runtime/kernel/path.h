@@ -100,11 +100,14 @@ static __always_inline void prepend_words(struct kerf_scratch *s, __u64 room, co
 	const struct timespec64 *from = bpf_rdonly_cast(name + length - SHORT_NAME, bpf_core_type_id_kernel(struct timespec64));
 	__u64 first = from->tv_sec, second = from->tv_nsec;
 	char *to = &s->text[room + 1];
+	__u64 slash = room + SHORT_NAME;
 
 	((__u64 *)to)[0] = first;
 	((__u64 *)to)[1] = second;
-	to[SHORT_NAME - 1 - (long)length] = '/';
-	FORGET(s->off) = room + SHORT_NAME - length;
+	OPAQUE(slash);   /* or else something is subtracted from a pointer, and the verifier sees no lower bound */
+	slash -= length;
+	s->text[slash] = '/';
+	FORGET(s->off) = slash;
 }
 
 static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s, int copied)
