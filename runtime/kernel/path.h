@@ -100,22 +100,20 @@ static __always_inline void prepend_words(struct kerf_scratch *s, __u64 room, co
 	const struct timespec64 *from = bpf_rdonly_cast(name + length - SHORT_NAME, bpf_core_type_id_kernel(struct timespec64));
 	__u64 first = from->tv_sec, second = from->tv_nsec;
 	char *to = &s->text[room + 1];
-	__u64 slash = room + SHORT_NAME;
+	__u64 slash = (room + SHORT_NAME - length) & (KERF_PATH_BYTES - 1);   /* it is within; the verifier sees no lower bound */
 
 	((__u64 *)to)[0] = first;
 	((__u64 *)to)[1] = second;
-	OPAQUE(slash);   /* or else something is subtracted from a pointer, and the verifier sees no lower bound */
-	slash -= length;
 	s->text[slash] = '/';
 	FORGET(s->off) = slash;
 }
 
-static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s, int copied)
+static __always_inline void prepend(struct dentry *dentry, struct kerf_scratch *s, int copied, int by_words)
 {
 	__u64 length = READ(copied, dentry, d_name.len), off = FORGET(s->off), room = off - (SHORT_NAME + 1);
 	const unsigned char *name = READ(copied, dentry, d_name.name);
 
-	if (!copied && bpf_rdonly_cast && WITHIN(length, SHORT_NAME + 1) && WITHIN(room, KERF_PATH_BYTES - SHORT_NAME)) {
+	if (by_words && WITHIN(length, SHORT_NAME + 1) && WITHIN(room, KERF_PATH_BYTES - SHORT_NAME)) {
 		prepend_words(s, room, name, length);   /* as nearly all names are */
 		return;
 	}
@@ -221,7 +219,7 @@ static __always_inline void begin_walk(const struct dentry *leaf, const struct s
 }
 
 /* One dentry; 1: that was the last. */
-static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scratch *s, int copied)
+static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scratch *s, int copied, int by_words)
 {
 	struct dentry *dentry = climb->dentry;
 
@@ -240,7 +238,7 @@ static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scrat
 		climb->dentry = climb->leaf;
 		return 0;
 	}
-	prepend(dentry, s, copied);
+	prepend(dentry, s, copied, by_words);
 	note_flags(parent, s, copied);
 	FORGET(s->depth) += 1;
 	climb->dentry = parent;
@@ -251,27 +249,34 @@ static __always_inline int walk_step(struct kerf_climb *climb, struct kerf_scrat
 static long copied_step(__u32 turn, struct kerf_climb *climb)
 {
 	(void)turn;
-	climb->done = walk_step(climb, climb->s, 1);
+	climb->done = walk_step(climb, climb->s, 1, 0);
 	return climb->done;
 }
 
-/* 0, or why there is no canonical path. */
+static __always_inline void climb_up(struct kerf_climb *climb, struct kerf_scratch *s, int by_words)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
+		if (walk_step(climb, s, 0, by_words)) {
+			climb->done = 1;
+			break;
+		}
+	}
+}
+
+/* 0, or why there is no canonical path. Each kernel's verifier sees one of the loops: with both ways to take a name in one, that of
+ * 6.1 would not come to an end. */
 static __always_inline __u32 walk_up(struct dentry *leaf, const struct super_block *sb, unsigned long magic, struct kerf_scratch *s, int copied)
 {
 	struct kerf_climb climb = {.s = s, .leaf = leaf, .dentry = leaf};
 
 	begin_walk(leaf, sb, magic, s, copied);
-	if (copied) {
+	if (copied)
 		bpf_loop(KERF_WALK_STEPS, copied_step, &climb, 0);
-	} else {
-#pragma clang loop unroll(disable)
-		for (__u32 i = 0; i < KERF_WALK_STEPS; i++) {
-			if (walk_step(&climb, s, 0)) {
-				climb.done = 1;
-				break;
-			}
-		}
-	}
+	else if (bpf_rdonly_cast)
+		climb_up(&climb, s, 1);
+	else
+		climb_up(&climb, s, 0);
 	if (!climb.done)
 		return KERF_REASON_RACED;
 	struct dentry *last = climb.dentry;
