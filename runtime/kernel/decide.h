@@ -455,7 +455,8 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	if (!generation || binding->generation != generation)
 		return refuse(walk, KERF_REASON_NO_RECORD);
 	walk->generation = generation;
-	if (FORGET(state->options) & KERF_OPTION_NO_HITS)
+	walk->options = FORGET(state->options);
+	if (walk->options & KERF_OPTION_NO_HITS)
 		walk->trial = 1;
 	walk->mode = binding->mode;
 	int named = is_named(walk);

@@ -192,6 +192,7 @@ struct kerf_walk {
 	__u32 base[KERF_DIMENSIONS];
 	__u32 entry[KERF_DIMENSIONS];     /* of the block that is walked over, in kerf_blocks */
 	__u32 match[KERF_AUTOMATA];       /* what the path automata found: match classes */
+	__u32 options;                    /* enum kerf_option, as they were when it was allowed */
 	__u32 trial;                      /* 1: nobody's hit: a guard asks, or hits are not counted */
 };
 

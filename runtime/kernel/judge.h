@@ -163,7 +163,7 @@ __attribute__((noinline)) int kerf_judge(struct kerf_scratch *s, __u64 events)
 		int allowed = s->walk.decision.verdict == KERF_VERDICT_ALLOW;
 		int passes = allowed || audited(&s->walk);
 		count_decision(!allowed, 0);
-		if (!allowed || logs_allows())
+		if (!allowed || logs_allows(&s->walk))
 			count_lost(kerf_report_file(s, FORGET(s->binding), passes ? 0 : s->walk.refusal_errno, KERF_GUARD_NONE));
 		if (!passes && event < FORGET(s->refused_event)) {
 			s->refused_event = event;

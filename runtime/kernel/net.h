@@ -117,7 +117,7 @@ static __always_inline __s32 judge_net(const struct kerf_net_event *net, __u32 e
 	int passes = allowed || audited(walk);
 	__s32 error = passes ? 0 : walk->refusal_errno;
 	count_decision(!allowed, 0);
-	if (!allowed || logs_allows()) {
+	if (!allowed || logs_allows(walk)) {
 		if (kerf_exe_events & KERF_BIT(event))
 			count_lost(kerf_report_file(s, binding, error, KERF_GUARD_NONE));
 		else

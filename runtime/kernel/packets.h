@@ -257,7 +257,7 @@ static __always_inline int judge_arrival(struct __sk_buff *skb, const struct ker
 	int allowed = settle_net(walk, binding, unclear);
 	int passes = allowed || audited(walk);
 	count_decision(!allowed, 0);
-	if (!allowed || logs_allows())
+	if (!allowed || logs_allows(walk))
 		count_lost(report_arrival(s, skb, binding, passes ? 0 : walk->refusal_errno));
 	scratch_release(s);
 	return passes;

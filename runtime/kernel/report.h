@@ -41,12 +41,10 @@ static __always_inline void count_decision(int denied, int guard)
 		__sync_fetch_and_add(&c->denials, 1);
 }
 
-static __always_inline int logs_allows(void)
+/* After an allow, which kerf_decide alone gives. */
+static __always_inline int logs_allows(const struct kerf_walk *walk)
 {
-	const __u32 zero = 0;
-	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
-
-	return state && state->options & KERF_OPTION_LOG_ALLOWS;
+	return FORGET(walk->options) & KERF_OPTION_LOG_ALLOWS;
 }
 
 static __always_inline int guard_waived(__u32 guard)

@@ -95,6 +95,9 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	walk->refusal_errno = 100 + walk->seen.event;
 	const struct kerf_binding *binding = bpf_map_lookup_elem(&kerf_bindings, &binding_id);
 	const __u32 *denied = bpf_map_lookup_elem(&test_denied, &zero);
+	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
+
+	walk->options = state ? state->options : 0;
 	if (!binding || !denied || !binding_id)
 		return 0;
 	walk->mode = binding->mode;
