@@ -9,20 +9,11 @@
 #include "backends/bpf/helper.h"
 #include "backends/bpf/layout.h"
 #include "backends/bpf/object.h"
+#include "backends/bpf/programs.h"
 #include "backends/bpf/templates.h"
-#include "runtime/abi/policy_abi.h"
 
 namespace kerf {
 namespace {
-
-struct Program {
-  const char* name;
-  std::uint64_t events, instead;
-};
-constexpr Program kPrograms[] = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead},
-#include "runtime/abi/programs.def"
-};
 
 // What the object holds must be what the governed events need; says so in `layout`.
 std::optional<Error> check_contents(const bpf::ObjectContents& contents, BpfLayout& layout) {
@@ -37,10 +28,9 @@ std::optional<Error> check_contents(const bpf::ObjectContents& contents, BpfLayo
     if (bytes_of(forbidden) != 0) return Error{fmt::format("kerf-codegen made an object with `{}`", forbidden)};
   }
   std::set<std::string> unasked = contents.programs;
-  for (const Program& program : kPrograms) {
-    if (!(program.events & layout.governed) || (program.instead & layout.governed)) continue;
-    if (!unasked.erase(program.name)) return Error{fmt::format("kerf-codegen made an object without the program `{}`", program.name)};
-    layout.programs.push_back(program.name);
+  for (const char* name : bpf::needed_programs(layout.governed)) {
+    if (!unasked.erase(name)) return Error{fmt::format("kerf-codegen made an object without the program `{}`", name)};
+    layout.programs.push_back(name);
   }
   if (!unasked.empty()) return Error{fmt::format("kerf-codegen made an object with a program `{}`", *unasked.begin())};
   layout.maps.assign(contents.maps.begin(), contents.maps.end());

@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "backends/bpf/anonymous_file.h"
 #include "backends/bpf/protocol.h"
 
 namespace kerf::bpf {
@@ -21,33 +21,6 @@ namespace {
 constexpr std::size_t kMaxComplaintBytes = 4000;
 
 Error failed(std::string_view what, int error) { return {fmt::format("kerf-codegen: {}: {}", what, strerror(error))}; }
-
-// An anonymous file: as the helper's input, output and messages it needs neither polling nor a reader.
-class AnonymousFile {
- public:
-  explicit AnonymousFile(const char* name) : fd_(memfd_create(name, MFD_CLOEXEC)) {}
-  ~AnonymousFile() { close(fd_); }
-  AnonymousFile(const AnonymousFile&) = delete;
-  AnonymousFile& operator=(const AnonymousFile&) = delete;
-  int fd() const { return fd_; }
-
-  // A signal that does not end the process does not cut reading and writing of memory short.
-  bool write(std::string_view bytes) {
-    return ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) && lseek(fd_, 0, SEEK_SET) == 0;
-  }
-  std::string read() const {
-    std::string bytes;
-    char buffer[1 << 16];
-    for (off_t at = 0;; at = static_cast<off_t>(bytes.size())) {
-      ssize_t n = pread(fd_, buffer, sizeof buffer, at);
-      if (n <= 0) return bytes;
-      bytes.append(buffer, static_cast<std::size_t>(n));
-    }
-  }
-
- private:
-  int fd_;
-};
 
 Result<int> spawn_and_wait(const std::string& helper, int in, int out, int err) {
   posix_spawn_file_actions_t actions;

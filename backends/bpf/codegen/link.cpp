@@ -1,52 +1,20 @@
 // Which hooks an object needs, and the object of them and the decision. libbpf links: it knows BTF and the relocations of fields.
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 
+#include "backends/bpf/anonymous_file.h"
 #include "backends/bpf/codegen/generate.h"
-#include "runtime/abi/policy_abi.h"
+#include "backends/bpf/programs.h"
 
 namespace kerf::bpf {
 namespace {
 
-struct Program {
-  const char* name;
-  std::uint64_t events, instead;
-};
-constexpr Program kPrograms[] = {
-#define KERF_PROGRAM(name, section, type, attach, role, events, instead, feature) {#name, events, instead},
-#include "runtime/abi/programs.def"
-};
-
 // In every object: the licence, and the map of hits, which the loader reads also where no policy can be determining.
 constexpr const char* kAlways[] = {"LICENSE", "kerf_hits"};
-
-// A file without a name, but with a path: libbpf opens its inputs by path.
-class AnonymousFile {
- public:
-  explicit AnonymousFile(const char* name) : fd_(memfd_create(name, MFD_CLOEXEC)) {}
-  ~AnonymousFile() { close(fd_); }
-  AnonymousFile(const AnonymousFile&) = delete;
-  AnonymousFile& operator=(const AnonymousFile&) = delete;
-
-  std::string path() const { return fmt::format("/proc/self/fd/{}", fd_); }
-  bool write(llvm::StringRef bytes) { return ::write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()); }
-  std::string read() const {
-    const off_t size = lseek(fd_, 0, SEEK_END);
-    std::string bytes(static_cast<std::size_t>(size > 0 ? size : 0), '\0');
-    if (pread(fd_, bytes.data(), bytes.size(), 0) != size) bytes.clear();
-    return bytes;
-  }
-
- private:
-  int fd_;
-};
 
 std::string& complaints() {
   static std::string text;
@@ -128,9 +96,8 @@ Result<ChosenHooks> ChosenHooks::of(llvm::StringRef library, std::uint64_t gover
   for (const char* name : kAlways) {
     if (auto error = chosen.want(name)) return *error;
   }
-  for (const Program& program : kPrograms) {
-    if (!(program.events & governed) || (program.instead & governed)) continue;
-    if (auto error = chosen.want(program.name)) return *error;
+  for (const char* name : needed_programs(governed)) {
+    if (auto error = chosen.want(name)) return *error;
   }
   return chosen;
 }
