@@ -31,6 +31,8 @@ Status write_all(int fd, const std::string& path, std::string_view bytes) {
 }  // namespace
 
 std::string errno_text(int error) {
+  // The kernel's own, and none of the C library's: of a program that the verifier took.
+  if (error == 524) return "not supported (ENOTSUPP): the kernel's JIT compiler gave up, and its log says more";
   const char* name = ::strerrorname_np(error);
   const char* text = ::strerrordesc_np(error);
   return name != nullptr && text != nullptr ? fmt::format("{} ({})", text, name) : fmt::format("error {}", error);
