@@ -8,7 +8,7 @@ namespace kerf::proof {
 namespace {
 
 constexpr std::size_t kMaxLeaves = 1u << 14, kMaxChoices = 4096;
-constexpr Wide kMaxWraps = 8;
+constexpr Wide kMaxWraps = 64;   // a product with up to 128 leaves its word that often
 
 // No square is negative.
 Bounds power(const Bounds& b, std::ptrdiff_t exponent) {

@@ -143,6 +143,8 @@ TEST_CASE("parts of words are numbers of that width") {
   CHECK(values([&] { return b.unsigned_part(constant(-1), 8); }) == constant(255));
   CHECK(values([&] { return b.signed_part(constant(255), 8); }) == constant(-1));
   CHECK(values([&] { return b.unsigned_part(w.small, 8); }) == w.small);
+  const Number tens = w.numbers.add({}, w.small, 10);   // 0 to 1,000 in words of 32: up to 31 of them have passed
+  CHECK(w.minus(tens, values([&] { return b.unsigned_part(tens, 5); })).is_constant());
   CHECK(values([&] { return bits_and(b, constant(6), constant(3)); }) == constant(2));
   CHECK(values([&] { return bits_and(b, w.small, constant(127)); }) == w.small);
   CHECK(values([&] { return bits_xor(b, w.small, constant(127)); }) == w.numbers.add(constant(127), w.small, -1));
