@@ -25,6 +25,7 @@
 #include "tests/semantics/system_generator.h"
 #include "tests/semantics/oracle.h"
 #include "tests/semantics/plan_judge.h"
+#include "tests/semantics/unanswered.h"
 
 namespace {
 
@@ -95,6 +96,7 @@ class Differential {
   // `kernel`: this kernel decides the events too.
   bool run(const GeneratedProgram& generated, std::uint64_t seed, bool kernel, Tally& events);
   Tally requests;
+  Unanswered unanswered;
   std::size_t kernel_events = 0, oracle_answers = 0;
   std::set<Op> ops, kernel_ops;   // in policies that were judged; on what the hook observes, in those that the kernel decided
 
@@ -129,7 +131,8 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bo
   const ProgramText source = program_text(generated);
   Program program = check_program(source);
   if (program.diagnostics.has_errors()) {
-    return fail("the program does not compile:\n" + render(program.sources, program.diagnostics, ErrorFormat::plain, false));
+    return unanswered.past_a_limit(seed, program.diagnostics) ||
+           fail("the program does not compile:\n" + render(program.sources, program.diagnostics, ErrorFormat::plain, false));
   }
   const Module& module = program.module;
   Result<gateway::Table> table = gateway::Table::read(emit_table(module, program.sources));
@@ -176,6 +179,7 @@ bool Differential::run(const GeneratedProgram& generated, std::uint64_t seed, bo
   }
   if (kernel) {
     Result<std::vector<Answer>> answers = decide_in_kernel(program, source, generated.events);
+    if (!answers && answers.error().message == kJitGaveUp) return unanswered.not_loaded(seed, answers.error().message), true;
     if (!answers) return fail("kernel: " + answers.error().message);
     for (std::size_t i = 0; i < generated.events.size(); ++i) {
       if (!same("kernel", references[i], (*answers)[i], questions[i].request)) return false;
@@ -235,6 +239,7 @@ int main(int argc, char** argv) {
   print("events on the system", system_events);
   print("requests", differential.requests);
   fmt::print("decided in the kernel: {}; by the official engine: {}\n", differential.kernel_events, differential.oracle_answers);
+  if (!differential.unanswered.few(programs)) return 1;
   constexpr std::uint64_t kEnoughToCount = 100;   // with fewer, chance decides what comes up
   if (programs < kEnoughToCount) return 0;
   if (!net_events.balanced() || !file_events.balanced() || !named_events.balanced() || !system_events.balanced() || !differential.requests.balanced()) {

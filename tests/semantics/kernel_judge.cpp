@@ -36,6 +36,7 @@ Result<Object> load_selftest(const std::string& elf) {
   }
   int error = bpf_object__load(object.get());
   libbpf_set_print(before);
+  if (error == -524) return Error{std::string(kJitGaveUp)};
   if (error != 0) return Error{fmt::format("the kernel refuses kerf_selftest: {}", std::strerror(-error))};
   return object;
 }
