@@ -50,19 +50,27 @@ Bounds Facts::by_parts(const Number& n) const {
   return common(alone(n, false), sum(product(own(form), {times, times}), {n.constant, n.constant}));
 }
 
-// A quotient is as large as its dividend lets it be, and bits that the least and the largest number share are known.
+// A result is as large as its operands let it be, and bits that the least and the largest number share are known.
 Bounds Facts::input_bounds(Input input) const {
   const Numbers::Source& source = numbers_->source(input);
   const Bounds all = common(source.bounds, own({{{{input}, 1}}, 0}));
-  if ((source.how != Made::quotient && source.how != Made::bits_and) || !source.b.is_constant()) return all;
-  const Bounds a = by_parts(source.a);
-  const Wide b = source.b.constant;
-  if (source.how == Made::quotient) return common(all, {a.least <= -kHuge ? -kHuge : floor_div(a.least, b), a.most >= kHuge ? kHuge : floor_div(a.most, b)});
-  if (a.least < 0 || a.most >= kWord || a.empty()) return all;
-  Wide unit = 1;
-  while (a.least / unit != a.most / unit) unit *= 2;
-  const Wide shared = a.least / unit * unit & b;
-  return common(all, {shared, shared | ((unit - 1) & b)});
+  if (source.how == Made::read || source.how == Made::remainder) return all;
+  const Bounds a = by_parts(source.a), b = by_parts(source.b);
+  if (a.empty() || a.most >= kHuge) return all;
+  if (source.how == Made::quotient && b.least == b.most) return common(all, {floor_div(std::max<Wide>(a.least, 0), b.least), floor_div(a.most, b.least)});
+  if (source.how == Made::quotient || source.how == Made::shifted) return common(all, {0, a.most});
+  if (a.least < 0 || a.most >= kWord) return all;
+  if (source.how == Made::bits_and && source.b.is_constant()) {
+    Wide unit = 1;
+    while (a.least / unit != a.most / unit) unit *= 2;
+    const Wide shared = a.least / unit * unit & b.least;
+    return common(all, {shared, shared | ((unit - 1) & b.least)});
+  }
+  if (b.empty() || b.least < 0 || b.most >= kWord) return all;
+  if (source.how == Made::bits_and) return common(all, {0, std::min(a.most, b.most)});
+  Wide ones = 1;
+  while (ones <= std::max(a.most, b.most)) ones *= 2;
+  return common(all, {0, ones - 1});
 }
 
 // `deep`: what is known of a product's parts may follow from other forms.
@@ -114,10 +122,29 @@ Bounds Facts::by_factors(const Number& form, std::span<const Numbers::Factors> f
   return all;
 }
 
+// With a quotient s / d and whole r: s / d + r is (s + d * r) / d, and of that dividend more may be known. Likewise r - s / d.
+Bounds Facts::by_quotient(const Number& n) const {
+  Bounds all;
+  for (const auto& [inputs, factor] : n.terms) {
+    if (inputs.size() != 1 || (factor != 1 && factor != -1)) continue;
+    const Numbers::Source& source = numbers_->source(inputs.front());
+    if (source.how != Made::quotient || !source.b.is_constant()) continue;
+    Numbers free;
+    const Number rest = free.add(n, {{{inputs, factor}}, 0}, -1);
+    const Number dividend = free.add(source.a, free.times({{}, factor * source.b.constant}, rest));
+    if (free.lost()) continue;
+    const Bounds known = by_parts(dividend), whole = {known.least <= -kHuge ? -kHuge : floor_div(known.least, source.b.constant),
+                                                      known.most >= kHuge ? kHuge : floor_div(known.most, source.b.constant)};
+    all = common(all, product(whole, {factor, factor}));
+  }
+  return all;
+}
+
 // n is a multiple of another form and a rest.
 Bounds Facts::of(const Number& n, bool deep) const {
   Bounds all = alone(n, deep);
   if (n.terms.empty()) return all;
+  all = common(all, by_quotient(n));
   auto take = [&](const Number& form, const auto& bounds) {
     std::optional<Wide> last;
     for (const Wide times : multiples(n, form)) {
@@ -214,6 +241,10 @@ bool Branching::choose(const Question& question) {
 bool Branching::at_most(const Number& n, Wide bound) {
   if (n.terms.empty()) return n.constant <= bound;
   if (lost()) return false;
+  const Bounds range = bounds(n);   // a bound that is far away, times a divisor, can leave 128 bits
+  if (range.most <= bound || range.least > bound) return range.most <= bound;
+  const auto [question, opposite] = normal(n, bound);
+  if (form_of(n).second > 1 || form_of(n).second < -1) return at_most(question.form, question.bound) != opposite;
   for (bool by_constant : {false, true}) {   // what was divided by no constant was made to be compared like this
     for (const auto& [inputs, factor] : n.terms) {
       const Numbers::Source source = numbers.source(inputs.front());   // a copy: numbers are added
@@ -223,7 +254,6 @@ bool Branching::at_most(const Number& n, Wide bound) {
       return at_most(numbers.add(numbers.times(numbers.add({{}, 0}, rest, -1), source.b), source.a, -1), 0);   // m * d <= N
     }
   }
-  const auto [question, opposite] = normal(n, bound);
   if (question.bound == kWord / 2 - 1 && question.form.terms.size() == 1 && question.form.terms[0].first.size() == 1) {
     const Numbers::Source source = numbers.source(question.form.terms[0].first[0]);   // of words with the same sign
     if (source.how == Made::bits_xor) return (at_most(source.a, question.bound) == at_most(source.b, question.bound)) != opposite;

@@ -27,6 +27,7 @@ class Facts {
   Bounds parabola(const Number& n) const;
   Bounds by_parts(const Number& n) const;
   Bounds input_bounds(Input input) const;
+  Bounds by_quotient(const Number& n) const;
   Bounds by_factors(const Number& form, std::span<const Numbers::Factors> factors) const;
   Bounds alone(const Number& n, bool deep) const;
   Bounds product_bounds(const Product& inputs, bool deep) const;

@@ -203,7 +203,7 @@ Number bits_and(Branching& b, const Number& x, const Number& y) {
     const Numbers::Source source = b.numbers.source(a.terms[0].first[0]);
     if (source.how == Made::bits_and && source.b.is_constant()) return bits_and(b, source.a, constant(source.b.constant & mask.constant));
   }
-  return b.numbers.made(Made::bits_and, a, mask, {0, mask.constant & reach});
+  return b.numbers.made(Made::bits_and, a, mask, {0, mask.constant});
 }
 
 Number bits_xor(Branching& b, const Number& x, const Number& y) {
@@ -220,33 +220,29 @@ Number bits_xor(Branching& b, const Number& x, const Number& y) {
     if (auto value = b.one_of_few(a, 2)) return bits_xor(b, c, constant(*value));
     if (auto value = b.one_of_few(c, 2)) return bits_xor(b, a, constant(*value));
   }
-  const Wide most = std::max(b.bounds(a).most, b.bounds(c).most);
-  return b.numbers.made(Made::bits_xor, std::min(a, c), std::max(a, c), {0, (Wide{1} << width(std::min(most, kWord - 1))) - 1});
+  return b.numbers.made(Made::bits_xor, std::min(a, c), std::max(a, c), kUnsigned64);
 }
 
 Number shift_right(Branching& b, const Number& x, const Number& by) {
   const Number a = b.unsigned_part(x, 64);
   const std::optional<Wide> bits = b.one_of_few(by, 1);
-  if (!bits) return b.numbers.made(Made::shifted, a, by, {0, b.bounds(a).most});
+  if (!bits) return b.numbers.made(Made::shifted, a, by, kUnsigned64);
   if (*bits < 0 || *bits > 63) return b.give_up(), a;
   const Wide unit = Wide{1} << static_cast<unsigned>(*bits);
   if (a.is_constant()) return constant(a.constant / unit);
-  const Bounds range = b.bounds(a);
-  const Bounds made{floor_div(range.least, unit), floor_div(range.most, unit)};
   if (unit == 1) return a;
-  if (made.least == made.most) return constant(made.least);
-  const Number quotient = b.numbers.made(Made::quotient, a, constant(unit), made);
-  if (auto value = b.one_of_few(quotient, 2)) return constant(*value);
-  return quotient;
+  const Number made = quotient(b, a, constant(unit));
+  const Bounds range = common(b.bounds(made), {0, (kWord - 1) / unit});
+  if (range.most - range.least > 1) return made;
+  return constant(b.at_most(made, range.least) ? range.least : range.most);
 }
 
 Number quotient(Branching& b, const Number& a, const Number& divisor) {
   if (a.is_constant() && divisor.is_constant()) return constant(a.constant / divisor.constant);
   if (divisor == constant(1)) return a;
-  const Bounds range = b.bounds(a);
-  if (!divisor.is_constant()) return b.numbers.made(Made::quotient, a, divisor, {0, range.most});
-  const Bounds made{floor_div(range.least, divisor.constant), floor_div(range.most, divisor.constant)};
-  return made.least == made.most ? constant(made.least) : b.numbers.made(Made::quotient, a, divisor, made);
+  const Number made = b.numbers.made(Made::quotient, a, divisor, {0, kHuge});
+  const Bounds range = b.bounds(made);
+  return range.least == range.most ? constant(range.least) : made;
 }
 
 Number remainder(Branching& b, const Number& a, const Number& divisor) {

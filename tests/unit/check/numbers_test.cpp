@@ -167,6 +167,33 @@ TEST_CASE("a quotient is compared by its operands") {
   for (const auto& leaf : *leaves) CHECK(leaf.result == 1);
 }
 
+TEST_CASE("what is known of a result on one way is not known on the others") {
+  for (const auto how : {Made::bits_xor, Made::shifted, Made::quotient}) {
+    World w;
+    Branching b(w.numbers);
+    const auto leaves = b.explore([&]() -> std::uint32_t {
+      b.at_most(w.small, 3);                                 // the first way: small is 0 to 3
+      const Number made = how == Made::bits_xor ? bits_xor(b, w.small, constant(5)) :
+                          how == Made::shifted  ? shift_right(b, w.small, w.numbers.read("by", {0, 63})) :
+                                                  quotient(b, w.small, w.numbers.read("by", {1, 9}));
+      return b.at_most(made, 7);
+    });
+    REQUIRE(leaves);
+    CHECK(std::any_of(leaves->begin(), leaves->end(), [](const auto& leaf) { return leaf.possible && leaf.result == 0; }));
+    CHECK(leaves->front().result == 1);                      // and there it is
+    CHECK(leaves->front().choices.size() == 1);
+  }
+}
+
+TEST_CASE("a sign as a shifted word is a number of two") {
+  World w;
+  Branching b(w.numbers);
+  const Number sum = w.numbers.add(w.x, quotient(b, w.small, constant(10)));
+  const auto leaves = b.explore([&]() -> std::uint32_t { return shift_right(b, b.unsigned_part(sum, 64), constant(63)).is_constant(); });
+  REQUIRE(leaves);
+  for (const auto& leaf : *leaves) CHECK(leaf.result == 1);
+}
+
 TEST_CASE("inequalities that no numbers have are found, and only those") {
   World w;
   Numbers& n = w.numbers;
