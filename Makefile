@@ -53,8 +53,10 @@ TARGET ?= policy_text
 SECONDS ?= 600
 fuzz:
 	scripts/setup.sh fuzz
+	cmake --preset release
+	cmake --build --preset release --target seeds
 	cmake --preset fuzz
-	cmake --build --preset fuzz --target fuzz_$(TARGET) seeds
+	cmake --build --preset fuzz --target fuzz_$(TARGET)
 	tests/fuzz/run.sh $(TARGET) $(SECONDS) $(CORPUS)
 
 # Faults in lowering, staging and table emission, one at a time: make mutants MUTANTS=1000 FILES=passes/stage

@@ -68,19 +68,17 @@ std::optional<IpAddr> ipv6_address(std::string_view text) {
 
 std::optional<IpAddr> ipv4_address(std::string_view text) {
   IpAddr address{false, 32, {}};
+  std::size_t at = 0;
   for (std::size_t i = 0; i < 4; ++i) {
-    std::size_t dot = i < 3 ? text.find('.') : text.size();
-    if (dot == std::string_view::npos) return std::nullopt;
-    std::string_view octet = text.substr(0, dot);
-    if (octet.empty() || octet.size() > 3 || !all_digits(octet)) return std::nullopt;
-    if (octet.size() > 1 && octet[0] == '0') return std::nullopt;
+    if (i > 0 && (at == text.size() || text[at++] != '.')) return std::nullopt;
+    const std::size_t begin = at;
     int number = 0;
-    for (char c : octet) number = number * 10 + (c - '0');
-    if (number > 255) return std::nullopt;
+    for (; at < text.size() && at - begin < 4 && is_digit(text[at]); ++at) number = number * 10 + (text[at] - '0');
+    const std::size_t digits = at - begin;
+    if (digits == 0 || digits > 3 || (digits > 1 && text[begin] == '0') || number > 255) return std::nullopt;
     address.bytes[i] = static_cast<std::uint8_t>(number);
-    text.remove_prefix(std::min(dot + 1, text.size()));
   }
-  return address;
+  return at == text.size() ? std::optional(address) : std::nullopt;
 }
 
 std::optional<IpAddr> address_of(std::string_view text) {
@@ -107,6 +105,7 @@ Result<std::uint8_t> read_prefix(std::string_view text, int limit, std::size_t l
 }  // namespace
 
 Result<IpAddr> read_ip(std::string_view text) {
+  if (std::optional<IpAddr> plain = ipv4_address(text)) return *plain;   // most are
   constexpr std::size_t longest = 43;  // eight groups of four, seven colons, and "/128"
   if (text.size() > longest) {
     return Error{fmt::format("error parsing IP address from string `{}`: string length is too large", text)};

@@ -9,8 +9,6 @@
 namespace kerf::gateway {
 namespace {
 
-constexpr std::uint8_t kContext = 3;
-
 bool overlap(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b) {
   for (std::size_t x = 0, y = 0; x < a.size() && y < b.size();) {
     if (a[x] == b[y]) return true;
@@ -64,45 +62,31 @@ void Asker::finish(std::uint32_t name, Workspace::Entry& entry) const {
   if (pending == Workspace::Pending::value) entry.cell = view(work_.whole_context().at(names_.attribute_name(name)));
 }
 
-bool Asker::attribute(const Cell& base, std::uint32_t name, Cell& cell) const {
-  if (base.kind == ValueKind::entity || (base.kind == ValueKind::record && base.data != kNoData)) {
-    const Cell* found = base.kind == ValueKind::record ? Store::attribute(*base.object, name)
-                        : base.data < store_.nodes()   ? store_.attribute(base.data, name)
-                                                       : nullptr;
-    if (found == nullptr) return false;
-    cell = *found;
-    return true;
-  }
-  if (base.kind != ValueKind::record) return false;
+const Cell* Asker::attribute(const Cell& base, std::uint32_t name, Cell& own) const {
+  if (base.kind == ValueKind::entity) return base.data < store_.nodes() ? store_.attribute(base.data, name) : nullptr;
+  if (base.kind != ValueKind::record) return nullptr;
+  if (base.data != kNoData) return Store::attribute(*base.object, name);
   const ValueRecord& record = *base.value->as_record();
   auto found = record.find(names_.attribute_name(name));
-  if (found == record.end()) return false;
-  cell = view(found->second);
-  return true;
+  if (found == record.end()) return nullptr;
+  own = view(found->second);
+  return &own;
 }
 
-bool Asker::resolve(const Subject& subject, Cell& cell) const {
-  std::size_t next = 0;
+const Cell* Asker::resolve_other(const Subject& subject, Cell& own) const {
+  if (subject.length == 0) {
+    own = subject.variable == kContext ? Cell{nullptr, 0, 0, kNoData, ValueKind::record}
+                                       : Cell{nullptr, 0, 0, work_.nodes[subject.variable], ValueKind::entity};
+    return &own;
+  }
+  const Cell* cell = nullptr;
   if (subject.variable != kContext) {
-    if (subject.length == 0) {
-      cell = Cell{nullptr, 0, 0, work_.nodes[subject.variable], ValueKind::entity};
-      return true;
-    }
-    const Cell* found = Store::attribute(work_.rows[subject.variable]->object, subject.attributes[next++]);
-    if (found == nullptr) return false;
-    cell = *found;
-  } else if (subject.length == 0) {
-    cell = Cell{nullptr, 0, 0, kNoData, ValueKind::record};
-    return true;
-  } else {
-    const Workspace::Entry& entry = context_entry(subject.attributes[next++]);
-    if (!entry.present) return false;
-    cell = entry.cell;
+    cell = Store::attribute(work_.rows[subject.variable]->object, subject.attributes[0]);
+  } else if (const Workspace::Entry& entry = context_entry(subject.attributes[0]); entry.present) {
+    cell = &entry.cell;
   }
-  for (; next < subject.length; ++next) {
-    if (!attribute(cell, subject.attributes[next], cell)) return false;
-  }
-  return true;
+  for (std::size_t next = 1; next < subject.length && cell != nullptr; ++next) cell = attribute(*cell, subject.attributes[next], own);
+  return cell;
 }
 
 Asker::Quick Asker::has(const Cell& base, std::uint32_t name) const {
@@ -181,24 +165,29 @@ Asker::Quick Asker::contains(const Cell& a, const Cell& b) const {
   return quick(*result->as_bool());
 }
 
-Asker::Quick Asker::try_quick(const Atom& atom) const {
-  Cell a, b;
+inline Asker::Quick Asker::try_quick(const Atom& atom) const {
   if (atom.kind == Atom::Kind::general) return Quick::unknown;
-  if (!load(atom.left, a)) return Quick::error;
+  Cell own_left, own_right;
+  const Cell* left = load(atom.left, own_left);
+  if (left == nullptr) return Quick::error;
   switch (atom.kind) {
-    case Atom::Kind::truth: return a.kind == ValueKind::boolean ? quick(a.number != 0) : Quick::error;
-    case Atom::Kind::has: return has(a, atom.attribute);
-    case Atom::Kind::like:
-      return a.kind == ValueKind::string ? quick(matches(*atom.pattern, a.string())) : Quick::error;
-    case Atom::Kind::equal: return load(atom.right, b) ? equal(a, b) : Quick::error;
-    case Atom::Kind::less: return load(atom.right, b) ? less(a, b, false) : Quick::error;
-    case Atom::Kind::less_eq: return load(atom.right, b) ? less(a, b, true) : Quick::error;
-    case Atom::Kind::in: return load(atom.right, b) ? in(a, b) : Quick::error;
-    case Atom::Kind::contains: return load(atom.right, b) ? contains(a, b) : Quick::error;
+    case Atom::Kind::truth: return left->kind == ValueKind::boolean ? quick(left->number != 0) : Quick::error;
+    case Atom::Kind::has: return has(*left, atom.attribute);
+    case Atom::Kind::like: return left->kind == ValueKind::string ? quick(matches(*atom.pattern, left->string())) : Quick::error;
+    default: break;
+  }
+  const Cell* right = load(atom.right, own_right);
+  if (right == nullptr) return Quick::error;
+  switch (atom.kind) {
+    case Atom::Kind::equal: return equal(*left, *right);
+    case Atom::Kind::less: return less(*left, *right, false);
+    case Atom::Kind::less_eq: return less(*left, *right, true);
+    case Atom::Kind::in: return in(*left, *right);
+    case Atom::Kind::contains: return contains(*left, *right);
     case Atom::Kind::in_range:
-      if (!load(atom.right, b) || a.kind != ValueKind::ip || b.kind != ValueKind::ip) return Quick::error;
-      return quick(ip_in_range(*a.value->as_ip(), *b.value->as_ip()));
-    case Atom::Kind::general: break;
+      if (left->kind != ValueKind::ip || right->kind != ValueKind::ip) return Quick::error;
+      return quick(ip_in_range(*left->value->as_ip(), *right->value->as_ip()));
+    default: break;
   }
   return Quick::unknown;
 }

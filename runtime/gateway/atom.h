@@ -43,26 +43,27 @@ class Asker {
  public:
   Asker(const Store& store, const Names& names, Workspace& work) : store_(store), names_(names), work_(work) {}
 
-  // False: reaching it is an evaluation error.
-  bool resolve(const Subject& subject, Cell& cell) const;
+  // Null: reaching it is an evaluation error. Made in `own` if it lies nowhere; else it stays for the decision.
+  const Cell* resolve(const Subject& subject, Cell& own) const {
+    if (subject.length != 1 || subject.variable == kContext) return resolve_other(subject, own);
+    return Store::attribute(work_.rows[subject.variable]->object, subject.attributes[0]);
+  }
   Outcome ask(const Atom& atom, const Expr& expr) const;
 
  private:
   enum class Quick : std::uint8_t { false_, true_, error, unknown };
   static Quick quick(bool value) { return value ? Quick::true_ : Quick::false_; }
-  Quick try_quick(const Atom& atom) const;
+  static constexpr std::uint8_t kContext = 3;
+  [[gnu::always_inline]] Quick try_quick(const Atom& atom) const;
+  const Cell* resolve_other(const Subject& subject, Cell& own) const;
   Quick has(const Cell& base, std::uint32_t attribute) const;
   Quick equal(const Cell& a, const Cell& b) const;
   Quick less(const Cell& a, const Cell& b, bool or_equal) const;
   Quick in(const Cell& a, const Cell& b) const;
   bool in_one(const Cell& a, const Cell& b) const;
   Quick contains(const Cell& a, const Cell& b) const;
-  bool load(const Operand& operand, Cell& cell) const {
-    if (!operand.is_literal) return resolve(operand.subject, cell);
-    cell = operand.literal;
-    return true;
-  }
-  bool attribute(const Cell& base, std::uint32_t name, Cell& cell) const;
+  const Cell* load(const Operand& operand, Cell& own) const { return operand.is_literal ? &operand.literal : resolve(operand.subject, own); }
+  const Cell* attribute(const Cell& base, std::uint32_t name, Cell& own) const;
   const Workspace::Entry& context_entry(std::uint32_t name) const;
   Cell view(const Value& value) const;
   void finish(std::uint32_t name, Workspace::Entry& entry) const;

@@ -169,9 +169,9 @@ bool Pass::watches_hold(const BlockIndex& index) {
   if (work_.resolved.size() < index.watches.size()) work_.resolved.resize(index.watches.size());
   Workspace::Resolved* resolved = work_.resolved.data();
   for (const Watch& watch : index.watches) {
-    auto& [cell, found] = *resolved++;
-    found = asker_.resolve(watch.subject, cell);
-    if (found && (watch.kinds >> static_cast<unsigned>(cell.kind) & 1)) continue;
+    auto& [cell, own] = *resolved++;
+    cell = asker_.resolve(watch.subject, own);
+    if (cell != nullptr && (watch.kinds >> static_cast<unsigned>(cell->kind) & 1)) continue;
     for (const Watch::Use& use : watch.uses) {
       if (use.guard != 0xffffffffu && ask(use.guard) == Outcome::false_) continue;
       work_.candidates.insert(work_.candidates.end(), use.rules.begin(), use.rules.end());
@@ -183,9 +183,7 @@ bool Pass::watches_hold(const BlockIndex& index) {
 
 // Null if there is none. After watches_hold(): what it has resolved is taken from there.
 const Cell* Pass::value_of(std::uint32_t watch, const Subject& subject, Cell& own) const {
-  if (watch == Watch::kNone) return asker_.resolve(subject, own) ? &own : nullptr;
-  const Workspace::Resolved& resolved = work_.resolved[watch];
-  return resolved.found ? &resolved.cell : nullptr;
+  return watch == Watch::kNone ? asker_.resolve(subject, own) : work_.resolved[watch].cell;
 }
 
 void Pass::look_up_like(const Keyed& keyed, std::string_view text) {

@@ -48,8 +48,8 @@ struct Workspace {
   std::optional<Evaluation> evaluation;  // for atoms that need the general evaluator
   std::vector<std::uint32_t> groups, candidates, permits;
   struct Resolved {
-    Cell cell;
-    bool found = false;
+    const Cell* cell = nullptr;          // null: there is none
+    Cell own;                            // that it is, if it lies nowhere else
   };
   std::vector<Resolved> resolved;        // of a block's watches, in order
   std::vector<const std::uint64_t*> maps;

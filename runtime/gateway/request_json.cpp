@@ -1,5 +1,7 @@
 // Request text -> Query, and Answer -> text. The scanner (request_scan.cpp) takes the common forms without allocation;
 // whatever it does not take is read as a tree, so verdicts, values and messages are those of read_request().
+#include <algorithm>
+
 #include "ir/values/json.h"
 #include "runtime/gateway/engine_state.h"
 
@@ -15,11 +17,29 @@ Result<EntityUid> read_uid(const Json& json) {
   return Error{quote(text) + " is no entity: write Type::\"id\", or {\"type\": …, \"id\": …}"};
 }
 
+// Whether nothing has to be escaped. By words; the last overlaps the one before it.
+bool is_plain(std::string_view text) {
+  const char* const at = text.data();
+  const std::size_t size = text.size();
+  constexpr std::uint64_t ones = 0x0101010101010101u, highs = ones << 7;
+  auto below = [](std::uint64_t word, std::uint64_t limit) { return (word - ones * limit) & ~word & highs; };   // not 0: a byte is
+  auto has_escaped = [&](std::uint64_t word) { return below(word, 0x20) | below(word ^ ones * '"', 1) | below(word ^ ones * '\\', 1); };
+  if (size < 4) return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; });
+  if (size < 8) return has_escaped(load<std::uint32_t>(at) | static_cast<std::uint64_t>(load<std::uint32_t>(at + size - 4)) << 32) == 0;
+  std::uint64_t found = has_escaped(load<std::uint64_t>(at + size - 8));
+  for (std::size_t i = 0; i + 8 < size; i += 8) found |= has_escaped(load<std::uint64_t>(at + i));
+  return found == 0;
+}
+
 void append_quoted(std::string& out, std::string_view text) {
   constexpr char digits[] = "0123456789abcdef";
   out += '"';
   std::size_t done = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  if (is_plain(text)) {
+    out += text;
+    done = text.size();
+  }
+  for (std::size_t i = done; i < text.size(); ++i) {
     const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && c != '"' && c != '\\') continue;

@@ -1,6 +1,6 @@
-// A request's text straight into a workspace: one pass with simdjson, which finds the structure and checks UTF-8. Takes
-// only what read_request() takes, with the same values, and need not take all of that: long or deep texts, rare escapes,
-// many unknown keys and everything wrong are left to it. Every value is looked at, also those that no policy reads.
+// A request's text straight into a workspace, in one pass. Takes only what read_request() takes, with the same values, and need
+// not take all of that: long or deep texts, rare escapes, long numbers, many unknown keys and everything wrong are left to it.
+// Every value is looked at, also those that no policy reads.
 #include <simdjson.h>
 
 #if defined(__SSE2__)
@@ -17,33 +17,24 @@ namespace kerf::gateway {
 
 namespace {
 
-namespace od = simdjson::ondemand;
-
 constexpr std::size_t kLongest = 1 << 20;
 constexpr int kDeepest = 8;
 
-// The first quote or backslash, some bytes at a time; there is one, and room behind it.
+// The first quote, backslash, control character or byte that is not ASCII (which is negative), or some place behind the end. Reads up
+// to 15 bytes behind it.
 #if defined(__SSE2__)
-const char* special(const char* at) {
-  for (;; at += 16) {
+inline const char* special(const char* at, const char* end) {
+  for (; at < end; at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i found = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-    const auto places = static_cast<unsigned>(_mm_movemask_epi8(found));
+    const __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    const auto places = static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(ends, _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)))));
     if (places != 0) return at + std::countr_zero(places);
   }
+  return at;
 }
 #else
-const char* special(const char* at) {
-  if constexpr (std::endian::native == std::endian::little) {
-    constexpr std::uint64_t ones = 0x0101010101010101u, highs = ones << 7;
-    auto zeros = [](std::uint64_t word) { return (word - ones) & ~word & highs; };
-    for (;; at += 8) {
-      const auto word = load<std::uint64_t>(at);
-      const std::uint64_t found = zeros(word ^ ones * '"') | zeros(word ^ ones * '\\');
-      if (found != 0) return at + std::countr_zero(found) / 8;
-    }
-  }
-  while (*at != '"' && *at != '\\') ++at;
+inline const char* special(const char* at, const char* end) {
+  while (at < end && *at != '"' && *at != '\\' && static_cast<signed char>(*at) >= 0x20) ++at;
   return at;
 }
 #endif
@@ -77,114 +68,195 @@ class Keys {
 
 }  // namespace
 
-static_assert(Engine::kPadding >= simdjson::SIMDJSON_PADDING);
-
 struct Workspace::Scanner {
-  od::parser parser;
   std::vector<char> copy;              // of a text without room behind it
-  std::vector<std::uint8_t> unescaped;
-  std::uint8_t* unescaped_end = nullptr;
+  std::vector<char> unescaped;         // strings of a text that has escapes; as long as the text
 };
 
 namespace {
 
 class Scan {
  public:
-  Scan(Workspace::Scanner& scanner, const Store& store, const Names& names, Workspace& work)
-      : scanner_(scanner), store_(store), names_(names), work_(work) {}
+  Scan(Workspace::Scanner& scanner, const Store& store, const Names& names, Workspace& work, std::string_view text)
+      : scanner_(scanner), store_(store), names_(names), work_(work), at_(text.data()), end_(text.data() + text.size()), size_(text.size()) {}
 
   struct Uid {
     std::string_view type, id;
   };
   Uid uids[3];
 
-  bool request(od::object object) {
+  bool request() {
     unsigned seen = 0;
-    for (auto field : object) {
-      std::string_view name;
-      od::value value;
-      if (!key(field, name) || field.value().get(value)) return false;
+    const bool read = object([&](std::string_view name) {
       const unsigned part = is(name, "principal") ? 0 : is(name, "action") ? 1 : is(name, "resource") ? 2 : is(name, "context") ? 3 : 4;
       if (part == 4 || seen & 1u << part) return false;
       seen |= 1u << part;
-      od::object inner;
-      if (value.get_object().get(inner)) return false;
-      if (part < 3 ? !uid(inner, uids[part]) : !context(inner)) return false;
-    }
-    return (seen & 7) == 7;
+      return part < 3 ? uid(uids[part]) : context();
+    });
+    skip_space();
+    if (!read || (seen & 7) != 7 || at_ != end_) return false;
+    return is_ascii_ || simdjson::validate_utf8(end_ - size_, size_);
+  }
+  // The type is a name if it is known.
+  static bool is_name(const Store& store, Node node, const Uid& uid) {
+    return (node == kNoNode ? store.find_type(uid.type) : store.type(node)) != TextMap::kNone;
   }
 
  private:
-  bool key(simdjson::simdjson_result<od::field> field, std::string_view& out) {
-    od::raw_json_string raw;
-    return !field.key().get(raw) && text(raw, out);
+  char peek() const { return at_ < end_ ? *at_ : '\0'; }
+  void skip_space() {
+    if (peek() > ' ') return;
+    while (peek() == ' ' || peek() == '\n' || peek() == '\t' || peek() == '\r') ++at_;
   }
-  bool string(od::value value, std::string_view& out) {
-    od::raw_json_string raw;
-    return !value.get_raw_json_string().get(raw) && text(raw, out);
+  bool take(char c) {
+    if (peek() != c) {
+      skip_space();
+      if (peek() != c) return false;
+    }
+    ++at_;
+    return true;
   }
-  // Strings are closed and free of control characters: the parser's first stage has seen to that.
-  bool text(od::raw_json_string raw, std::string_view& out) {
-    const char* at = special(raw.raw());
-    out = {raw.raw(), static_cast<std::size_t>(at - raw.raw())};
-    return *at == '"' || unescape(raw, at, out);
+  // Of each member, behind its key and the colon.
+  template <class Member>
+  bool object(Member member) {
+    if (!take('{')) return false;
+    if (take('}')) return true;
+    do {
+      std::string_view name;
+      if (!string(name) || !take(':') || !member(name)) return false;
+    } while (take(','));
+    return take('}');
   }
-  bool unescape(od::raw_json_string raw, const char* at, std::string_view& out);
-  static bool integer(od::value value, std::int64_t& out) {
-    const bool negative = value.raw_json_token().starts_with('-');
-    return !value.get_int64().get(out) && !(negative && out == 0);   // -0 is none
+  template <class Element>
+  bool array(Element element) {
+    if (!take('[')) return false;
+    if (take(']')) return true;
+    do {
+      if (!element()) return false;
+    } while (take(','));
+    return take(']');
   }
-  bool uid(od::object object, Uid& out);
-  bool context(od::object object);
-  bool extension(od::object object, Value& out);
-  bool attribute(od::value value, Workspace::Entry& entry);
-  bool escape_or_record(od::object object, Workspace::Entry& entry);
-  bool read_escape(std::string_view name, od::value value, Workspace::Entry& entry);
-  bool any(od::value value, int depth);
-  bool members(od::object object, int depth);
+  bool string(std::string_view& out) {
+    skip_space();
+    if (peek() != '"') return false;
+    const char* const begin = at_ + 1;
+    const char* const close = special(begin, end_);
+    if (close >= end_) return false;
+    out = {begin, static_cast<std::size_t>(close - begin)};
+    at_ = close + 1;
+    return *close == '"' || rare_string(begin, close, out);
+  }
+  bool rare_string(const char* begin, const char* at, std::string_view& out);
+  bool unescape(std::string_view& text);
+  template <std::size_t Size>
+  bool take(const char (&word)[Size]) {
+    if (end_ - at_ < static_cast<std::ptrdiff_t>(Size - 1) || std::memcmp(at_, word, Size - 1) != 0) return false;
+    at_ += Size - 1;
+    return true;
+  }
+  bool integer(std::int64_t& out);
+  bool boolean(bool& out);
+  bool uid(Uid& out);
+  bool context();
+  bool extension(Value& out);
+  bool attribute(Workspace::Entry& entry);
+  bool escape_or_record(Workspace::Entry& entry);
+  bool read_escape(std::string_view name, Workspace::Entry& entry);
+  bool any(int depth);
 
   Workspace::Scanner& scanner_;
   const Store& store_;
   const Names& names_;
   Workspace& work_;
-  Workspace::Entry unread_;   // of attributes that no policy names
+  const char *at_, *end_;
+  std::size_t size_, unescaped_ = 0;   // bytes of the text; of its strings without escapes so far
+  bool is_ascii_ = true;
+  Workspace::Entry unread_;            // of attributes that no policy names
 };
 
-// From the first backslash on.
-bool Scan::unescape(od::raw_json_string raw, const char* at, std::string_view& out) {
-  for (; *at != '"'; ++at) {
-    if (*at == '\\' && *++at == 'u') return false;
+// A string with escapes or with bytes that are not ASCII, from the first of them on.
+bool Scan::rare_string(const char* begin, const char* at, std::string_view& out) {
+  bool has_escapes = false;
+  for (; at < end_ && *at != '"'; ++at) {
+    if (*at == '\\') has_escapes = true, ++at;
+    else if (static_cast<unsigned char>(*at) < 0x20) return false;
+    is_ascii_ = is_ascii_ && static_cast<signed char>(*at) >= 0;
   }
-  return !scanner_.parser.unescape(raw, scanner_.unescaped_end).get(out);
+  if (at >= end_) return false;
+  out = {begin, static_cast<std::size_t>(at - begin)};
+  at_ = at + 1;
+  return !has_escapes || unescape(out);
 }
 
-bool Scan::uid(od::object object, Uid& out) {
+bool Scan::unescape(std::string_view& text) {
+  const std::size_t first = text.find('\\');
+  if (scanner_.unescaped.size() < size_) scanner_.unescaped.resize(size_);   // the first of this text
+  char* const begin = scanner_.unescaped.data() + unescaped_;
+  char* to = std::copy_n(text.data(), first, begin);
+  for (std::size_t i = first; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '\\') {
+      constexpr std::string_view kWritten = "\"\\/bfnrt", kMeant = "\"\\/\b\f\n\r\t";
+      const std::size_t which = kWritten.find(text[++i]);
+      if (which == std::string_view::npos) return false;
+      c = kMeant[which];
+    }
+    *to++ = c;
+  }
+  text = {begin, static_cast<std::size_t>(to - begin)};
+  unescaped_ += text.size();
+  return true;
+}
+
+// Numbers of up to 18 digits.
+bool Scan::integer(std::int64_t& out) {
+  const bool negative = peek() == '-';
+  if (negative) ++at_;
+  const char* const first = at_;
+  std::int64_t number = 0;
+  for (; peek() >= '0' && peek() <= '9' && at_ - first <= 18; ++at_) number = number * 10 + (*at_ - '0');
+  const std::ptrdiff_t digits = at_ - first;
+  if (digits == 0 || digits > 18 || (*first == '0' && (digits > 1 || negative))) return false;   // -0 is none
+  out = negative ? -number : number;
+  return true;
+}
+
+bool Scan::boolean(bool& out) {
+  const std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
+  out = peek() == 't';
+  if (!rest.starts_with(out ? std::string_view("true") : std::string_view("false"))) return false;
+  at_ += out ? 4 : 5;
+  return true;
+}
+
+bool Scan::uid(Uid& out) {
+  const char* const begin = at_;
+  const std::size_t unescaped = unescaped_;
+  if (take("{\"type\":") && string(out.type) && take(",\"id\":") && string(out.id) && take("}")) return true;
+  at_ = begin;   // it is not written as most write it
+  unescaped_ = unescaped;
   bool has_type = false, has_id = false;
-  for (auto field : object) {
-    std::string_view name;
-    od::value value;
-    if (!key(field, name) || field.value().get(value)) return false;
-    bool& has = is(name, "type") ? has_type : has_id;
-    if ((!is(name, "type") && !is(name, "id")) || has) return false;
+  const bool read = object([&](std::string_view name) {
+    const bool type = is(name, "type");
+    bool& has = type ? has_type : has_id;
+    if ((!type && !is(name, "id")) || has) return false;
     has = true;
-    if (!string(value, is(name, "type") ? out.type : out.id)) return false;
-  }
-  // The type is a name if it is known.
-  return has_type && has_id && store_.find_type(out.type) != TextMap::kNone;
+    return string(type ? out.type : out.id);
+  });
+  return read && has_type && has_id;
 }
 
-bool Scan::extension(od::object object, Value& out) {
+bool Scan::extension(Value& out) {
   std::string_view function, argument;
-  Keys keys;
-  int count = 0;
-  for (auto field : object) {
-    std::string_view name;
-    od::value value;
-    if (!key(field, name) || field.value().get(value) || !keys.add(name)) return false;
-    if ((!is(name, "fn") && !is(name, "arg")) || !string(value, is(name, "fn") ? function : argument)) return false;
-    ++count;
-  }
-  if (count != 2) return false;
+  bool has_function = false, has_argument = false;
+  const bool read = object([&](std::string_view name) {
+    const bool fn = is(name, "fn");
+    bool& has = fn ? has_function : has_argument;
+    if ((!fn && !is(name, "arg")) || has) return false;
+    has = true;
+    return string(fn ? function : argument);
+  });
+  if (!read || !has_function || !has_argument) return false;
   auto keep = [&](auto parsed) {
     if (parsed) out = Value(*parsed);
     return parsed.has_value();
@@ -195,138 +267,104 @@ bool Scan::extension(od::object object, Value& out) {
   return is(function, "duration") && keep(parse_duration(argument));
 }
 
-bool Scan::context(od::object object) {
+bool Scan::context() {
   Keys others;
-  for (auto field : object) {
-    std::string_view name;
-    od::value value;
-    if (!key(field, name) || field.value().get(value) || name.starts_with("__")) return false;
+  return object([&](std::string_view name) {
+    if (name.starts_with("__")) return false;
     const std::uint32_t known = names_.find_attribute(name);
-    if (known == TextMap::kNone) {
-      if (!others.add(name) || !attribute(value, unread_)) return false;
-      continue;
-    }
+    if (known == TextMap::kNone) return others.add(name) && attribute(unread_);
     Workspace::Entry& entry = work_.entries[known];
     if (entry.stamp == work_.context_stamp) return false;   // a repetition
     entry.stamp = work_.context_stamp;
     entry.present = true;
     entry.pending = Workspace::Pending::none;
-    if (!attribute(value, entry)) return false;
-  }
-  return true;
+    return attribute(entry);
+  });
 }
 
-bool Scan::attribute(od::value value, Workspace::Entry& entry) {
-  od::json_type type;
-  if (value.type().get(type)) return false;
-  switch (type) {
-    case od::json_type::string: {
+bool Scan::attribute(Workspace::Entry& entry) {
+  skip_space();
+  switch (peek()) {
+    case '"': {
       std::string_view text;
-      if (!string(value, text)) return false;
+      if (!string(text)) return false;
       entry.cell = Cell{nullptr, 0, 0, static_cast<std::uint32_t>(text.size()), ValueKind::string};
       entry.cell.bytes = text.data();
       entry.pending = Workspace::Pending::text;
       return true;
     }
-    case od::json_type::number: {
-      std::int64_t number;
-      if (!integer(value, number)) return false;
-      entry.cell = Cell{nullptr, number, 0, kNoData, ValueKind::long_};
-      return true;
-    }
-    case od::json_type::boolean: {
+    case 't':
+    case 'f': {
       bool truth;
-      if (value.get_bool().get(truth)) return false;
+      if (!boolean(truth)) return false;
       entry.cell = Cell{nullptr, truth ? 1 : 0, 0, kNoData, ValueKind::boolean};
       return true;
     }
-    case od::json_type::array:
-      entry.pending = Workspace::Pending::value;
-      return any(value, 0);
-    case od::json_type::object: {
-      od::object object;
-      return !value.get_object().get(object) && escape_or_record(object, entry);
+    case '[': entry.pending = Workspace::Pending::value; return any(0);
+    case '{': return escape_or_record(entry);
+    default: {
+      std::int64_t number;
+      if (!integer(number)) return false;
+      entry.cell = Cell{nullptr, number, 0, kNoData, ValueKind::long_};
+      return true;
     }
-    case od::json_type::null: break;
   }
-  return false;
 }
 
 // An escape is an object with one key; with others beside it, it is wrong.
-bool Scan::escape_or_record(od::object object, Workspace::Entry& entry) {
+bool Scan::escape_or_record(Workspace::Entry& entry) {
   entry.pending = Workspace::Pending::value;
   Keys keys;
   std::size_t count = 0;
   bool escape = false;
-  for (auto field : object) {
-    std::string_view name;
-    od::value value;
-    if (!key(field, name) || field.value().get(value) || !keys.add(name)) return false;
+  return object([&](std::string_view name) {
+    if (!keys.add(name)) return false;
     escape = escape || name.starts_with("__");
-    if (escape ? count++ != 0 || !read_escape(name, value, entry) : (++count, !any(value, 1))) return false;
-  }
-  return true;
+    return escape ? count++ == 0 && read_escape(name, entry) : (++count, any(1));
+  });
 }
 
-bool Scan::read_escape(std::string_view name, od::value value, Workspace::Entry& entry) {
-  od::object object;
-  if (value.get_object().get(object)) return false;
+bool Scan::read_escape(std::string_view name, Workspace::Entry& entry) {
   if (is(name, "__extn")) {
-    if (!extension(object, entry.held)) return false;
+    if (!extension(entry.held)) return false;
     entry.cell = store_.view(entry.held);
     entry.pending = Workspace::Pending::none;
     return true;
   }
   Uid uid;
-  if (!is(name, "__entity") || !this->uid(object, uid)) return false;
+  if (!is(name, "__entity") || !this->uid(uid)) return false;
   const Node node = store_.find(uid.type, uid.id);
+  if (!is_name(store_, node, uid)) return false;
   if (node == kNoNode) return true;   // equal to others that are not known: compared as values
   entry.cell = Cell{nullptr, 0, 0, node, ValueKind::entity};
   entry.pending = Workspace::Pending::none;
   return true;
 }
 
-bool Scan::members(od::object object, int depth) {
-  Keys keys;
-  for (auto field : object) {
-    std::string_view name;
-    od::value value;
-    if (!key(field, name) || field.value().get(value) || !keys.add(name)) return false;
-    if (name.starts_with("__") || !any(value, depth)) return false;
-  }
-  return true;
-}
-
 // A value that is not read now, but must be one.
-bool Scan::any(od::value value, int depth) {
-  od::json_type type;
-  if (depth > kDeepest || value.type().get(type)) return false;
-  switch (type) {
-    case od::json_type::string: {
+bool Scan::any(int depth) {
+  if (depth > kDeepest) return false;
+  skip_space();
+  switch (peek()) {
+    case '"': {
       std::string_view text;
-      return string(value, text);
+      return string(text);
     }
-    case od::json_type::number: {
+    case 't':
+    case 'f': {
+      bool truth;
+      return boolean(truth);
+    }
+    case '[': return array([&] { return any(depth + 1); });
+    case '{': {
+      Keys keys;
+      return object([&](std::string_view name) { return keys.add(name) && !name.starts_with("__") && any(depth + 1); });
+    }
+    default: {
       std::int64_t number;
-      return integer(value, number);
+      return integer(number);
     }
-    case od::json_type::boolean: return !value.get_bool().error();
-    case od::json_type::array: {
-      od::array array;
-      if (value.get_array().get(array)) return false;
-      for (auto element : array) {
-        od::value inner;
-        if (element.get(inner) || !any(inner, depth + 1)) return false;
-      }
-      return true;
-    }
-    case od::json_type::object: {
-      od::object object;
-      return !value.get_object().get(object) && members(object, depth + 1);
-    }
-    case od::json_type::null: break;
   }
-  return false;
 }
 
 }  // namespace
@@ -343,15 +381,14 @@ bool Engine::scan(Workspace& work, std::string_view text, std::size_t readable) 
     std::copy(text.begin(), text.end(), scanner.copy.begin());
     text = {scanner.copy.data(), text.size()};
   }
-  if (scanner.unescaped.size() < text.size() + kPadding) scanner.unescaped.resize(text.size() + kPadding);
-  scanner.unescaped_end = scanner.unescaped.data();
-  od::document document;
-  od::object object;
-  if (scanner.parser.iterate(text.data(), text.size(), text.size() + kPadding).get(document)) return false;
-  if (document.get_object().get(object)) return false;
-  Scan scan(scanner, state_->store, state_->plans->names, work);
-  if (!scan.request(object) || document.current_location().error() != simdjson::OUT_OF_BOUNDS) return false;
-  place(work, {{scan.uids[0].type, scan.uids[0].id}, {scan.uids[1].type, scan.uids[1].id}, {scan.uids[2].type, scan.uids[2].id}});
+  Scan scan(scanner, state_->store, state_->plans->names, work, text);
+  if (!scan.request()) return false;
+  std::uint32_t types[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    types[i] = place(work, i, {scan.uids[i].type, scan.uids[i].id});
+    if (types[i] == TextMap::kNone) return false;   // it may be no name
+  }
+  enter(work, state_->find(types[0], work.nodes[1], types[2]));
   return true;
 }
 

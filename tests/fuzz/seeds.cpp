@@ -2,6 +2,7 @@
 // laid out as that of `make conformance`; what text gives is translated to JSON too.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -75,6 +76,19 @@ void from_world(Seeds& seeds) {
   }
 }
 
+void from_vectors(Seeds& seeds) {
+  std::vector<fs::path> paths;   // in the order of the target's numbers
+  for (const auto& entry : fs::directory_iterator(KERF_SOURCE_DIR "/tests/vectors")) {
+    if (entry.path().filename() != "refused.json") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const Json file = *parse_json(read_file(paths[i]), 4096, JsonNull::accept);
+    seeds.add("table", file["table"].dump());
+    for (const Json& vector : file["cases"]) seeds.add("request_line", static_cast<char>(i) + vector["request"].dump());
+  }
+}
+
 void from_golden(Seeds& seeds, const fs::path& path) {
   std::istringstream lines(read_file(path));
   std::string head, body, program;
@@ -132,6 +146,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   Seeds seeds(argv[1]);
   from_world(seeds);
+  from_vectors(seeds);
   const std::string root = KERF_SOURCE_DIR;
   for (const auto& entry : fs::recursive_directory_iterator(root + "/tests/golden")) {
     if (entry.path().extension() == ".test") from_golden(seeds, entry.path());

@@ -73,6 +73,38 @@ TEST_CASE("random tables of more rules than are intersected at once: the engine 
   });
 }
 
+// Rule p asks for department p / kDocs of the principal and p % kDocs of the resource, so that each request has one bit, and the
+// principal's map has bits in one word of 64 rules alone: 16 words that are intersected eight at a time, and half of another.
+TEST_CASE("rules over stored attributes are intersected in words: each bit of each word counts") {
+  constexpr std::size_t kUsers = 33, kDocs = 32;
+  std::vector<std::string> atoms;
+  for (std::size_t u = 0; u < kUsers; ++u) atoms.push_back(op("==", dot(kPrincipal, "dept"), text("d" + number(u))));
+  for (std::size_t d = 0; d < kDocs; ++d) atoms.push_back(op("==", dot(kResource, "dept"), text("d" + number(d))));
+  std::vector<std::pair<std::string, RandomPolicy>> list;
+  for (std::size_t p = 0; p < kUsers * kDocs; ++p) {
+    RandomPolicy& policy = list.emplace_back("p" + number(p), RandomPolicy{}).second;
+    policy.rows = R"({"policy":@,"when":[[)" + number(p / kDocs) + R"(,"true"],[)" + number(kUsers + p % kDocs) + R"(,"true"]],"then":"true"})";
+  }
+  std::vector<Entity> entities;
+  auto add = [&](const char* type, std::size_t i) { entities.push_back({{type, number(i)}, {{"dept", string("d" + number(i))}}, {}, {}}); };
+  for (std::size_t u = 0; u <= kUsers; ++u) add("User", u);   // the last ones have departments that no rule asks for
+  for (std::size_t d = 0; d <= kUsers; ++d) add("Doc", d);
+  const Engine engine = engine_of(table_text(list, atoms), *Entities::build(std::move(entities)));
+  Query query(engine);
+  Answer answer;
+  for (std::size_t u = 0; u <= kUsers; ++u) {
+    for (std::size_t d = 0; d <= kUsers; ++d) {
+      const ValueRecord context;
+      REQUIRE(engine.set(query, {"User", number(u)}, {"Action", "read"}, {"Doc", number(d)}, context));
+      const bool allow = u < kUsers && d < kDocs;
+      engine.decide(query, answer);
+      INFO("user " << u << " doc " << d << " word " << u * kDocs / 64);
+      REQUIRE(show(answer) == (allow ? "allow " + number(u * kDocs + d) + ";" : "deny;"));
+      REQUIRE(engine.allows(query) == allow);
+    }
+  }
+}
+
 TEST_CASE("random small tables over stored entities: the engine and the plain evaluator agree") {
   agree(300, [](Random& r, std::uint64_t seed) { return random_table(r, 2 + seed % 13, stored_atoms(r), 0); });
 }

@@ -2,6 +2,7 @@
 // official engine's; texts that are wrong, or nearly right, are made by damaging them.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -41,14 +42,23 @@ const std::vector<Vectors>& all_vectors() {
 }
 
 // What a caller of the engine sees: the fault, or the decision line.
-std::string by_text(const Engine& engine, Query& query, const std::string& text) {
-  Result<Unit, RequestFault> set = engine.set(query, text, text.size());
+std::string by_text(const Engine& engine, Query& query, std::string_view text, std::size_t readable) {
+  Result<Unit, RequestFault> set = engine.set(query, text, readable);
   if (!set.ok()) return std::to_string(static_cast<int>(set.error().kind)) + " " + set.error().message;
   Answer answer;
   engine.decide(query, answer);
   CHECK(engine.allows(query) == answer.allow);
   std::string line;
   engine.append_json(line, query, answer);
+  return line;
+}
+
+// The same whether the text is copied, or something that would go on with it lies behind it.
+std::string by_text(const Engine& engine, Query& query, const std::string& text) {
+  std::string padded = text;
+  for (std::size_t i = 0; i < Engine::kPadding; ++i) padded += "}\"],1"[i % 5];
+  const std::string line = by_text(engine, query, std::string_view(padded).substr(0, text.size()), padded.size());
+  CHECK(line == by_text(engine, query, text, text.size()));
   return line;
 }
 
@@ -187,6 +197,25 @@ TEST_CASE("damaged texts are taken or refused as the strict reader does") {
   }
   CHECK(taken > 1000);
   CHECK(refused > 5000);
+}
+
+// Blocks of 64 bytes meet strings, escapes and what is wrong at each of their bytes.
+TEST_CASE("a text is read the same wherever its parts lie") {
+  const Vectors& vectors = *std::find_if(all_vectors().begin(), all_vectors().end(), [](const Vectors& v) { return v.name == "errors.json"; });
+  Query query(*vectors.engine);
+  const Json request = vectors.cases[0]["request"];
+  std::size_t taken = 0;
+  for (const char* part : {"a", "\\\"", "\\\\", "\\\\\\\"", "\\n", "\\u0041", "\\x", "\x01", "\n", "\xc3\xa9", "\xc3", "\x7f", "\"", "\\"}) {
+    for (std::size_t before = 0; before < 130; ++before) {
+      for (const char* after : {"", "bc", "\\\""}) {
+        const std::string text = std::string(before % 66, ' ') + R"({"context":{"more":")" + std::string(before, 'x') + part + after + "\"," + request["context"].dump().substr(1) +
+                                 ",\"principal\":" + request["principal"].dump() + ",\"action\":" + request["action"].dump() + ",\"resource\":" + request["resource"].dump() + "}";
+        check_text(vectors, query, text);
+        taken += by_text(*vectors.engine, query, text)[0] == '{' ? 1 : 0;
+      }
+    }
+  }
+  CHECK(taken > 2000);
 }
 
 TEST_CASE("what is wrong is said") {
