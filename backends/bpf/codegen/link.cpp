@@ -37,7 +37,7 @@ bool is_code(const llvm::object::ELFObjectFileBase& object, llvm::StringRef name
     check(bool(found), "symbols have names");
     if (*found == name) return symbol.getELFType() == llvm::ELF::STT_FUNC;
   }
-  return false;
+  internal_error("a part of the object does not define what it is to define");
 }
 
 }  // namespace
@@ -96,9 +96,7 @@ Result<std::string> ChosenHooks::link(llvm::StringRef decision) {
   const auto& elf = llvm::cast<llvm::object::ELFObjectFileBase>(**object);
   if (auto error = want_all(elf)) return *error;
   if (wanted_ != asked) return Error{"hooks and decision do not fit together"};
-  for (const std::string& name : asked) {
-    if (!is_code(elf, name)) return Error{fmt::format("nothing defines {}", name)};
-  }
+  for (const std::string& name : asked) check(is_code(elf, name), "the decision is functions");
   AnonymousFile output("object");
   std::unique_ptr<bpf_linker, decltype(&bpf_linker__free)> linker(bpf_linker__new(output.path().c_str(), nullptr), bpf_linker__free);
   if (!linker) return failed("the linker does not start", -errno);
