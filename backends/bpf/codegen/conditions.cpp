@@ -495,11 +495,11 @@ void define_dispatch(FunctionMaker& maker, llvm::Function& function, const Codeg
 std::optional<Error> define_conditions(llvm::Module& module, const CodegenRequest& request) {
   llvm::Function* declared = module.getFunction("kerf_code");
   if (request.conditions.empty()) {
-    if (declared && !declared->use_empty()) return Error{"the glue asks for conditions that do not exist"};
-    if (declared) declared->eraseFromParent();
+    if (declared) return Error{"the glue asks for conditions that do not exist"};
     return std::nullopt;
   }
-  if (!declared || !declared->getSubprogram()) return Error{"the glue does not declare kerf_code"};
+  if (!declared) return Error{"the glue does not ask for conditions"};
+  check(declared->getSubprogram(), "kerf_code has a type");
   Result<std::vector<Part>> parts = divide(request);
   if (!parts) return parts.error();
   {

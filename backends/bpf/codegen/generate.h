@@ -19,9 +19,6 @@ namespace kerf::bpf {
 
 std::unique_ptr<llvm::TargetMachine> make_machine(std::string& error);
 
-// Inlines what must be, keeps programs, global functions and maps apart. `again`: it was done before, and constants are new.
-std::optional<Error> optimise(llvm::Module& module, llvm::TargetMachine& machine, bool again);
-
 // Puts tables of zeros and constants into the decision, drops what none of the functions `wanted` needs, optimises.
 std::optional<Error> specialise_decision(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request,
                                          const std::set<std::string>& wanted);

@@ -2,13 +2,12 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 
 #include "backends/bpf/anonymous_file.h"
 #include "backends/bpf/codegen/generate.h"
 #include "backends/bpf/programs.h"
+#include "ir/base/check.h"
 
 namespace kerf::bpf {
 namespace {
@@ -16,20 +15,8 @@ namespace {
 // In every object: the licence, and the map of hits, which the loader reads also where no policy can be determining.
 constexpr const char* kAlways[] = {"LICENSE", "kerf_hits"};
 
-std::string& complaints() {
-  static std::string text;
-  return text;
-}
-
-int keep_complaint(libbpf_print_level level, const char* format, std::va_list arguments) {
-  if (level != LIBBPF_WARN) return 0;
-  char line[512];
-  std::vsnprintf(line, sizeof line, format, arguments);
-  complaints() += line;
-  return 0;
-}
-
-Error failed(llvm::StringRef what, int error) { return {fmt::format("libbpf: {}: {} {}", what.str(), std::strerror(-error), complaints())}; }
+// libbpf has said more on standard error.
+Error failed(std::string_view what, int error) { return {fmt::format("libbpf: {}: {}", what, std::strerror(-error))}; }
 
 std::optional<Error> add_part(bpf_linker* linker, llvm::StringRef object) {
   AnonymousFile file("part");
@@ -47,10 +34,10 @@ Result<std::unique_ptr<llvm::object::ObjectFile>> open_elf(llvm::StringRef bytes
 bool is_code(const llvm::object::ELFObjectFileBase& object, llvm::StringRef name) {
   for (const llvm::object::ELFSymbolRef& symbol : object.symbols()) {
     auto found = symbol.getName();
-    if (!found) llvm::consumeError(found.takeError());
-    else if (*found == name) return symbol.getELFType() == llvm::ELF::STT_FUNC;
+    check(bool(found), "symbols have names");
+    if (*found == name) return symbol.getELFType() == llvm::ELF::STT_FUNC;
   }
-  return false;
+  internal_error("a part of the object does not define what it is to define");
 }
 
 }  // namespace
@@ -81,7 +68,7 @@ std::optional<Error> ChosenHooks::want_all(const llvm::object::ELFObjectFileBase
   for (const llvm::object::ELFSymbolRef& symbol : object.symbols()) {
     auto flags = symbol.getFlags();
     auto name = symbol.getName();
-    if (!flags || !name) return Error{"a part of the object has a malformed symbol"};
+    check(flags && name, "symbols have names and flags");
     if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
     const bool of_kernel = *flags & llvm::object::SymbolRef::SF_Weak;
     if (auto error = want(of_kernel ? llvm::StringRef(kKernelSymbols) : *name)) return error;
@@ -109,11 +96,7 @@ Result<std::string> ChosenHooks::link(llvm::StringRef decision) {
   const auto& elf = llvm::cast<llvm::object::ELFObjectFileBase>(**object);
   if (auto error = want_all(elf)) return *error;
   if (wanted_ != asked) return Error{"hooks and decision do not fit together"};
-  for (const std::string& name : asked) {
-    if (!is_code(elf, name)) return Error{fmt::format("nothing defines {}", name)};
-  }
-  complaints().clear();
-  libbpf_set_print(keep_complaint);
+  for (const std::string& name : asked) check(is_code(elf, name), "the decision is functions");
   AnonymousFile output("object");
   std::unique_ptr<bpf_linker, decltype(&bpf_linker__free)> linker(bpf_linker__new(output.path().c_str(), nullptr), bpf_linker__free);
   if (!linker) return failed("the linker does not start", -errno);

@@ -4,8 +4,16 @@
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Function.h>
 #include <llvm/IR/GlobalVariable.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
+#include <llvm/Transforms/Scalar/ADCE.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/LoopDeletion.h>
+#include <llvm/Transforms/Scalar/LoopPassManager.h>
+#include <llvm/Transforms/Scalar/SCCP.h>
+#include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include "backends/bpf/codegen/generate.h"
+#include "backends/bpf/codegen/optimise.h"
 
 namespace kerf::bpf {
 namespace {
@@ -39,12 +47,12 @@ std::optional<Error> define_constants(llvm::Module& module, const CodegenRequest
 
 bool is_map(const llvm::GlobalVariable& variable) { return variable.getSection() == ".maps"; }
 
-// Functions that nobody calls; kerf_code is not called before it is there.
+// Functions that nobody calls; so is kerf_code where there are no conditions.
 void drop_uncalled(llvm::Module& module, const std::set<std::string>& wanted) {
   for (bool again = true; again;) {
     again = false;
     for (llvm::Function& function : llvm::make_early_inc_range(module)) {
-      if (!function.use_empty() || wanted.contains(function.getName().str()) || function.getName() == "kerf_code") continue;
+      if (!function.use_empty() || wanted.contains(function.getName().str())) continue;
       function.eraseFromParent();
       again = true;
     }
@@ -59,6 +67,22 @@ void drop_variables(llvm::Module& module) {
   }
 }
 
+// All that no constant can change was done when kerf was built.
+llvm::ModulePassManager simplify() {
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::SCCPPass());
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  passes.addPass(llvm::EarlyCSEPass(true));
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LoopDeletionPass()));
+  passes.addPass(llvm::ADCEPass());
+  passes.addPass(llvm::InstCombinePass());
+  passes.addPass(llvm::SimplifyCFGPass());
+  llvm::ModulePassManager all;
+  all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
+  return all;
+}
+
 }  // namespace
 
 std::optional<Error> specialise_decision(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request,
@@ -70,7 +94,7 @@ std::optional<Error> specialise_decision(llvm::Module& module, llvm::TargetMachi
       return Error{fmt::format("no table for {}", variable.getName().str())};
     }
   }
-  if (auto error = optimise(module, machine, true)) return error;
+  if (auto error = run_passes(module, machine, [](llvm::PassBuilder&) { return simplify(); })) return error;
   drop_uncalled(module, wanted);
   drop_variables(module);
   return std::nullopt;

@@ -4,8 +4,11 @@
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/DebugInfoMetadata.h>
 #include <llvm/IR/GlobalVariable.h>
+#include <llvm/ObjCopy/ConfigManager.h>
+#include <llvm/ObjCopy/ObjCopy.h>
 #include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/raw_ostream.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 
 #include "backends/bpf/hooks/library.h"
@@ -37,6 +40,18 @@ void forget_kernel_section(llvm::GlobalObject& value) {
   if (value.getSection() == ".ksyms") value.setSection("");
 }
 
+// Without DWARF, which the linker leaves out anyway (BTF stays: the kernel needs it).
+Result<std::string> strip(llvm::StringRef object) {
+  auto file = llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(object, "member"));
+  if (!file) return Error{llvm::toString(file.takeError())};
+  llvm::objcopy::ConfigManager config;
+  config.Common.StripDebug = true;
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream out(bytes);
+  if (auto error = llvm::objcopy::executeObjcopyOnBinary(config, **file, out)) return Error{llvm::toString(std::move(error))};
+  return std::string(bytes.begin(), bytes.end());
+}
+
 Result<std::string> write_member(const llvm::Module& hooks, const llvm::GlobalValue& member, llvm::TargetMachine& machine) {
   llvm::ValueToValueMapTy map;
   std::unique_ptr<llvm::Module> alone = llvm::CloneModule(hooks, map, [&](const llvm::GlobalValue* value) {
@@ -57,7 +72,8 @@ Result<std::string> write_member(const llvm::Module& hooks, const llvm::GlobalVa
   }
   const auto* kept = llvm::cast<llvm::GlobalValue>(map[&member]);
   while (drop_unused(alone->functions(), kept) || drop_unused(alone->globals(), kept)) {}
-  return write_object(*alone, machine);
+  Result<std::string> object = write_object(*alone, machine);
+  return object ? strip(*object) : object;
 }
 
 bool is_member(const llvm::GlobalValue& value) { return !value.isDeclaration() && !value.hasLocalLinkage() && !value.getName().starts_with("llvm."); }

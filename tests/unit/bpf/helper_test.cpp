@@ -15,6 +15,7 @@
 
 #include "backends/bpf/helper.h"
 #include "backends/bpf/layout.h"
+#include "backends/bpf/object.h"
 #include "backends/bpf/protocol.h"
 #include "rig.h"
 
@@ -207,6 +208,74 @@ TEST_CASE("helper: without files to talk through there is an error") {
     REQUIRE_FALSE(object.ok());
     CHECK(has(object.error().message, "temporary memory"));
   }
+}
+
+TEST_CASE("helper: where it has too few files to link with it says so, and what libbpf says") {
+  const Program program = one_row();
+  const std::string folder = std::filesystem::temp_directory_path() / ("kerf-few-files-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  auto refusal = [&](int files) {
+    std::ofstream(folder + "/helper") << "#!/bin/sh\nulimit -n " << files << "\nexec '" << KERF_BINARY_DIR << "/kerf-codegen'\n";
+    std::filesystem::permissions(folder + "/helper", std::filesystem::perms::owner_all);
+    auto object = emit_bpf(program.module, program.plan, digest(), {folder + "/helper"});
+    return object ? "" : object.error().message;
+  };
+  const std::string no_output = refusal(4), no_part = refusal(5), no_reading = refusal(6);   // three of them are open
+  CHECK(has(no_output, "failed to create"));
+  CHECK(has(no_output, "libbpf: the linker does not start: Too many open files"));
+  CHECK(has(no_part, "a part of the object cannot be written"));
+  CHECK(has(no_reading, "failed to open"));
+  CHECK(has(no_reading, "libbpf: a part of the object: Too many open files"));
+  CHECK(refusal(7) == "");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("helper: what the glue does not declare, or declares and is not given, is refused") {
+  const Program program = one_row();
+  auto layout = bpf::lay_out(program.module, program.plan, digest());
+  REQUIRE(layout);
+  auto refusal = [&](auto change) {
+    bpf::CodegenRequest request = layout->request;
+    change(request);
+    auto made = bpf::run_helper(std::string(KERF_BINARY_DIR) + "/kerf-codegen", bpf::write_request(request));
+    return made ? "" : made.error().message;
+  };
+  CHECK(refusal([](bpf::CodegenRequest&) {}) == "");
+  CHECK(has(refusal([](bpf::CodegenRequest& r) { r.tables.push_back({"kerf_nothing", 4, 1}); }), "does not declare the table kerf_nothing"));
+  CHECK(has(refusal([](bpf::CodegenRequest& r) { r.tables.push_back(r.tables[0]); }), "does not declare the table kerf_envs"));
+  CHECK(has(refusal([](bpf::CodegenRequest& r) { r.constants.push_back(r.constants[0]); }), "does not declare the table"));
+  CHECK(has(refusal([](bpf::CodegenRequest& r) { std::erase_if(r.tables, [](auto& table) { return table.name == "kerf_rows"; }); }), "no table for kerf_rows"));
+  CHECK(has(refusal([](bpf::CodegenRequest& r) { std::erase_if(r.constants, [](auto& one) { return one.name == "kerf_env_count"; }); }),
+            "no table for kerf_env_count"));
+  auto with_code = [&](std::uint64_t has) {
+    return refusal([&](bpf::CodegenRequest& r) {
+      for (bpf::Constant& constant : r.constants) {
+        if (constant.name == "kerf_has_code") constant.value = has;
+      }
+      if (has) return;
+      r.exprs = {{bpf::CodeNode{}}};   // false
+      r.conditions = {{{0, KERF_TRUE}}};
+    });
+  };
+  CHECK(has(with_code(1), "the glue asks for conditions that do not exist"));
+  CHECK(has(with_code(0), "the glue does not ask for conditions"));
+}
+
+TEST_CASE("helper: tables begin at multiples of eight bytes") {
+  const Program program = one_row();
+  const auto layout = bpf::lay_out(program.module, program.plan, digest());
+  const auto contents = bpf::read_contents(blank_object(program));
+  REQUIRE(layout);
+  REQUIRE(contents);
+  std::size_t found = 0;
+  for (const bpf::Table& table : layout->request.tables) {
+    auto constant = contents->constants.find(table.name);
+    if (constant == contents->constants.end()) continue;
+    CAPTURE(table.name);
+    CHECK((constant->second.offset - contents->sections.at(".rodata").offset) % 8 == 0);
+    ++found;
+  }
+  CHECK(found >= 3);   // others are not asked for
 }
 
 TEST_CASE("helper: what is no BPF object is refused") {
