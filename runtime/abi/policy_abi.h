@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #endif
 
-#define KERF_ABI_VERSION 7
+#define KERF_ABI_VERSION 8
 
 #define KERF_EVENT_KINDS 64      /* slots for events in a binding; masks of events are __u64 */
 
@@ -70,7 +70,8 @@ enum kerf_event_kind {
 #define KERF_SEGMENTS 8          /* facts with different deadlines in one binding, plus the state after the last */
 #define KERF_VALUE_SLOTS 16      /* bind and publish values that hook code reads, per environment */
 #define KERF_EVENT_POLICIES 8    /* policies named in one event record; the counts are complete */
-#define KERF_MAX_BINDINGS 1024
+#define KERF_MAX_BINDINGS 1024   /* a power of two */
+#define KERF_BINDING_SLOT(binding) ((binding) & (KERF_MAX_BINDINGS - 1))
 #define KERF_ADDRESS_DEPTH 18    /* address tables: at most 2^18 - 1 boundaries for each family */
 #define KERF_MAX_NAMED 4096      /* addresses with names, of all bindings of an object */
 #define KERF_MAX_TASKS 65536     /* tagged tasks; past it fork fails with EAGAIN */
@@ -121,19 +122,18 @@ struct kerf_value {
 	__u32 prefix;      /* addresses */
 };
 
-/* One binding: a value of the map kerf_bindings (HASH, not preallocated: replaced whole and atomically, read once
- * per event). `words` holds segment_count segments of `segment_words` words (struct kerf_env_layout says which).
+/* One binding's record. The map kerf_bindings (ARRAY_OF_MAPS, KERF_MAX_BINDINGS slots) has in slot KERF_BINDING_SLOT(binding) a
+ * map of its own for it (ARRAY, one element), which is never written again: another map takes its place, so that a record is
+ * replaced whole and atomically, and a hook goes on with the one that it has found. The kernel's update returns when no hook reads
+ * the one before. Whose slot it is the record itself says; no two bindings at a time share one.
+ * `words` holds segment_count segments of `segment_words` words (struct kerf_env_layout says which).
  * Segment i is in force while boot time < segment_until_ns[i]; deadlines ascend; the last one is in force for ever:
- * its entry and all unused ones are ~0.
- *
- * Since 6.1 the memory of a replaced or deleted element is given to the next update at once, while a hook may still
- * read it. So who writes kerf_bindings holds the binding lock until a grace period has passed after the update
- * (membarrier(MEMBARRIER_CMD_GLOBAL) waits for one), and only then lets the next update of this map begin. */
+ * its entry and all unused ones are ~0. */
 struct kerf_binding {
 	__u64 generation;
 	__u64 revision;                       /* when it was made: boot time; of a named record, that of the binding's */
 	__u32 names;                          /* of a named record: which names these are, for the event; else 0 */
-	__u32 reserved;
+	__u32 binding;                        /* whose it is; of a named record 0: its key says it */
 	__u32 mode;                           /* enum kerf_mode */
 	__u32 segment_count;                  /* 1 to KERF_SEGMENTS + 1 */
 	/* Environment of the object + 1 for an event; 0: no applicable action. The second for a resource that is itself
@@ -146,7 +146,11 @@ struct kerf_binding {
 
 /* Addresses that names are known for. The map kerf_named (HASH, not preallocated, KERF_MAX_NAMED elements; only where a
  * policy asks for names): struct kerf_name_key -> struct kerf_binding, in force instead of the binding's own record for
- * this address while both have one generation and one revision. */
+ * this address while both have one generation and one revision.
+ *
+ * Since 6.1 the memory of an element that was deleted is given to the next update at once, while a hook may still read it. So who
+ * writes this map holds the binding lock, and lets a grace period pass between deletions and updates
+ * (membarrier(MEMBARRIER_CMD_GLOBAL) waits for one). */
 struct kerf_name_key {
 	__u64 address_high;                   /* as struct kerf_net_event */
 	__u64 address_low;
@@ -287,10 +291,10 @@ struct kerf_state {
  * it, what deletes the entry counts it out.
  * kerf_tasks: HASH, address of the kernel's task_struct -> struct kerf_tag, KERF_MAX_TASKS elements.
  * kerf_cgroups: HASH, cgroup id -> struct kerf_tag, KERF_MAX_BINDINGS elements: tasks in it or below get the tag.
- * kerf_live: HASH, key of kerf_bindings -> __u64, KERF_MAX_BINDINGS elements: tasks with the binding's tag. There before
+ * kerf_live: HASH, binding -> __u64, KERF_MAX_BINDINGS elements: tasks with the binding's tag. There before
  * the first tag and until after the last; it goes on when a bundle takes another's place. */
 struct kerf_tag {
-	__u32 binding;                        /* key of kerf_bindings; 0: none */
+	__u32 binding;                        /* 0: none */
 	__u32 place;                          /* of a task: how many there were with it when it was counted; 0: it is not */
 	__u64 punched;                        /* of a task: the file, open for appending, that it punches holes into; 0: none */
 };
@@ -342,7 +346,7 @@ struct kerf_hit {
  * value. Attaching makes it zero: no record, every governed event is refused. Measured on 6.18 with links: works for
  * connect4/6, sendmsg4/6 and sock_create. */
 struct kerf_cgroup_slot {
-	__u32 binding;                        /* key of kerf_bindings; 0: none */
+	__u32 binding;                        /* 0: none */
 	__u32 reserved;
 };
 

@@ -447,7 +447,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	walk->now_ns = 0;
 	walk->mode = KERF_MODE_ENFORCE;
 
-	const struct kerf_binding *binding = bpf_map_lookup_elem(&kerf_bindings, &binding_id);
+	const struct kerf_binding *binding = record_of(binding_id);
 	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
 	if (!binding || !state || !binding_id)
 		return refuse(walk, KERF_REASON_NO_RECORD);

@@ -94,7 +94,7 @@ static __always_inline long judge_flow(const struct sock *sk, __u32 family)
 	if ((family != FAMILY_INET && family != FAMILY_INET6) || !current_is_bound(&binding) ||
 	    BPF_CORE_READ_BITFIELD(sk, sk_kern_sock))
 		return 0;
-	const struct kerf_binding *record = bpf_map_lookup_elem(&kerf_bindings, &binding);
+	const struct kerf_binding *record = record_of(binding);
 	if (record && record->mode != KERF_MODE_QUARANTINE)
 		return 0;
 	struct kerf_source source = {};

@@ -37,11 +37,16 @@
 #define WITHIN(index, count) ({ OPAQUE(index); (index) < (count); })
 
 KERF_MAP struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, KERF_MAX_BINDINGS);
 	__uint(key_size, 4);
-	__uint(value_size, KERF_BINDING_BYTES_MARK);
+	__uint(value_size, 4);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(max_entries, 1);
+		__uint(key_size, 4);
+		__uint(value_size, KERF_BINDING_BYTES_MARK);
+	});
 } kerf_bindings SEC(".maps");
 
 KERF_MAP struct {
@@ -165,6 +170,19 @@ KERF_TOLD(__u32) kerf_reads_task;         /* capabilities, pid namespace or name
 KERF_TOLD(__u32) kerf_reads_user;         /* uid or gid of the task */
 KERF_TOLD(__u32) kerf_reads_fs_type;      /* some type of objects has file.fs_type */
 KERF_TOLD(__u64) kerf_bundle_digest[2];
+
+/* The binding's record; 0: it has none. Two look-ups in arrays, for which the kernel puts in instructions instead of calls. */
+static __always_inline const struct kerf_binding *record_of(__u32 binding)
+{
+	const __u32 zero = 0, slot = KERF_BINDING_SLOT(binding);
+	void *own = bpf_map_lookup_elem(&kerf_bindings, &slot);
+	const struct kerf_binding *record = own ? bpf_map_lookup_elem(own, &zero) : 0;
+
+	if (record && record->binding != binding)
+		record = 0;
+	OPAQUE(record);   /* who asks again whether there is one must ask this pointer: verifiers know nothing else of it */
+	return record;
+}
 
 struct kerf_values {
 	struct kerf_value value[KERF_VALUE_SLOTS];

@@ -5,7 +5,7 @@
 #define KERF_MARKS_H
 
 #ifndef KERF_BINDING_BYTES_MARK
-#define KERF_BINDING_BYTES_MARK 0x4b455241   /* value size of kerf_bindings */
+#define KERF_BINDING_BYTES_MARK 0x4b455241   /* bytes of a binding's record */
 #endif
 #ifndef KERF_POLICY_COUNT_MARK
 #define KERF_POLICY_COUNT_MARK 0x4b455242    /* elements of kerf_hits */

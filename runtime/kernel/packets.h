@@ -160,7 +160,7 @@ SEC("cgroup_skb/egress")
 int kerf_egress(struct __sk_buff *skb)
 {
 	__u32 binding = cgroup_binding();
-	const struct kerf_binding *bound = bpf_map_lookup_elem(&kerf_bindings, &binding);
+	const struct kerf_binding *bound = record_of(binding);
 	int still = bound && bound->mode == KERF_MODE_QUARANTINE;
 
 	if (!still && (guard_waived(KERF_GUARD_SOURCE_ROUTING) || !is_routed(skb)))

@@ -11,7 +11,7 @@
 __attribute__((noinline)) int kerf_guard(__u32 binding, __u32 guard)
 {
 	struct kerf_walk walk = {};
-	const struct kerf_binding *record = bpf_map_lookup_elem(&kerf_bindings, &binding);
+	const struct kerf_binding *record = record_of(binding);
 
 	walk.now_ns = bpf_ktime_get_boot_ns();
 	if (record) {

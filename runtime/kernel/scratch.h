@@ -11,7 +11,7 @@
 struct kerf_scratch {
 	__u32 busy;
 	__u32 number;                             /* which one it is */
-	__u32 binding;                            /* key of kerf_bindings; 0: none, refused as without record */
+	__u32 binding;                            /* 0: none, refused as without record */
 	/* the walk from the object up to its anchor */
 	__u32 off, full, seen, anchor, full_at_anchor, depth, seq, tries;
 	__u32 flags, folded, ambiguous_at_anchor;

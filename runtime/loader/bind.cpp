@@ -193,7 +193,7 @@ LoaderResult<Bound> bind_cgroup(const Host& host, State& state, const LoadedBund
   auto plan = plan_binding(host, state, bundle, input, *maps, pins);
   if (!plan) return plan.error();
   BoundState binding;
-  binding.id = state.next_binding++;
+  binding.id = state.take_id();
   binding.principal = to_text(input.principal);
   binding.cgroup = input.cgroup;
   binding.cgroup_id = cgroup_id(plan->cgroup.get());

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -40,7 +41,7 @@ struct NamedMap {
   bool shared;       // a replacing generation goes on with it
 };
 constexpr NamedMap kMaps[] = {
-    {"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_HASH, 4, 0, true, false},
+    {"kerf_bindings", &Maps::bindings, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, true, false},
     {"kerf_named", &Maps::named, BPF_MAP_TYPE_HASH, sizeof(kerf_name_key), 0, false, false},
     {"kerf_cgroup", &Maps::cgroup, BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), false, true},
     {"kerf_state", &Maps::state, BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), true, false},
@@ -301,24 +302,25 @@ LoaderResult<Maps> open_pinned(const std::string& pins) {
   return maps;
 }
 
-LoaderResult<Unit> set_record(const Maps& maps, std::uint32_t binding, const std::vector<std::uint8_t>& record, RecordChange change) {
-  bpf_map_info info{};
-  std::uint32_t size = sizeof info;
-  if (::bpf_obj_get_info_by_fd(maps.bindings.get(), &info, &size) != 0 || info.value_size != record.size()) {
-    return fail(Code::K7604, std::string("the record does not fit the map kerf_bindings"));
-  }
-  // also before: a writer that died had no time for the one after
-  if (auto done = grace_period(); !done) return done;
-  bool adds = change == RecordChange::add;
-  if (::bpf_map_update_elem(maps.bindings.get(), &binding, record.data(), adds ? BPF_NOEXIST : BPF_EXIST) != 0) {
-    return fail(Code::K7604, errno_text(errno));
-  }
-  return adds ? LoaderResult<Unit>(Unit{}) : grace_period();
+LoaderResult<Unit> set_record(const Maps& maps, std::uint32_t binding, std::vector<std::uint8_t> record, RecordChange change) {
+  if (record.size() < sizeof(kerf_binding)) return fail(Code::K7604, std::string("the record does not fit the map kerf_bindings"));
+  const std::uint32_t slot = KERF_BINDING_SLOT(binding), zero = 0;
+  std::uint32_t before = 0;
+  const bool taken = ::bpf_map_lookup_elem(maps.bindings.get(), &slot, &before) == 0, adds = change == RecordChange::add;
+  if (taken == adds) return fail(Code::K7604, errno_text(adds ? EEXIST : ENOENT));
+  std::memcpy(record.data() + offsetof(kerf_binding, binding), &binding, sizeof binding);
+  Fd own(::bpf_map_create(BPF_MAP_TYPE_ARRAY, "kerf_record", sizeof zero, static_cast<std::uint32_t>(record.size()), 1, nullptr));
+  if (!own.ok() || ::bpf_map_update_elem(own.get(), &zero, record.data(), BPF_ANY) != 0) return fail(Code::K7604, errno_text(errno));
+  // the kernel takes none of another size, and waits for the hooks that read the one before
+  const int fd = own.get();
+  if (::bpf_map_update_elem(maps.bindings.get(), &slot, &fd, BPF_ANY) != 0) return fail(Code::K7604, errno_text(errno));
+  return Unit{};
 }
 
 LoaderResult<Unit> remove_record(const Maps& maps, std::uint32_t binding) {
-  if (::bpf_map_delete_elem(maps.bindings.get(), &binding) != 0 && errno != ENOENT) return fail(Code::K7604, errno_text(errno));
-  return grace_period();
+  const std::uint32_t slot = KERF_BINDING_SLOT(binding);
+  if (::bpf_map_delete_elem(maps.bindings.get(), &slot) != 0 && errno != ENOENT) return fail(Code::K7604, errno_text(errno));
+  return Unit{};
 }
 
 LoaderResult<Unit> set_cgroup_slot(const Maps& maps, std::uint64_t cgroup, std::uint32_t binding) {
@@ -370,6 +372,16 @@ std::optional<std::uint64_t> fd_field(int fd, std::string_view name) {
   return std::strtoull(text->c_str() + at + name.size() + 2, nullptr, 10);
 }
 
+std::uint64_t memory_of_records(int bindings) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t slot = 0, id = 0; slot < KERF_MAX_BINDINGS; ++slot) {
+    if (::bpf_map_lookup_elem(bindings, &slot, &id) != 0) continue;
+    Fd own(::bpf_map_get_fd_by_id(id));
+    if (own.ok()) sum += fd_field(own.get(), "memlock").value_or(0);
+  }
+  return sum;
+}
+
 }  // namespace
 
 Memory memory_of(const std::string& pins) {
@@ -386,6 +398,7 @@ Memory memory_of(const std::string& pins) {
     if (!fd.ok()) continue;
     if (fd_field(fd.get(), "map_id")) {
       memory.maps += fd_field(fd.get(), "memlock").value_or(0);
+      if (it->path().filename() == "kerf_bindings") memory.maps += memory_of_records(fd.get());
     } else if (fd_field(fd.get(), "link_id")) {
       Fd program(::bpf_prog_get_fd_by_id(static_cast<std::uint32_t>(fd_field(fd.get(), "prog_id").value_or(0))));
       if (program.ok()) count_program(program.get());

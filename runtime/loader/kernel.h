@@ -49,9 +49,10 @@ LoaderResult<Unit> unpin(const std::string& pins);
 LoaderResult<Maps> open_pinned(const std::string& pins);
 LoaderResult<Fd> open_program(const std::string& pins, const std::string& name);
 
-// Replaces the record whole, then waits until no hook reads the one before (policy_abi.h). The caller holds the lock.
+// Puts a record into the binding's slot, or another in its place, and returns when no hook reads the one before (policy_abi.h). The
+// caller holds the lock.
 enum class RecordChange { add, replace };
-LoaderResult<Unit> set_record(const Maps& maps, std::uint32_t binding, const std::vector<std::uint8_t>& record, RecordChange change);
+LoaderResult<Unit> set_record(const Maps& maps, std::uint32_t binding, std::vector<std::uint8_t> record, RecordChange change);
 LoaderResult<Unit> remove_record(const Maps& maps, std::uint32_t binding);
 // Ties the cgroup to the binding for the cgroup hooks; 0: to none, everything governed is refused there.
 LoaderResult<Unit> set_cgroup_slot(const Maps& maps, std::uint64_t cgroup, std::uint32_t binding);

@@ -38,11 +38,15 @@ constexpr std::uint64_t kOfCgroups = (KERF_ENDPOINT_EVENTS & ~KERF_BIT(KERF_EVEN
 constexpr std::uint64_t kNever = 0;   // may be there, need not
 constexpr std::uint64_t kWithPaths = KERF_FILE_EVENTS | KERF_READS_EXE;
 
+MapShape record_shape(const Manifest& manifest) {
+  return {"kerf_bindings", BPF_MAP_TYPE_ARRAY, 4, manifest.binding_bytes, 1, 0, kNever};
+}
+
 std::vector<MapShape> map_shapes(const Manifest& manifest) {
   auto policies = static_cast<std::uint32_t>(std::max<std::size_t>(manifest.policies.size(), 1));
   constexpr std::uint32_t lazy = BPF_F_NO_PREALLOC;
   return {
-      {"kerf_bindings", BPF_MAP_TYPE_HASH, 4, manifest.binding_bytes, KERF_MAX_BINDINGS, lazy, KERF_ALL_EVENTS},
+      {"kerf_bindings", BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 4, KERF_MAX_BINDINGS, 0, KERF_ALL_EVENTS},
       {"kerf_named", BPF_MAP_TYPE_HASH, sizeof(kerf_name_key), manifest.binding_bytes, KERF_MAX_NAMED, lazy, kNever},
       {"kerf_cgroup", BPF_MAP_TYPE_CGROUP_STORAGE, 8, sizeof(kerf_cgroup_slot), 0, 0, kOfCgroups},
       {"kerf_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(kerf_state), 1, 0, KERF_ALL_EVENTS},
@@ -89,8 +93,9 @@ std::optional<Failure> check_programs(bpf_object* object, const Manifest& manife
 }
 
 std::optional<Failure> check_plain_map(bpf_map* map, const std::string& name) {
-  bool ordinary = bpf_map__pin_path(map) == nullptr && bpf_map__inner_map(map) == nullptr && bpf_map__ifindex(map) == 0 &&
-                  bpf_map__map_extra(map) == 0;
+  const bool has_inner = bpf_map__inner_map(map) != nullptr;
+  bool ordinary = bpf_map__pin_path(map) == nullptr && has_inner == (bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS) &&
+                  bpf_map__ifindex(map) == 0 && bpf_map__map_extra(map) == 0;
   if (!ordinary) return fail(Code::K7203, name, "asks for pinning, inner maps or a device");
   return std::nullopt;
 }
@@ -126,21 +131,27 @@ bool flags_fit(const MapShape& shape, std::uint32_t flags) {
   return flags == shape.flags || (free && flags == BPF_F_NO_PREALLOC);
 }
 
-std::optional<Failure> check_map(bpf_map* map, const std::string& name, const std::vector<MapShape>& shapes) {
+std::optional<Failure> check_shape(bpf_map* map, const MapShape& shape, const char* part) {
+  bool fits = bpf_map__type(map) == shape.type && bpf_map__key_size(map) == shape.key_size &&
+              bpf_map__value_size(map) == shape.value_size && bpf_map__max_entries(map) == shape.max_entries &&
+              flags_fit(shape, bpf_map__map_flags(map));
+  if (fits) return std::nullopt;
+  return fail(Code::K7203, shape.name, fmt::format("has {}type {}, key {}, value {}, entries {}, flags {:#x}; expected {}, {}, {}, {}, {:#x}", part,
+      static_cast<int>(bpf_map__type(map)), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map),
+      bpf_map__map_flags(map), static_cast<int>(shape.type), shape.key_size, shape.value_size, shape.max_entries, shape.flags));
+}
+
+std::optional<Failure> check_map(bpf_map* map, const std::string& name, const std::vector<MapShape>& shapes, const MapShape& record) {
   if (auto failure = check_plain_map(map, escape_bytes(name))) return failure;
   if (name == "kerf_events") return check_events_map(map);
   if (name == "kerf_scratch" || name == "kerf_exe_texts") return check_scratch_map(map, name);
   auto shape = std::find_if(shapes.begin(), shapes.end(), [&](const MapShape& s) { return name == s.name; });
   if (shape == shapes.end()) return fail(Code::K7203, escape_bytes(name), "is no map of this ABI");
-  bool fits = bpf_map__type(map) == shape->type && bpf_map__key_size(map) == shape->key_size &&
-              bpf_map__value_size(map) == shape->value_size && bpf_map__max_entries(map) == shape->max_entries &&
-              flags_fit(*shape, bpf_map__map_flags(map));
-  if (!fits) {
-    return fail(Code::K7203, name, fmt::format("has type {}, key {}, value {}, entries {}, flags {:#x}; expected {}, {}, {}, {}, {:#x}",
-        static_cast<int>(bpf_map__type(map)), bpf_map__key_size(map), bpf_map__value_size(map), bpf_map__max_entries(map),
-        bpf_map__map_flags(map), static_cast<int>(shape->type), shape->key_size, shape->value_size, shape->max_entries, shape->flags));
-  }
-  return std::nullopt;
+  if (auto failure = check_shape(map, *shape, "")) return failure;
+  bpf_map* inner = bpf_map__inner_map(map);
+  if (inner == nullptr) return std::nullopt;
+  if (auto failure = check_plain_map(inner, name)) return failure;
+  return check_shape(inner, record, "inner maps of ");
 }
 
 std::optional<Failure> check_maps(bpf_object* object, const Manifest& manifest) {
@@ -153,7 +164,7 @@ std::optional<Failure> check_maps(bpf_object* object, const Manifest& manifest) 
       if (auto failure = check_section_map(map, name)) return failure;
       continue;
     }
-    if (auto failure = check_map(map, name, shapes)) return failure;
+    if (auto failure = check_map(map, name, shapes, record_shape(manifest))) return failure;
     if (!found.insert(name).second) return fail(Code::K7203, name, "is there twice");
   }
   if (auto failure = compare_names(Code::K7203, found, {manifest.maps.begin(), manifest.maps.end()})) return failure;

@@ -213,6 +213,12 @@ BoundState* State::find(std::uint32_t id) {
   return it == bindings.end() ? nullptr : &*it;
 }
 
+std::uint32_t State::take_id() {
+  auto has_slot = [&](const BoundState& b) { return KERF_BINDING_SLOT(b.id) == KERF_BINDING_SLOT(next_binding); };
+  while (std::any_of(bindings.begin(), bindings.end(), has_slot)) ++next_binding;
+  return next_binding++;
+}
+
 std::string state_directory(const Host& host, const std::string& name) { return host.states + "/" + name; }
 std::string bundle_copy(const Host& host, const std::string& name, std::uint64_t generation) {
   return fmt::format("{}/{}{}", state_directory(host, name), kBundleCopy, generation);

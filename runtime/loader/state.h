@@ -11,7 +11,7 @@
 
 namespace kerf::loader {
 
-// One principal in one cgroup. Ids are never used again.
+// One principal in one cgroup.
 struct BoundState {
   std::uint32_t id = 0;
   std::string principal, cgroup, mode;
@@ -35,6 +35,8 @@ struct State {
   std::vector<BoundState> bindings;
 
   BoundState* find(std::uint32_t id);
+  // An id for a new binding: never used before, and of a slot that no other binding has (policy_abi.h).
+  std::uint32_t take_id();
 };
 
 std::string new_name();

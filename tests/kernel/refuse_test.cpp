@@ -245,7 +245,13 @@ TEST_CASE("without a record everything is refused; with one, the policies decide
   CHECK(failure(loader::probe_bound(at.cgroup.get(), at.programs, at.governed)) == "");
   auto record = loader::build_record(*bundle, {{"Agent", "a1"}, {}, kGeneration, KERF_MODE_ENFORCE, loader::boot_time_ns()});
   REQUIRE(record.ok());
+  const std::uint64_t without = loader::memory_of(at.pins).maps;
+  CHECK(failure(loader::set_record(at.loaded.maps, kBinding, *record, loader::RecordChange::replace)) == "K7604");
   REQUIRE(loader::set_record(at.loaded.maps, kBinding, *record, loader::RecordChange::add).ok());
+  CHECK(loader::memory_of(at.pins).maps >= without + record->size());
+  for (std::uint32_t binding : {kBinding, kBinding + KERF_MAX_BINDINGS}) {   // the slot is taken
+    CHECK(failure(loader::set_record(at.loaded.maps, binding, *record, loader::RecordChange::add)) == "K7604");
+  }
   CHECK(at.call({allowed}) == std::vector{ECONNREFUSED});         // a record that the cgroup is not tied to
   REQUIRE(loader::set_cgroup_slot(at.loaded.maps, loader::cgroup_id(at.cgroup.get()), kBinding).ok());
   CHECK(at.call({allowed, udp, "raw"}) == std::vector{0, 0, EPERM});
@@ -258,7 +264,10 @@ TEST_CASE("without a record everything is refused; with one, the policies decide
   auto quarantine = loader::build_record(*bundle, {{"Agent", "a1"}, {}, kGeneration, KERF_MODE_QUARANTINE, loader::boot_time_ns()});
   REQUIRE(loader::set_record(at.loaded.maps, kBinding, *quarantine, loader::RecordChange::replace).ok());
   CHECK(at.call({allowed}) == std::vector{ECONNREFUSED});
-  CHECK(failure(loader::set_record(at.loaded.maps, kBinding, std::vector<std::uint8_t>(8), loader::RecordChange::replace)) == "K7604");
+  for (std::size_t size : {std::size_t{8}, record->size() + 8}) {
+    CHECK(failure(loader::set_record(at.loaded.maps, kBinding, std::vector<std::uint8_t>(size), loader::RecordChange::replace)) == "K7604");
+  }
+  CHECK(at.call({allowed}) == std::vector{ECONNREFUSED});
 }
 
 TEST_CASE("the probe believes what it sees") {

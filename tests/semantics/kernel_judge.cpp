@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -17,6 +18,7 @@
 #include "runtime/abi/policy_abi.h"
 #include "runtime/loader/bundle.h"
 #include "runtime/loader/record.h"
+#include "tests/support/put_record.h"
 
 namespace kerf::test {
 namespace {
@@ -137,10 +139,11 @@ kerf_seen seen_of(const KernelEventData& event) {
 
 constexpr __u64 kGeneration = 7;
 
-Status write_record(const loader::LoadedBundle& bundle, const loader::RecordInput& input, int map, const void* key) {
+// `put`: where, 0 if it worked.
+Status write_record(const loader::LoadedBundle& bundle, const loader::RecordInput& input, const std::function<int(const std::string&)>& put) {
   auto record = loader::build_record(bundle, input);
   if (!record) return Error{record.error().message};
-  if (bpf_map_update_elem(map, key, record->data(), BPF_ANY) != 0) return Error{fmt::format("cannot write a record: {}", std::strerror(errno))};
+  if (put({record->begin(), record->end()}) != 0) return Error{fmt::format("cannot write a record: {}", std::strerror(errno))};
   return Unit{};
 }
 
@@ -164,7 +167,8 @@ Result<std::vector<__u32>> bind_all(const Object& object, const loader::LoadedBu
     bindings.push_back(binding);
     input.now_ns = revision;
     if (fresh) {
-      if (Status written = write_record(bundle, input, map_fd(object, "kerf_bindings"), &binding); !written) return written.error();
+      auto put = [&, binding = binding](const std::string& record) { return test::put_record(map_fd(object, "kerf_bindings"), binding, record); };
+      if (Status written = write_record(bundle, input, put); !written) return written.error();
     }
     if (event.hosts.empty() || map_fd(object, "kerf_named") < 0) continue;
     kerf_net_event net{};
@@ -172,7 +176,8 @@ Result<std::vector<__u32>> bind_all(const Object& object, const loader::LoadedBu
     const kerf_name_key named{net.address_high, net.address_low, net.v6, binding};
     for (const std::string& host : event.hosts) input.hosts.emplace(host, loader::kNoDeadline);
     input.names = 1;
-    if (Status written = write_record(bundle, input, map_fd(object, "kerf_named"), &named); !written) return written.error();
+    auto put = [&](const std::string& record) { return bpf_map_update_elem(map_fd(object, "kerf_named"), &named, record.data(), BPF_ANY); };
+    if (Status written = write_record(bundle, input, put); !written) return written.error();
   }
   return bindings;
 }

@@ -93,7 +93,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	walk->now_ns = bpf_ktime_get_boot_ns();
 	walk->mode = KERF_MODE_ENFORCE;
 	walk->refusal_errno = 100 + walk->seen.event;
-	const struct kerf_binding *binding = bpf_map_lookup_elem(&kerf_bindings, &binding_id);
+	const struct kerf_binding *binding = record_of(binding_id);
 	const __u32 *denied = bpf_map_lookup_elem(&test_denied, &zero);
 	const struct kerf_state *state = bpf_map_lookup_elem(&kerf_state, &zero);
 

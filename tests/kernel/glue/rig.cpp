@@ -17,6 +17,8 @@
 #include <memory>
 #include <utility>
 
+#include "tests/support/put_record.h"
+
 extern "C" const unsigned char kerf_glue_all[], kerf_glue_all_end[], kerf_glue_few[], kerf_glue_few_end[];
 #define EMBED(symbol, file)                                                                                      \
   __asm__(".section .rodata\n.balign 8\n" #symbol ":\n.incbin \"" file "\"\n.globl " #symbol "\n" #symbol "_end:\n.globl " #symbol \
@@ -155,17 +157,18 @@ void Rig::deny(std::uint32_t mask) {
 }
 
 void Rig::set_mode(std::uint32_t mode) {
-  alignas(kerf_binding) std::byte bytes[kBindingBytes] = {};
-  auto* binding = reinterpret_cast<kerf_binding*>(bytes);
-  binding->generation = 1;
-  binding->mode = mode;
-  REQUIRE(bpf_map_update_elem(map("kerf_bindings"), &kBinding, bytes, BPF_ANY) == 0);
+  kerf_binding binding{};
+  binding.generation = 1;
+  binding.mode = mode;
+  std::string record(kBindingBytes, '\0');
+  std::memcpy(record.data(), &binding, sizeof binding);
+  REQUIRE(put_record(map("kerf_bindings"), kBinding, record) == 0);
   waive(0);
 }
 
 void Rig::set_binding(bool there) {
   if (there) set_mode(KERF_MODE_ENFORCE);
-  else bpf_map_delete_elem(map("kerf_bindings"), &kBinding);
+  else remove_record(map("kerf_bindings"), kBinding);
 }
 
 void Rig::waive(std::uint64_t guards) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "rig.h"
+#include "tests/support/put_record.h"
 
 using namespace kerf;
 using namespace kerf::test;
@@ -191,6 +192,26 @@ TEST_CASE("records: missing, of another generation, without an environment, quar
   CHECK(verdict(2) == KERF_VERDICT_ALLOW);
   loaded->set_generation(0);
   CHECK(reason(2) == KERF_REASON_NO_RECORD);
+}
+
+TEST_CASE("records: bindings share slots one after the other, and none has another's record") {
+  if (!kernel_takes_bpf()) return;
+  Program program = make_program();
+  add_row(program, Effect::permit);
+  auto loaded = load(program);
+  auto reason = [&](std::uint32_t id) { return loaded->decide(id, {event4(1, 2)}).at(0).reason; };
+  constexpr std::uint32_t kFirst = 5, kLater = kFirst + KERF_MAX_BINDINGS, kLast = kFirst - KERF_MAX_BINDINGS;
+  REQUIRE(loaded->bind(kFirst, {}) == 0);
+  CHECK(reason(kFirst) == KERF_REASON_PERMIT);
+  for (std::uint32_t other : {kLater, kLast}) CHECK(reason(other) == KERF_REASON_NO_RECORD);
+  REQUIRE(loaded->bind(kLater, {}) == 0);
+  CHECK(reason(kLater) == KERF_REASON_PERMIT);
+  for (std::uint32_t other : {kFirst, kLast}) CHECK(reason(other) == KERF_REASON_NO_RECORD);
+  remove_record(loaded->map("kerf_bindings"), kLater);
+  for (std::uint32_t none : {kFirst, kLater, kLast}) CHECK(reason(none) == KERF_REASON_NO_RECORD);
+  REQUIRE(loaded->bind(KERF_MAX_BINDINGS, {}) == 0);
+  CHECK(reason(KERF_MAX_BINDINGS) == KERF_REASON_PERMIT);
+  CHECK(reason(0) == KERF_REASON_NO_RECORD);   // no binding
 }
 
 TEST_CASE("segments: the one in force by boot time") {

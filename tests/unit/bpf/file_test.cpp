@@ -7,6 +7,7 @@
 
 #include "paths.h"
 #include "rig.h"
+#include "tests/support/put_record.h"
 
 using namespace kerf;
 using namespace kerf::test;
@@ -173,8 +174,7 @@ TEST_CASE("an event that the record has no environment of its kind for is refuse
   auto* broken = reinterpret_cast<kerf_binding*>(record.data());
   std::swap(broken->env[KERF_EVENT_FILE_READ], broken->env[KERF_EVENT_NET_CONNECT]);
   broken->env[KERF_EVENT_FILE_READ] = broken->directory_env[KERF_EVENT_FILE_READ] = 3;
-  std::uint32_t id = 3;
-  REQUIRE(bpf_map_update_elem(loaded->map("kerf_bindings"), &id, record.data(), BPF_ANY) == 0);
+  REQUIRE(put_record(loaded->map("kerf_bindings"), 3, record) == 0);
   CHECK(reason(3, read) == KERF_REASON_INTERNAL);
   CHECK(reason(3, connect) == KERF_REASON_INTERNAL);
 }

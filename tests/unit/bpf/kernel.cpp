@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "rig.h"
+#include "tests/support/put_record.h"
 
 namespace kerf::test {
 namespace {
@@ -107,8 +108,7 @@ void Loaded::set_generation(std::uint64_t generation) {
 }
 
 int Loaded::bind(std::uint32_t id, const Binding& binding) {
-  std::string record = binding_record(*source_, built_.layout, binding);
-  return bpf_map_update_elem(map("kerf_bindings"), &id, record.data(), BPF_ANY);
+  return put_record(map("kerf_bindings"), id, binding_record(*source_, built_.layout, binding));
 }
 
 std::vector<kerf_decision> Loaded::decide(std::uint32_t binding, const std::vector<kerf_seen>& events,

@@ -478,6 +478,22 @@ TEST_CASE("names cannot leave their directory") {
   }
 }
 
+TEST_CASE("ids grow, and leave slots alone that bindings have") {
+  State state;
+  CHECK(state.take_id() == 1);
+  for (std::uint32_t id : {2u, 3u, KERF_MAX_BINDINGS + 5u}) state.bindings.emplace_back().id = id;
+  CHECK(state.take_id() == 4);
+  CHECK(state.take_id() == 6);
+  state.next_binding = KERF_MAX_BINDINGS;
+  CHECK(state.take_id() == KERF_MAX_BINDINGS);   // the slot of 0, which is no binding
+  CHECK(state.take_id() == KERF_MAX_BINDINGS + 1);
+  CHECK(state.take_id() == KERF_MAX_BINDINGS + 4);
+  state.bindings.clear();
+  for (std::uint32_t id = 1; id < KERF_MAX_BINDINGS; ++id) state.bindings.emplace_back().id = id;   // all there can be
+  state.next_binding = KERF_MAX_BINDINGS + 1;
+  CHECK(state.take_id() == 2 * KERF_MAX_BINDINGS);
+}
+
 TEST_CASE("states survive a round trip and refuse damage") {
   State state;
   state.name = "r0123456789";
