@@ -69,7 +69,7 @@ std::optional<Error> ChosenHooks::want_all(const llvm::object::ELFObjectFileBase
     auto flags = symbol.getFlags();
     auto name = symbol.getName();
     check(flags && name, "symbols have names and flags");
-    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
+    if (!(*flags & llvm::object::SymbolRef::SF_Undefined)) continue;
     const bool of_kernel = *flags & llvm::object::SymbolRef::SF_Weak;
     if (auto error = want(of_kernel ? llvm::StringRef(kKernelSymbols) : *name)) return error;
   }

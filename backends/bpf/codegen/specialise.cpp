@@ -18,15 +18,15 @@
 namespace kerf::bpf {
 namespace {
 
-// The glue's declaration becomes a constant with this value; it has no debug information, and needs none.
+// The glue's declaration becomes a constant with this value; it has no debug information, and needs none. What is declared is then
+// without users, and dropped with the others.
 Result<llvm::GlobalVariable*> define(llvm::Module& module, const std::string& name, llvm::Constant* value) {
   llvm::GlobalVariable* declared = module.getGlobalVariable(name);
-  if (!declared || !declared->isDeclaration()) return Error{fmt::format("the glue does not declare the table {}", name)};
+  if (!declared) return Error{fmt::format("the glue does not declare the table {}", name)};
   auto* defined = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::InternalLinkage, value);
   defined->setAlignment(llvm::Align(8));
   declared->replaceAllUsesWith(defined);
   defined->takeName(declared);
-  declared->eraseFromParent();
   return defined;
 }
 
@@ -63,7 +63,7 @@ void drop_uncalled(llvm::Module& module, const std::set<std::string>& wanted) {
 void drop_variables(llvm::Module& module) {
   for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
     variable.removeDeadConstantUsers();
-    if ((variable.hasLocalLinkage() || variable.isDeclaration()) && variable.use_empty()) variable.eraseFromParent();
+    if (variable.use_empty()) variable.eraseFromParent();
   }
 }
 
