@@ -244,7 +244,8 @@ bool Branching::at_most(const Number& n, Wide bound) {
   const Bounds range = bounds(n);   // a bound that is far away, times a divisor, can leave 128 bits
   if (range.most <= bound || range.least > bound) return range.most <= bound;
   const auto [question, opposite] = normal(n, bound);
-  if (form_of(n).second > 1 || form_of(n).second < -1) return at_most(question.form, question.bound) != opposite;
+  const bool had_divisor = question.form.terms.front().second != (opposite ? -1 : 1) * n.terms.front().second;
+  if (had_divisor) return at_most(question.form, question.bound) != opposite;
   for (bool by_constant : {false, true}) {   // what was divided by no constant was made to be compared like this
     for (const auto& [inputs, factor] : n.terms) {
       const Numbers::Source source = numbers.source(inputs.front());   // a copy: numbers are added
