@@ -2,6 +2,7 @@
 #include "runtime/gateway/store.h"
 
 #include <bit>
+#include <map>
 #include <utility>
 
 namespace kerf::gateway {
@@ -30,11 +31,14 @@ Status Store::build(const Names& names, Entities entities, const std::vector<Ent
   for (const EntityUid& uid : mentioned) {
     if (look_up(base_->uids, hash_uid(uid.type, uid.id), uid.type, uid.id) == kNoNode) first_node(base_->mentioned.emplace_back(uid));
   }
+  base_->examples.assign(base_->types.size(), kNoNode);
   for (std::size_t i = 0; i < stored; ++i) {
     const Object object = encode(all[i].attrs, base_->memory, true);
     Row& row = write(static_cast<Node>(i));
     row.entity = &all[i];
     row.object = object;
+    Node& example = base_->examples[row.type];
+    if (example == kNoNode) example = static_cast<Node>(i);
   }
   base_->nodes = nodes_;
   return build_ancestors(stored);
@@ -134,11 +138,14 @@ void Store::encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool
   std::sort(members.begin(), members.end());
   cell.data = static_cast<std::uint32_t>(members.size());
   if (cell.text == kNodes) {
-    members.push_back(0);
-    for (std::uint32_t m = 0; m < cell.data; ++m) {
-      if (const std::uint32_t column = column_of(members[m]); column != 0) members.push_back(column);
+    std::map<std::uint32_t, std::uint64_t> words;
+    for (Node member : members) {
+      if (const std::uint32_t column = column_of(member); column != 0) words[column / 64] |= std::uint64_t{1} << (column % 64);
     }
-    members[cell.data] = static_cast<std::uint32_t>(members.size()) - cell.data - 1;
+    members.push_back(static_cast<std::uint32_t>(words.size()));
+    for (const auto& [word, bits] : words) {
+      members.insert(members.end(), {word, static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32)});
+    }
   }
   cell.members = memory.members.add(members);
 }
@@ -252,17 +259,9 @@ bool Store::is_in(Node descendant, Node ancestor) const {
   return is_in(row(descendant), descendant, ancestor, column_of(ancestor));
 }
 
-bool Store::is_in_members(const Row& of, Node descendant, const Cell& set) {
-  bool holds = false;
+bool Store::is_listed_in_members(const Row& of, Node descendant, const Cell& set) {
   const std::span<const Node> members = set.all_members();
-  if (members.size() > 64) holds = std::binary_search(members.begin(), members.end(), descendant);
-  else for (Node member : members) holds |= member == descendant;
-  if (of.bits == nullptr) {
-    return holds || std::any_of(members.begin(), members.end(), [&](Node member) { return is_listed(of, member); });
-  }
-  const std::uint32_t* columns = set.members + members.size();
-  for (std::uint32_t i = 1; i <= columns[0]; ++i) holds |= of.bits[columns[i] / 64] >> (columns[i] % 64) & 1;
-  return holds;
+  return has_number(members, descendant) || std::any_of(members.begin(), members.end(), [&](Node member) { return is_listed(of, member); });
 }
 
 bool Store::has_member(const Cell& set, Node node, const EntityUid& uid) {
@@ -271,7 +270,7 @@ bool Store::has_member(const Cell& set, Node node, const EntityUid& uid) {
     return std::any_of(values.begin(), values.end(), [&](const Value& v) { return v.as_entity() != nullptr && *v.as_entity() == uid; });
   }
   const std::span<const Node> members = set.all_members();
-  return set.text == kNodes && std::binary_search(members.begin(), members.end(), node);
+  return set.text == kNodes && has_number(members, node);
 }
 
 const Entity* Store::find(const EntityUid& uid) const {

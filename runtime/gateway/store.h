@@ -42,8 +42,8 @@ struct Cell {
     std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration; of a stored entity its column, 0 if none
     const char* bytes;            // String
     const Object* object;         // Record whose data is known
-    const std::uint32_t* members; // Set whose data is known: nodes or numbers of texts, sorted. Behind nodes the count of
-                                  // those that have a column, and these columns
+    const std::uint32_t* members; // Set whose data is known: nodes or numbers of texts, sorted. Behind nodes the columns of
+                                  // those that have one: a count of words, and each word's number, lower and upper half
   };
   std::uint32_t text = 0;         // String: 1 + number of the equal text in the table, 0 if none. Set: kNodes, …
   // String: its length. Entity: its Node. Set: count of members. Record: 0. Else, or not known: kNoData
@@ -120,6 +120,8 @@ class Store final : public EntitySource {
   const EntityUid& uid(Node node) const { return *row(node).uid; }
   std::size_t nodes() const { return nodes_; }
   std::size_t types() const { return base_->types.size(); }
+  // One of the entities of a type that the store was built with, or kNoNode.
+  Node example(std::uint32_t type) const { return type < base_->examples.size() ? base_->examples[type] : kNoNode; }
   bool stored(Node node) const { return node < nodes_ && row(node).entity != nullptr; }
   const Entity* entity(Node node) const { return row(node).entity; }   // null if it is not stored
 
@@ -147,7 +149,28 @@ class Store final : public EntitySource {
     if (of.bits != nullptr) return (of.bits[column / 64] >> (column % 64) & 1) | (descendant == ancestor);
     return descendant == ancestor || is_listed(of, ancestor);
   }
-  static bool is_in_members(const Row& of, Node descendant, const Cell& set);   // of nodes
+  static bool is_in_members(const Row& of, Node descendant, const Cell& set) {   // of nodes
+    const std::span<const Node> members = set.all_members();
+    if (of.bits == nullptr) return is_listed_in_members(of, descendant, set);
+    const std::uint32_t* columns = set.members + members.size();
+    std::uint64_t common = 0;
+    for (const std::uint32_t* const end = columns + 3 * *columns; columns != end; columns += 3) {
+      common |= of.bits[columns[1]] & (columns[2] | static_cast<std::uint64_t>(columns[3]) << 32);
+    }
+    return common != 0 || has_number(members, descendant);
+  }
+  // Without a branch that depends on the numbers, which ascend.
+  static bool has_number(std::span<const std::uint32_t> numbers, std::uint32_t number) {
+    const std::uint32_t* at = numbers.data();
+    std::size_t left = numbers.size();
+    if (left == 0) return false;
+    while (left > 1) {
+      const std::size_t half = left / 2;
+      at += at[half] <= number ? half : 0;
+      left -= half;
+    }
+    return *at == number;
+  }
   static bool has_member(const Cell& set, Node node, const EntityUid& uid);
   const Row& no_row() const { return base_->no_row; }            // of an entity that is not known
   const Object& no_object() const { return base_->no_row.object; }   // with a shape, without attributes
@@ -207,6 +230,7 @@ class Store final : public EntitySource {
     std::vector<std::uint32_t> column;   // of the bit matrix, for nodes that are an ancestor of some other; from 1
     std::vector<std::uint64_t> matrix;   // the first row is that of nodes without ancestors and column
     std::size_t row_words = 0, nodes = 0;
+    std::vector<Node> examples;          // by type
     std::vector<std::uint16_t> no_shape;
     Row no_row;
   };
@@ -215,6 +239,7 @@ class Store final : public EntitySource {
   std::uint32_t column_of(Node node) const { return node < base_->column.size() ? base_->column[node] : 0; }
   const std::uint64_t* no_bits() const { return base_->matrix.empty() ? nullptr : base_->matrix.data(); }
   static bool is_listed(const Row& of, Node ancestor);
+  static bool is_listed_in_members(const Row& of, Node descendant, const Cell& set);
   void number_columns();
   void set_bits(Node node, std::span<const Node> ancestors, std::uint64_t* bits) const;
   Row& write(Node node);

@@ -11,104 +11,122 @@ namespace {
 
 constexpr std::uint64_t bit(std::uint8_t number, bool value) { return static_cast<std::uint64_t>(value) << number; }
 
-// Of a cell that the loop over runs does not decide; 2: an error.
-unsigned in_cell(const Store::Row& of, Node descendant, const Cell* cell) {
-  if (cell == nullptr) return 2;
-  if (cell->kind == ValueKind::entity) return Store::is_in(of, descendant, cell->data, static_cast<std::uint32_t>(cell->number));
-  if (cell->kind != ValueKind::set || cell->data == kNoData || cell->text == kTexts) return 2;
-  return cell->text == kNodes && Store::is_in_members(of, descendant, *cell);
-}
-
 }  // namespace
 
-inline Straight::Bits Straight::test(const Store& store, const Names& names, Workspace& work) const {
-  const Object* objects[kObjects];
-  for (std::size_t i = 0; i < kVariables; ++i) objects[i] = &work.rows[i]->object;
-  std::uint32_t bad = 0;   // objects that are none
-  for (std::size_t i = 0; i < way_count_; ++i) {
-    const Object& from = *objects[ways_[i].from];
-    const Object*& to = objects[kVariables + i];
-    const std::uint16_t place = from.shape[ways_[i].attribute];
-    const Cell* cell = place == 0 ? nullptr : from.cells + (place - 1);
-    if (cell != nullptr && cell->kind == ValueKind::entity) {
-      to = &store.row(cell->data).object;
-    } else if (cell != nullptr && cell->kind == ValueKind::record && cell->data != kNoData) {
-      to = cell->object;
-    } else {
-      to = &store.no_object();
-      bad |= 1u << (kVariables + i);
+// Of an attribute that is there; 2: an error.
+[[gnu::always_inline]] inline unsigned Straight::outcome(Kind kind, const Cell& cell, const Workspace& work, std::size_t variable) {
+  const Node node = work.nodes[variable];
+  switch (kind) {
+    case Kind::member: {
+      const Store::Row& of = *work.rows[variable];
+      if (cell.kind == ValueKind::entity) return Store::is_in(of, node, cell.data, static_cast<std::uint32_t>(cell.number));
+      if (cell.kind != ValueKind::set || cell.data == kNoData || cell.text == kTexts) return 2;
+      return cell.text == kNodes && Store::is_in_members(of, node, cell);
     }
+    case Kind::equal: return cell.kind == ValueKind::entity && cell.data == node;
+    case Kind::contains: return cell.kind == ValueKind::set ? Store::has_member(cell, node, *work.uids[variable]) : 2;
+    case Kind::truth: return cell.kind == ValueKind::boolean ? cell.number != 0 : 2;
+    case Kind::has: return 1;
   }
-  Bits bits;
-  const std::uint32_t* attribute = attributes_.data();
-  for (std::size_t r = 0; r < run_count_; ++r) {
-    const Run run = runs_[r];
-    const Object& object = *objects[run.object];
-    const Store::Row& of = *work.rows[run.variable];
-    std::uint64_t truth = 0;
-    for (unsigned i = 0; i < run.count; ++i, ++attribute) {
-      const std::uint16_t place = object.shape[*attribute];
-      const Cell* cell = place == 0 ? nullptr : object.cells + (place - 1);
-      if (cell != nullptr && cell->kind == ValueKind::entity && cell->number != 0 && of.bits != nullptr) [[likely]] {
-        const auto column = static_cast<std::uint64_t>(cell->number);
-        truth |= (of.bits[column / 64] >> (column % 64) & 1) << i;
-        continue;
-      }
-      const unsigned outcome = in_cell(of, work.nodes[run.variable], cell);
-      truth |= static_cast<std::uint64_t>(outcome & 1) << i;
-      bits.error |= static_cast<std::uint64_t>(outcome >> 1) << (run.bit + i);
-    }
-    bits.truth |= truth << run.bit;
-  }
-  if (rest_) test_rest(store, names, work, objects, bad, bits);
-  return bits;
+  internal_error("a test of no kind");
 }
 
-void Straight::test_rest(const Store& store, const Names& names, Workspace& work, const Object* const* objects, std::uint32_t bad,
-                         Bits& bits) const {
-  auto cell_of = [&](const Test& test) -> const Cell* {
-    const std::uint16_t place = objects[test.object]->shape[test.attribute];
-    return place == 0 ? nullptr : objects[test.object]->cells + (place - 1);
-  };
+[[gnu::always_inline]] inline Straight::Bits Straight::test(const Store& store, const Names& names, Workspace& work) const {
+  Bits bits;
+  if (!has_example_ || !test_by_example(store, work, bits)) [[unlikely]] bits = test_by_shape(store, work);
   for (const Fixed& test : fixed_) {
     const Node node = work.nodes[test.variable];
     const bool holds = test.in ? Store::is_in(*work.rows[test.variable], node, test.entity.data, static_cast<std::uint32_t>(test.entity.number))
                                : node == test.entity.data;
     bits.truth |= bit(test.bit, holds);
   }
-  for (const Test& test : has_) {
-    const bool error = bad >> test.object & 1;
-    bits.truth |= bit(test.bit, !error && cell_of(test) != nullptr);
-    bits.error |= bit(test.bit, error);
+  if (!others_.empty()) {
+    const Bits others = test_others(store, names, work);
+    bits.truth |= others.truth;
+    bits.error |= others.error;
   }
-  for (const Test& test : equal_) {
-    const Cell* cell = cell_of(test);
-    bits.truth |= bit(test.bit, cell != nullptr && cell->kind == ValueKind::entity && cell->data == work.nodes[test.variable]);
-    bits.error |= bit(test.bit, cell == nullptr);
+  return bits;
+}
+
+[[gnu::always_inline]] inline bool Straight::test_by_example(const Store& store, const Workspace& work, Bits& bits) const {
+  const Object* objects[kObjects];
+  std::uint64_t truth = 0, error = known_.error;
+  const Placed* test = placed_.data();
+  const Placed* const last = test + (placed_count_ - 1);
+  for (const Stop& stop : std::span(stops_.data(), stop_count_)) {
+    const Object* object;
+    if (stop.object < kVariables) {
+      object = &work.rows[stop.object]->object;
+    } else {
+      const Cell& cell = objects[stop.from]->cells[stop.place];
+      if (cell.kind == ValueKind::entity) [[likely]] object = &store.row(cell.data).object;
+      else if (cell.kind == ValueKind::record && cell.data != kNoData) object = cell.object;
+      else return false;
+    }
+    if (object->shape != stop.shape) [[unlikely]] return false;
+    objects[stop.object] = object;
+    const Cell* const cells = object->cells;
+    const Store::Row& of = *work.rows[stop.variable];
+    const std::uint64_t* const ancestors = of.bits;
+    const Node node = work.nodes[stop.variable];
+    for (const Placed* const end = test + stop.members; test != end; ++test) {
+      const Cell& cell = cells[test->place];
+      truth *= 2;
+      if (cell.kind == ValueKind::entity && ancestors != nullptr) [[likely]] {
+        const auto column = static_cast<std::uint64_t>(cell.number);
+        truth |= (ancestors[column / 64] >> (column % 64) & 1) | static_cast<std::uint64_t>(cell.data == node);
+        continue;
+      }
+      const unsigned is = outcome(Kind::member, cell, work, stop.variable);
+      truth |= is & 1;
+      error |= static_cast<std::uint64_t>(is >> 1) << (last - test);
+    }
+    for (const Placed* const end = test + stop.others; test != end; ++test) {
+      const unsigned is = outcome(test->kind, cells[test->place], work, test->variable);
+      truth = truth * 2 + (is & 1);
+      error |= static_cast<std::uint64_t>(is >> 1) << (last - test);
+    }
   }
-  for (const Test& test : truth_) {
-    const Cell* cell = cell_of(test);
-    const bool error = cell == nullptr || cell->kind != ValueKind::boolean;
-    bits.truth |= bit(test.bit, !error && cell->number != 0);
-    bits.error |= bit(test.bit, error);
+  bits = {truth | known_.truth, error};
+  return true;
+}
+
+[[gnu::noinline]] Straight::Bits Straight::test_by_shape(const Store& store, const Workspace& work) const {
+  const Object* objects[kObjects];
+  for (std::size_t i = 0; i < kVariables; ++i) objects[i] = &work.rows[i]->object;
+  for (std::size_t i = 0; i < way_count_; ++i) {
+    const Object* from = objects[ways_[i].from];
+    const Cell* cell = from == nullptr ? nullptr : Store::attribute(*from, ways_[i].attribute);
+    const Object*& to = objects[kVariables + i];
+    to = nullptr;
+    if (cell != nullptr && cell->kind == ValueKind::entity) to = &store.row(cell->data).object;
+    if (cell != nullptr && cell->kind == ValueKind::record && cell->data != kNoData) to = cell->object;
   }
-  for (const Test& test : contains_) {
-    const Cell* cell = cell_of(test);
-    const bool error = cell == nullptr || cell->kind != ValueKind::set;
-    bits.truth |= bit(test.bit, !error && Store::has_member(*cell, work.nodes[test.variable], *work.uids[test.variable]));
-    bits.error |= bit(test.bit, error);
+  Bits bits;
+  for (const Test& test : tests_) {
+    const Object* object = objects[test.object];
+    const Cell* cell = object == nullptr ? nullptr : Store::attribute(*object, test.attribute);
+    const unsigned missing = object != nullptr && test.kind == Kind::has ? 0 : 2;
+    const unsigned is = cell == nullptr ? missing : outcome(test.kind, *cell, work, test.variable);
+    bits.truth |= bit(test.bit, is == 1);
+    bits.error |= bit(test.bit, is == 2);
   }
-  if (others_.empty()) return;
+  return bits;
+}
+
+Straight::Bits Straight::test_others(const Store& store, const Names& names, Workspace& work) const {
+  Bits bits;
   const Asker asker(store, names, work);
   for (const Other& other : others_) {
     const Outcome outcome = asker.ask(work.plan->atoms[other.atom], work.plan->source->atoms[other.atom]);
     bits.truth |= bit(other.bit, outcome == Outcome::true_);
     bits.error |= bit(other.bit, outcome == Outcome::error);
   }
+  return bits;
 }
 
 // The rows as they would be gone through one after the other, which matters only where a test errs.
-Straight::Result Straight::result(const Rule& rule, const Bits& bits, std::uint32_t& failed) const {
+Straight::Result Straight::result(const Rule& rule, Bits bits, std::uint32_t& failed) const {
   const bool errs = (bits.error & rule.mask) != 0;
   for (const Row& row : std::span(rows_).subspan(rule.first, rule.count)) {
     if (((bits.truth ^ row.wanted) & row.mask) == 0 && !errs) return Result::satisfied;
@@ -125,15 +143,25 @@ Straight::Result Straight::result(const Rule& rule, const Bits& bits, std::uint3
   return Result::unsatisfied;
 }
 
+bool Straight::any_satisfied(const std::vector<Rule>& rules, Bits bits) const {
+  std::uint32_t failed = 0;
+  return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return result(rule, bits, failed) == Result::satisfied; });
+}
+
 bool Straight::allows(const Store& store, const Names& names, Workspace& work) const {
   const Bits bits = test(store, names, work);
-  std::uint32_t failed = 0;
-  for (const Rule& rule : forbids_) {
-    if (result(rule, bits, failed) == Result::satisfied) return false;
-  }
-  if ((bits.truth & single_permits_) != 0) return true;
-  for (const Rule& rule : longer_permits_) {
-    if (result(rule, bits, failed) == Result::satisfied) return true;
+  if (bits.error == 0) [[likely]] {
+    auto any = [&](const std::vector<Bare>& rows) {
+      for (const Bare& row : rows) {
+        if (((bits.truth ^ row.wanted) & row.mask) == 0) return true;
+      }
+      return false;
+    };
+    if (any(bare_forbids_)) return false;
+    if ((bits.truth & single_permits_) != 0 || any(bare_permits_)) return true;
+  } else {
+    if (any_satisfied(forbids_, bits)) return false;
+    if (any_satisfied(permits_, bits)) return true;
   }
   if (!links_) return false;
   find_groups_of_members(store, *work.plan, work);

@@ -30,7 +30,7 @@ class Straight {
 
  private:
   friend class StraightMaker;
-  static constexpr std::size_t kObjects = 12, kTests = 32, kRules = 32, kRuns = 12;
+  static constexpr std::size_t kObjects = 12, kTests = 32, kRules = 32;
   static constexpr std::uint8_t kVariables = 3;
 
   // Objects are those of the three variables, then those that lie at the end of these ways.
@@ -38,14 +38,26 @@ class Straight {
     std::uint8_t from;
     std::uint32_t attribute;
   };
-  // `variable OP object.attribute`, or of the attribute alone.
+  // Of an object's attribute: `variable in` it, `variable ==` it, whether it contains the variable; it alone, whether it is there.
+  enum class Kind : std::uint8_t { member, equal, contains, truth, has };
   struct Test {
+    Kind kind = Kind::member;
     std::uint8_t variable = 0, object = 0, bit = 0;
     std::uint32_t attribute = 0;
   };
-  // `variable in object.attribute` for some attributes, whose tests have bits that follow one another.
-  struct Run {
-    std::uint8_t variable, object, bit, count;
+  // An object as the example of its type has it (Store::example): where in it lies what is asked for, if it has the same shape.
+  // So a cell is read without waiting for the shape, and attributes that are missing are known before.
+  struct Stop {
+    const std::uint16_t* shape;
+    std::uint16_t place;                // of the way, in the object `from`
+    std::uint8_t from, object;
+    std::uint8_t variable, members;     // so many tests of `placed_` that follow are members of this variable
+    std::uint8_t others;                // and those after them
+  };
+  struct Placed {
+    std::uint16_t place;
+    Kind kind;
+    std::uint8_t variable;
   };
   // `variable == entity` or `variable in entity`.
   struct Fixed {
@@ -69,14 +81,20 @@ class Straight {
   enum class Result : std::uint8_t { unsatisfied, satisfied, error };
 
   Bits test(const Store& store, const Names& names, Workspace& work) const;
-  void test_rest(const Store& store, const Names& names, Workspace& work, const Object* const* objects, std::uint32_t bad, Bits& bits) const;
-  Result result(const Rule& rule, const Bits& bits, std::uint32_t& failed) const;
+  static unsigned outcome(Kind kind, const Cell& cell, const Workspace& work, std::size_t variable);
+  bool test_by_example(const Store& store, const Workspace& work, Bits& bits) const;   // false if an object has another shape
+  Bits test_by_shape(const Store& store, const Workspace& work) const;
+  Bits test_others(const Store& store, const Names& names, Workspace& work) const;
+  bool any_satisfied(const std::vector<Rule>& rules, Bits bits) const;
+  Result result(const Rule& rule, Bits bits, std::uint32_t& failed) const;
 
   std::array<Way, kObjects> ways_;
-  std::array<Run, kRuns> runs_;           // the most common tests, in loops of their own
-  std::array<std::uint32_t, kTests> attributes_;   // of the runs
-  std::uint8_t way_count_ = 0, run_count_ = 0;
-  std::vector<Test> equal_, contains_, truth_, has_;
+  std::uint8_t way_count_ = 0, stop_count_ = 0, placed_count_ = 0;
+  bool has_example_ = true;
+  std::vector<Test> tests_;
+  std::array<Stop, kTests + kObjects> stops_;   // of the example; some objects have more than one
+  std::array<Placed, kTests> placed_;     // the last one has bit 0, those before it the next ones
+  Bits known_;                            // of the tests that an object of this shape decides
   std::vector<Fixed> fixed_;
   struct Other {
     std::uint32_t atom;
@@ -84,13 +102,16 @@ class Straight {
   };
   std::vector<Other> others_;
   std::array<std::uint32_t, 64> atoms_;   // by bit
-  bool rest_ = false;                     // whether there are tests beside the runs
   bool links_ = false;
   std::uint64_t single_permits_ = 0;      // tests that permit alone
   std::vector<Need> needs_;
   std::vector<Row> rows_;
   std::vector<Rule> forbids_, permits_;
-  std::vector<Rule> longer_permits_;      // those without the single ones
+  struct Bare {
+    std::uint64_t mask, wanted;
+  };
+  // Rows, of permits without the single ones: enough where nothing errs.
+  std::vector<Bare> bare_forbids_, bare_permits_;
 };
 
 }  // namespace kerf::gateway

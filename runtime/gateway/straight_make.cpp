@@ -1,6 +1,8 @@
 // EnvironmentPlan -> Straight, where the environment is small enough and its conditions are of these forms.
 #include <algorithm>
+#include <bit>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -102,94 +104,159 @@ class StraightMaker {
   static bool is_path(const Operand& operand) { return !operand.is_literal && operand.subject.length != 0; }
   static bool reads_context(const Operand& operand) { return !operand.is_literal && operand.subject.variable == 3; }
 
-  bool add(std::vector<Test>& list, std::uint8_t bit, const Subject& variable, const Subject& path) {
-    const Test test{variable.variable, object(path, path.length - 1u), bit, path.attributes[path.length - 1u]};
-    list.push_back(test);
-    return test.object != Straight::kObjects;
-  }
-
-  static bool is_run(const Atom& atom) { return atom.kind == Atom::Kind::in && is_variable(atom.left) && is_path(atom.right); }
-
-  // Gives the atoms that rows name their bits: those of runs first, run by run.
   bool add_atoms() {
     std::set<std::uint32_t> used;
     for (const Requirement& required : source_.requirements) used.insert(required.atom);
     if (used.size() > Straight::kTests) return false;
-    std::map<std::pair<std::uint8_t, std::uint8_t>, std::vector<std::uint32_t>> runs;   // variable, object
+    std::map<std::uint32_t, Test> tests;   // by atom
     for (std::uint32_t number : used) {
       const Atom& atom = plan_.atoms[number];
       if (reads_context(atom.left) || reads_context(atom.right)) return false;
-      if (!is_run(atom)) continue;
-      const std::uint8_t of = object(atom.right.subject, atom.right.subject.length - 1u);
-      if (of == Straight::kObjects) return false;
-      runs[{atom.left.subject.variable, of}].push_back(number);
+      const std::optional<Test> test = test_of(atom);
+      if (!test) continue;
+      if (test->object == Straight::kObjects) return false;
+      tests.emplace(number, *test);
     }
-    if (runs.size() > Straight::kRuns) return false;
-    for (const auto& [of, atoms] : runs) {
-      out.runs_[out.run_count_++] = {of.first, of.second, next_bit_, static_cast<std::uint8_t>(atoms.size())};
-      for (std::uint32_t number : atoms) {
-        const Subject& path = plan_.atoms[number].right.subject;
-        out.attributes_[next_bit_] = path.attributes[path.length - 1u];
-        name(number);
-      }
-    }
+    find_example();
+    place(tests);
     for (std::uint32_t number : used) {
-      if (is_run(plan_.atoms[number])) continue;
-      const std::uint8_t bit = name(number);
-      if (!add_test(plan_.atoms[number], number, bit)) return false;
+      const bool is_placed = bits_.contains(number);
+      if (!is_placed) name(number);
+      const std::uint8_t bit = bits_.at(number);
+      const auto test = tests.find(number);
+      if (test == tests.end()) {
+        if (!add_other(plan_.atoms[number], number, bit)) return false;
+        continue;
+      }
+      test->second.bit = bit;
+      out.tests_.push_back(test->second);
+      if (!is_placed) add_known(test->second);
     }
     return true;
   }
+
+  // The objects of an example of each variable's type.
+  void find_example() {
+    auto example = [&](const std::string& type) { return store_.example(store_.find_type(type)); };
+    const Node nodes[] = {example(source_.principal), store_.find(source_.action.type, source_.action.id), example(source_.resource)};
+    for (std::size_t i = 0; i < Straight::kVariables; ++i) {
+      if (nodes[i] != kNoNode) example_[i] = &store_.row(nodes[i]).object;
+    }
+    for (std::size_t i = 0; i < out.way_count_; ++i) {
+      const Straight::Way& way = out.ways_[i];
+      const Cell* cell = example_[way.from] == nullptr ? nullptr : Store::attribute(*example_[way.from], way.attribute);
+      if (cell == nullptr) continue;
+      const Object*& to = example_[Straight::kVariables + i];
+      if (cell->kind == ValueKind::entity) to = &store_.row(cell->data).object;
+      else if (cell->kind == ValueKind::record && cell->data != kNoData) to = cell->object;
+      else out.has_example_ = false;   // no object: nothing can be said of the next one
+    }
+  }
+
+  // Where in the example lies what tests ask for; these tests get the first bits.
+  void place(const std::map<std::uint32_t, Test>& tests) {
+    std::vector<std::uint32_t> placed;   // atoms
+    for (std::uint8_t i = 0; i < Straight::kVariables + out.way_count_; ++i) {
+      auto is_of = [&](const auto& test) { return test.second.object == i; };
+      const auto ways = std::span(out.ways_).first(out.way_count_);
+      if (std::none_of(tests.begin(), tests.end(), is_of) && std::ranges::none_of(ways, [&](const auto& way) { return way.from == i; })) continue;
+      if (example_[i] == nullptr) {
+        if (i < Straight::kVariables) out.has_example_ = false;
+        continue;
+      }
+      Straight::Stop stop{example_[i]->shape, 0, i, i, 0, 0, 0};
+      if (i >= Straight::kVariables) {
+        stop.from = ways[i - Straight::kVariables].from;
+        stop.place = static_cast<std::uint16_t>(example_[stop.from]->shape[ways[i - Straight::kVariables].attribute] - 1);
+      }
+      auto place_if = [&](auto&& wanted) {
+        std::uint8_t count = 0;
+        for (const auto& [atom, test] : tests) {
+          const std::uint16_t at = test.object == i ? example_[i]->shape[test.attribute] : 0;
+          if (at == 0 || test.kind == Straight::Kind::has || !wanted(test)) continue;
+          out.placed_[placed.size()] = {static_cast<std::uint16_t>(at - 1), test.kind, test.variable};
+          placed.push_back(atom);
+          ++count;
+        }
+        return count;
+      };
+      for (std::uint8_t variable = 0; variable < Straight::kVariables; ++variable) {
+        stop.variable = variable;
+        stop.members = place_if([&](const Test& test) { return test.kind == Straight::Kind::member && test.variable == variable; });
+        stop.others = variable == 0 ? place_if([](const Test& test) { return test.kind != Straight::Kind::member; }) : 0;
+        if (variable == 0 || stop.members != 0) out.stops_[out.stop_count_++] = stop;
+      }
+    }
+    out.placed_count_ = static_cast<std::uint8_t>(placed.size());
+    std::for_each(placed.rbegin(), placed.rend(), [&](std::uint32_t atom) { name(atom); });
+  }
+
+  // A test that any object of the example's shape decides.
+  void add_known(const Test& test) {
+    const std::uint64_t flag = std::uint64_t{1} << test.bit;
+    const Object* object = example_[test.object];
+    if (object == nullptr || test.kind != Straight::Kind::has) out.known_.error |= flag;
+    else if (Store::attribute(*object, test.attribute) != nullptr) out.known_.truth |= flag;
+  }
+
   std::uint8_t name(std::uint32_t atom) {
     out.atoms_[next_bit_] = atom;
     bits_.emplace(atom, next_bit_);
     return next_bit_++;
   }
 
-  bool add_test(const Atom& atom, std::uint32_t number, std::uint8_t bit) {
+  // Of the forms that tests have; its object is kObjects if there are too many.
+  std::optional<Test> test_of(const Atom& atom) {
     const Operand &left = atom.left, &right = atom.right;
+    auto test = [&](Straight::Kind kind, const Subject& variable, const Subject& path) {
+      return Test{kind, variable.variable, object(path, path.length - 1u), 0, path.attributes[path.length - 1u]};
+    };
     switch (atom.kind) {
-      case Atom::Kind::general:
-      case Atom::Kind::like: return false;   // may take long, and may not be reached
       case Atom::Kind::truth:
-        if (is_path(left)) return add(out.truth_, bit, {}, left.subject);
+        if (is_path(left)) return test(Straight::Kind::truth, {}, left.subject);
         break;
-      case Atom::Kind::has: {
-        const std::uint8_t of = object(left.subject, left.subject.length);
-        out.has_.push_back({0, of, bit, atom.attribute});
-        return of != Straight::kObjects;
-      }
+      case Atom::Kind::has: return Test{Straight::Kind::has, 0, object(left.subject, left.subject.length), 0, atom.attribute};
       case Atom::Kind::equal:
-        if (is_path(left) && is_variable(right)) return add(out.equal_, bit, right.subject, left.subject);
-        if (is_variable(left) && is_path(right)) return add(out.equal_, bit, left.subject, right.subject);
+        if (is_path(left) && is_variable(right)) return test(Straight::Kind::equal, right.subject, left.subject);
+        if (is_variable(left) && is_path(right)) return test(Straight::Kind::equal, left.subject, right.subject);
         break;
       case Atom::Kind::in:
-        if (is_variable(left) && right.is_literal && right.literal.kind == ValueKind::entity) {
-          out.fixed_.push_back({left.subject.variable, bit, true, right.literal});
-          return true;
-        }
+        if (is_variable(left) && is_path(right)) return test(Straight::Kind::member, left.subject, right.subject);
         break;
       case Atom::Kind::contains:
-        if (is_path(left) && is_variable(right)) return add(out.contains_, bit, right.subject, left.subject);
+        if (is_path(left) && is_variable(right)) return test(Straight::Kind::contains, right.subject, left.subject);
         break;
+      case Atom::Kind::general:
+      case Atom::Kind::like:
       case Atom::Kind::less:
       case Atom::Kind::less_eq:
       case Atom::Kind::in_range: break;
+    }
+    return {};
+  }
+  bool add_other(const Atom& atom, std::uint32_t number, std::uint8_t bit) {
+    if (atom.kind == Atom::Kind::general || atom.kind == Atom::Kind::like) return false;   // may take long, and may not be reached
+    if (atom.kind == Atom::Kind::in && is_variable(atom.left) && atom.right.is_literal && atom.right.literal.kind == ValueKind::entity) {
+      out.fixed_.push_back({atom.left.subject.variable, bit, true, atom.right.literal});
+      return true;
     }
     out.others_.push_back({number, bit});
     return out.others_.size() <= kMostOthers;
   }
 
   void finish() {
-    out.rest_ = !out.equal_.empty() || !out.contains_.empty() || !out.truth_.empty() || !out.has_.empty() ||
-                !out.fixed_.empty() || !out.others_.empty();
     auto by_policy = [](const Straight::Rule& a, const Straight::Rule& b) { return a.policy < b.policy; };
     std::sort(out.forbids_.begin(), out.forbids_.end(), by_policy);
     std::sort(out.permits_.begin(), out.permits_.end(), by_policy);
+    auto rows_of = [&](const Straight::Rule& rule) { return std::span(out.rows_).subspan(rule.first, rule.count); };
+    for (const Straight::Rule& rule : out.forbids_) {
+      for (const Straight::Row& row : rows_of(rule)) out.bare_forbids_.push_back({row.mask, row.wanted});
+    }
     for (const Straight::Rule& rule : out.permits_) {
-      const Straight::Row& row = out.rows_[rule.first];
-      if (rule.count == 1 && row.count == 1 && row.mask == row.wanted && row.mask != 0) out.single_permits_ |= row.mask;
-      else out.longer_permits_.push_back(rule);
+      for (const Straight::Row& row : rows_of(rule)) {
+        if (std::has_single_bit(row.mask) && row.mask == row.wanted && row.mask != kNever) out.single_permits_ |= row.mask;
+        else out.bare_permits_.push_back({row.mask, row.wanted});
+      }
     }
   }
 
@@ -200,6 +267,7 @@ class StraightMaker {
   const Store& store_;
   std::uint8_t next_bit_ = 0;
   std::map<std::uint32_t, std::uint8_t> bits_;   // of atoms
+  std::array<const Object*, Straight::kObjects> example_{};
   std::vector<Straight::Need> needs_;
   std::map<std::pair<std::uint8_t, ScopeKey>, std::uint8_t> scopes_;
   std::map<std::pair<std::uint8_t, std::uint32_t>, std::uint8_t> objects_;
