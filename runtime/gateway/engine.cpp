@@ -77,23 +77,24 @@ class Pass {
   void run(std::uint32_t number, bool forbids, Sink& sink) {
     const Group& group = source_.groups[number];
     const std::uint32_t count = forbids ? group.forbids : group.permits;
-    if (count >= kIndexFrom) {
-      const std::uint32_t index = plan_.index_of.find(block_key(number, forbids));
-      if (index != FlatMap::kNone) return run_index(plan_.indexes[index], sink);
+    if (count == 0) return;
+    if (group.forbids + group.permits >= kIndexFrom) {
+      const std::uint32_t index = plan_.index_of.find(number);
+      if (index != FlatMap::kNone) return run_index(plan_.indexes[index], forbids, sink);
     }
     const Rule* rule = source_.rules.data() + group.first + (forbids ? 0 : group.forbids);
     for (std::uint32_t i = 0; i < count && !sink.stop(); ++i) apply(rule[i], sink);
   }
   void apply(const Rule& rule, Sink& sink);
   void apply_formula(const Rule& rule, Sink& sink);
-  void run_index(const BlockIndex& index, Sink& sink);
+  void run_index(const BlockIndex& index, bool forbids, Sink& sink);
   bool watches_hold(const BlockIndex& index);
   void look_up(const Keyed& keyed);
   void look_up_like(const Keyed& keyed, std::string_view text);
   bool intersect(const BlockIndex& index);
   const std::uint64_t* map_of(const Feature& feature, std::size_t words);
   const std::uint64_t* gather(const Feature& feature, const Cell& cell, std::size_t words);
-  void run_dense(const BlockIndex& index, bool exact, Sink& sink);
+  void run_dense(const BlockIndex& index, std::size_t from, std::size_t to, bool exact, Sink& sink);
   const Cell* value_of(std::uint32_t watch, const Subject& subject, Cell& own) const;
 
   const Store& store_;
@@ -102,6 +103,10 @@ class Pass {
   Workspace& work_;
   Asker asker_;
   std::vector<PolicyTrace::Atom>* asked_ = nullptr;   // while a trace is made
+  // What an index has said of this request, for its permits after its forbids.
+  const BlockIndex* indexed_ = nullptr;
+  std::size_t looked_up_ = 0;           // candidates
+  bool hold_ = false, complete_ = false, intersected_ = false;
 };
 
 void Pass::apply(const Rule& rule, Sink& sink) {
@@ -311,18 +316,18 @@ KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t cou
   return true;
 }
 
-// Rules that are exact and may err are candidates already. Where all watches hold and no dimension is missing, exact ones need no
-// evaluation.
-void Pass::run_dense(const BlockIndex& index, bool exact, Sink& sink) {
+// Of some of the words. Rules that are exact and may err are candidates already. Where all watches hold and no dimension is missing, exact
+// ones need no evaluation.
+void Pass::run_dense(const BlockIndex& index, std::size_t from, std::size_t to, bool exact, Sink& sink) {
   std::array<std::uint64_t, kStep> alive;
-  for (std::size_t from = 0; from < index.words; from += kStep) {
-    const std::size_t words = std::min(kStep, index.words - from);
+  for (; from < to; from += kStep) {
+    const std::size_t words = std::min(kStep, to - from);
     if (!intersect_words(work_.maps.data(), work_.maps.size(), from, words, alive.data())) continue;
     for (std::size_t w = 0; w < words; ++w) {
       for (std::uint64_t bits = sink.only_errors ? alive[w] & ~index.exact[from + w] : alive[w]; bits != 0; bits &= bits - 1) {
         const std::size_t bit = (from + w) * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
-        if (bit >= index.dense.size()) break;
         const std::uint32_t rule = index.dense[bit];
+        if (rule == BlockIndex::kNoRule) break;   // the rest of the word is
         if (!exact) {
           work_.candidates.push_back(rule);
         } else if (index.exact[bit / 64] >> (bit % 64) & 1) {
@@ -336,21 +341,31 @@ void Pass::run_dense(const BlockIndex& index, bool exact, Sink& sink) {
   }
 }
 
-void Pass::run_index(const BlockIndex& index, Sink& sink) {
-  work_.candidates.clear();
-  const bool hold = watches_hold(index);
-  for (const Keyed& keyed : index.keyed) look_up(keyed);
-  if (!index.dense.empty() && !(sink.only_errors && index.all_exact)) {
-    const bool complete = intersect(index);
-    run_dense(index, hold && complete, sink);
+void Pass::run_index(const BlockIndex& index, bool forbids, Sink& sink) {
+  if (indexed_ != &index) {
+    indexed_ = &index;
+    intersected_ = false;
+    work_.candidates.clear();
+    hold_ = watches_hold(index);
+    for (const Keyed& keyed : index.keyed) look_up(keyed);
+    looked_up_ = work_.candidates.size();
+  }
+  work_.candidates.resize(looked_up_);
+  const std::size_t from = forbids ? 0 : index.forbid_words, to = forbids ? index.forbid_words : index.words;
+  if (from != to && !(sink.only_errors && index.all_exact)) {
+    if (!intersected_) complete_ = intersect(index);
+    intersected_ = true;
+    run_dense(index, from, to, hold_ && complete_, sink);
     if (sink.stop()) return;
   }
-  if (!hold) {   // a rule may be there twice
+  if (!hold_) {   // a rule may be there twice
     std::sort(work_.candidates.begin(), work_.candidates.end());
     work_.candidates.erase(std::unique(work_.candidates.begin(), work_.candidates.end()), work_.candidates.end());
+    indexed_ = nullptr;   // what was looked up is among the others now
   }
   for (std::span<const std::uint32_t> list : {std::span(index.always), std::span<const std::uint32_t>(work_.candidates)}) {
     for (std::uint32_t rule : list) {
+      if ((rule < index.first_permit) != forbids) continue;
       apply(source_.rules[rule], sink);
       if (sink.stop()) return;
     }

@@ -18,15 +18,12 @@ void add_indexes(EnvironmentPlan& plan) {
   const Environment& environment = *plan.source;
   for (std::uint32_t g = 0; g < environment.groups.size(); ++g) {
     const Group& group = environment.groups[g];
-    for (bool forbids : {true, false}) {
-      const std::uint32_t first = forbids ? group.first : group.first + group.forbids;
-      const std::uint32_t count = forbids ? group.forbids : group.permits;
-      if (count < kIndexFrom) continue;
-      BlockIndex index = index_block(plan, std::span(environment.rules).subspan(first, count), first);
-      if (!is_worth_it(index, count)) continue;
-      plan.index_of.insert(block_key(g, forbids), static_cast<std::uint32_t>(plan.indexes.size()));
-      plan.indexes.push_back(std::move(index));
-    }
+    const std::uint32_t rules = group.forbids + group.permits;
+    if (rules < kIndexFrom) continue;
+    BlockIndex index = index_block(plan, group);
+    if (!is_worth_it(index, rules)) continue;
+    plan.index_of.insert(g, static_cast<std::uint32_t>(plan.indexes.size()));
+    plan.indexes.push_back(std::move(index));
   }
 }
 

@@ -50,15 +50,19 @@ struct Feature {
   std::vector<std::uint64_t> maps;               // `words` each
 };
 
+// Of the forbids and the permits of a group: what both ask for is looked up once.
 struct BlockIndex {
+  static constexpr std::uint32_t kNoRule = 0xffffffffu;
   std::vector<std::uint32_t> always;
   std::vector<Keyed> keyed;
   std::vector<Watch> watches;
-  std::vector<std::uint32_t> dense;              // rules, by bit
+  // Rules, by bit; first forbids, then, from a word of their own on, permits. Bits that are left over have kNoRule.
+  std::vector<std::uint32_t> dense;
   std::vector<Feature> features;
   std::vector<std::uint64_t> exact;              // bits of rules that the features decide alone
   bool all_exact = false;
-  std::size_t words = 0;
+  std::size_t words = 0, forbid_words = 0;
+  std::uint32_t first_permit = 0;                // of the environment's rules; those before it are forbids
 };
 
 // 0: any; else the node, for `==` or for `in`.
@@ -132,21 +136,19 @@ struct EnvironmentPlan {
   ScopeLists by_resource, by_principal;
   bool has_lists = false;
   std::vector<BlockIndex> indexes;
-  FlatMap index_of;                     // block -> index, where there is one
+  FlatMap index_of;                     // group -> index, where there is one
   // Kinds of resource scopes (bits: any, ==, in) that occur with each kind of principal scope.
   std::array<std::uint8_t, 3> shapes{};
   std::vector<std::uint64_t> principal_in, resource_in;   // bits of nodes in `in` scopes
   std::unique_ptr<const Straight> straight;               // for small environments
 };
 
-inline constexpr std::uint32_t kIndexFrom = 8, kAlwaysIndexFrom = 24;   // rules of a block; between the two if it asks little
-// The forbids or the permits of a group.
-constexpr std::uint64_t block_key(std::uint32_t group, bool forbids) { return static_cast<std::uint64_t>(group) * 2 + !forbids; }
+inline constexpr std::uint32_t kIndexFrom = 8, kAlwaysIndexFrom = 24;   // rules of a group; between the two if it asks little
 
 std::uint64_t value_key(const Cell& cell);        // of Bool, Long, String, entity
 // Without an index: for policies that came when the texts had their numbers, so that others have none.
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
                                  const Store& store, bool indexed = true);
-BlockIndex index_block(const EnvironmentPlan& plan, std::span<const Rule> rules, std::uint32_t first);
+BlockIndex index_block(const EnvironmentPlan& plan, const Group& group);
 
 }  // namespace kerf::gateway

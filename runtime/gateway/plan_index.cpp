@@ -1,4 +1,4 @@
-// Rules of a block -> BlockIndex. A rule with a literal that asks for one of many values goes to the list of that value;
+// Rules of a group -> BlockIndex. A rule with a literal that asks for one of many values goes to the list of that value;
 // other rules become bits of bitmaps, one dimension for each subject; a rule without a usable literal is always evaluated.
 #include <algorithm>
 #include <map>
@@ -129,13 +129,18 @@ std::uint64_t class_key(Feature::Kind kind, const Atom& atom) {
 
 class Indexer {
  public:
-  Indexer(const EnvironmentPlan& plan, std::span<const Rule> rules, std::uint32_t first)
-      : plan_(plan), rules_(rules), first_(first) {}
+  Indexer(const EnvironmentPlan& plan, const Group& group) : plan_(plan), rules_(plan.source->rules_of(group)), first_(group.first), forbids_(group.forbids) {
+    index_.first_permit = group.first + group.forbids;
+  }
 
   BlockIndex build() {
     for (const Rule& rule : rules_) literals_.push_back(needed(rule));
     count_keys();
-    for (std::uint32_t i = 0; i < rules_.size(); ++i) place(i);
+    for (std::uint32_t i = 0; i < rules_.size(); ++i) {
+      if (i == forbids_) index_.forbid_words = fill_word();
+      place(i);
+    }
+    if (forbids_ == rules_.size()) index_.forbid_words = fill_word();
     build_features();
     for (auto& [what, watch] : watches_) {
       Watch& out = index_.watches.emplace_back();
@@ -204,6 +209,14 @@ class Indexer {
         if (auto family = key_family(literal)) keys_[*family].insert(literal.atom);
       }
     }
+  }
+
+  // The words so far; the rules that follow are in another one.
+  std::size_t fill_word() {
+    const std::size_t words = (dense_.size() + 63) / 64;
+    index_.dense.resize(words * 64, BlockIndex::kNoRule);
+    dense_.resize(words * 64, kNone);
+    return words;
   }
 
   void place(std::uint32_t i) {
@@ -286,9 +299,10 @@ class Indexer {
   };
 
   void build_features() {
-    index_.words = (dense_.size() + 63) / 64;
+    index_.words = fill_word();
     std::map<Family, Draft> drafts;
     for (std::uint32_t i : dense_) {
+      if (i == kNone) continue;
       for (const Literal& literal : literals_[i]) {
         Draft& draft = drafts[family_of(atom(literal), literal.atom)];
         if (std::find(draft.atoms.begin(), draft.atoms.end(), literal.atom) == draft.atoms.end() && draft.atoms.size() <= kMaxAtoms) {
@@ -309,12 +323,12 @@ class Indexer {
       if (truth ? draft.uses >= least : (draft.atoms.size() + 1) * index_.words * 8 <= kMaxMapBytes) add_feature(family, draft);
     }
     index_.exact.assign(index_.words, 0);
+    index_.all_exact = true;
     for (std::size_t bit = 0; bit < dense_.size(); ++bit) {
+      if (dense_[bit] == kNone) continue;
       if (is_conjunction(dense_[bit]) && covered_[bit] == literals_[dense_[bit]].size()) set_bit(index_.exact, bit);
+      else index_.all_exact = false;
     }
-    std::size_t exact = 0;
-    for (std::uint64_t word : index_.exact) exact += static_cast<std::size_t>(std::popcount(word));
-    index_.all_exact = exact == dense_.size();
   }
 
   static void set_bit(std::vector<std::uint64_t>& map, std::size_t bit) { map[bit / 64] |= std::uint64_t{1} << (bit % 64); }
@@ -350,7 +364,9 @@ class Indexer {
     if (feature.kind == Feature::Kind::order && feature.bounds.size() > kMaxBounds) return;
     if (feature.kind == Feature::Kind::value && maps > kManyValues + 1) return;
     feature.maps.assign(maps * index_.words, 0);
-    for (std::size_t bit = 0; bit < dense_.size(); ++bit) fill(feature, family, maps, bit);
+    for (std::size_t bit = 0; bit < dense_.size(); ++bit) {
+      if (dense_[bit] != kNone) fill(feature, family, maps, bit);
+    }
     index_.features.push_back(std::move(feature));
   }
 
@@ -400,20 +416,19 @@ class Indexer {
 
   const EnvironmentPlan& plan_;
   std::span<const Rule> rules_;
-  std::uint32_t first_;
+  std::uint32_t first_, forbids_;
   BlockIndex index_;
   std::vector<std::vector<Literal>> literals_;
   std::map<KeyFamily, std::set<std::uint32_t>> keys_;
   std::map<KeyFamily, std::size_t> keyed_;
   std::map<std::pair<Subject, std::uint16_t>, std::map<std::uint32_t, std::vector<std::uint32_t>>> watches_;
-  std::vector<std::uint32_t> dense_;     // positions in rules_
+  static constexpr std::uint32_t kNone = 0xffffffffu;
+  std::vector<std::uint32_t> dense_;     // positions in rules_, by bit; kNone behind forbids and behind permits
   std::vector<std::size_t> covered_;     // literals that the features decide, by bit
 };
 
 }  // namespace
 
-BlockIndex index_block(const EnvironmentPlan& plan, std::span<const Rule> rules, std::uint32_t first) {
-  return Indexer(plan, rules, first).build();
-}
+BlockIndex index_block(const EnvironmentPlan& plan, const Group& group) { return Indexer(plan, group).build(); }
 
 }  // namespace kerf::gateway
