@@ -52,7 +52,7 @@ constexpr std::uint64_t bit(std::uint8_t number, bool value) { return static_cas
   const Object* objects[kObjects];
   std::uint64_t truth = 0, error = known_.error;
   const Placed* test = placed_.data();
-  const Placed* const last = test + (placed_count_ - 1);
+  const Placed* const after = test + placed_count_;
   for (const Stop& stop : std::span(stops_.data(), stop_count_)) {
     const Object* object;
     if (stop.object < kVariables) {
@@ -79,12 +79,12 @@ constexpr std::uint64_t bit(std::uint8_t number, bool value) { return static_cas
       }
       const unsigned is = outcome(Kind::member, cell, work, stop.variable);
       truth |= is & 1;
-      error |= static_cast<std::uint64_t>(is >> 1) << (last - test);
+      error |= static_cast<std::uint64_t>(is >> 1) << (after - test - 1);
     }
     for (const Placed* const end = test + stop.others; test != end; ++test) {
       const unsigned is = outcome(test->kind, cells[test->place], work, test->variable);
       truth = truth * 2 + (is & 1);
-      error |= static_cast<std::uint64_t>(is >> 1) << (last - test);
+      error |= static_cast<std::uint64_t>(is >> 1) << (after - test - 1);
     }
   }
   bits = {truth | known_.truth, error};
