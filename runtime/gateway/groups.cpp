@@ -9,7 +9,8 @@ constexpr std::size_t kLongList = 4;                       // times as many look
 
 class Finder {
  public:
-  Finder(const Store& store, const EnvironmentPlan& plan, Workspace& work) : store_(store), plan_(plan), work_(work) {
+  // `one`: one group is enough.
+  Finder(const Store& store, const EnvironmentPlan& plan, Workspace& work, bool one = false) : store_(store), plan_(plan), work_(work), one_(one) {
     work_.groups.clear();
   }
 
@@ -31,13 +32,21 @@ class Finder {
     std::uint8_t resources = plan_.shapes[2];
     const Store::Row& resource_row = *work_.rows[2];
     if ((resources & kMember) && row.ancestor_count < resource_row.ancestor_count && resource_row.bits != nullptr) {
-      if (is_own && has_column) find_resources(in_scope(node));
+      auto add = [&](Node principal) { plan_.by_principal.add(plan_.by_principal.of(in_scope(principal)), resource_row.bits, work_.groups); };
+      if (is_own && has_column) add(node);
       for (Node ancestor : store_.ancestors(node)) {
-        if (is_scope(plan_.principal_in, ancestor)) find_resources(in_scope(ancestor));
+        if (is_done()) return;
+        if (is_scope(plan_.principal_in, ancestor)) add(ancestor);
+      }
+      // What nothing else is in has no column: of all principals at once.
+      const Node resource = work_.nodes[2];
+      if (store_.entity_cell(resource).number == 0 && is_scope(plan_.resource_in, resource)) {
+        plan_.by_resource.add(plan_.by_resource.of(in_scope(resource)), row.bits, work_.groups);
       }
       resources &= static_cast<std::uint8_t>(~kMember);
     }
     scopes(2, resources, [&](std::uint32_t resource, unsigned) {
+      if (is_done()) return;
       const auto list = plan_.by_resource.of(resource);
       if (list.size() <= kLongList * (row.ancestor_count + 1)) return plan_.by_resource.add(list, row.bits, work_.groups);
       if (is_own && has_column) look_up(in_scope(node), resource);
@@ -45,7 +54,7 @@ class Finder {
         if (is_scope(plan_.principal_in, ancestor)) look_up(in_scope(ancestor), resource);
       }
     });
-    if (is_own && !has_column) find_own(in_scope(node));
+    if (is_own && !has_column && !is_done()) find_own(in_scope(node));
   }
 
  private:
@@ -58,14 +67,12 @@ class Finder {
     }
     if (plan_.shapes[2] & kAny) look_up(principal, 0);
     if (plan_.shapes[2] & kSame) look_up(principal, equal_scope(node));
-    find_resources(principal);
-  }
-  // What the resource is in, with this principal scope. Its row has bits.
-  void find_resources(std::uint32_t principal) {
-    const Node node = work_.nodes[2];
+    // What the resource is in, with this principal scope.
     plan_.by_principal.add(plan_.by_principal.of(principal), work_.rows[2]->bits, work_.groups);
     if (store_.entity_cell(node).number == 0 && is_scope(plan_.resource_in, node)) look_up(principal, in_scope(node));
   }
+
+  bool is_done() const { return one_ && !work_.groups.empty(); }
 
   template <class Visit>
   void scopes(std::size_t variable, std::uint8_t kinds, Visit visit) const {
@@ -91,6 +98,7 @@ class Finder {
   const Store& store_;
   const EnvironmentPlan& plan_;
   Workspace& work_;
+  bool one_;
 };
 
 }  // namespace
@@ -103,6 +111,11 @@ void find_groups(const Store& store, const EnvironmentPlan& plan, Workspace& wor
 
 void find_groups_of_members(const Store& store, const EnvironmentPlan& plan, Workspace& work) {
   Finder(store, plan, work).find_members();
+}
+
+bool has_group_of_members(const Store& store, const EnvironmentPlan& plan, Workspace& work) {
+  Finder(store, plan, work, true).find_members();
+  return !work.groups.empty();
 }
 
 }  // namespace kerf::gateway

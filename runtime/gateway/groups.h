@@ -8,5 +8,7 @@ namespace kerf::gateway {
 void find_groups(const Store& store, const EnvironmentPlan& plan, Workspace& work);
 // Only those with a principal `in` something.
 void find_groups_of_members(const Store& store, const EnvironmentPlan& plan, Workspace& work);
+// Whether there is one.
+bool has_group_of_members(const Store& store, const EnvironmentPlan& plan, Workspace& work);
 
 }  // namespace kerf::gateway

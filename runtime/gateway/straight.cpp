@@ -163,9 +163,7 @@ bool Straight::allows(const Store& store, const Names& names, Workspace& work) c
     if (any_satisfied(forbids_, bits)) return false;
     if (any_satisfied(permits_, bits)) return true;
   }
-  if (!links_) return false;
-  find_groups_of_members(store, *work.plan, work);
-  return !work.groups.empty();
+  return links_ && has_group_of_members(store, *work.plan, work);
 }
 
 void Straight::decide(const Store& store, const Names& names, Workspace& work, Answer& answer) const {
