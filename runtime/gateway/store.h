@@ -107,7 +107,7 @@ struct CellMemory {
 
 class Store final : public EntitySource {
  public:
-  static constexpr std::size_t kRows = 512, kShards = 64;   // of a block; of the table of later nodes
+  static constexpr std::size_t kRows = 128, kShards = 64;   // of a block; of the table of later nodes
 
   // `mentioned`: entities of the table, which get nodes although they may not be stored. `types` must stay: numbered
   // first, whether or not an entity has them.
