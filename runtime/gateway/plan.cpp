@@ -11,7 +11,7 @@ constexpr std::size_t kListsFrom = 4;   // groups with `in` on principals
 
 // Whether looking up takes less than going through the rules.
 bool is_worth_it(const BlockIndex& index, std::size_t rules) {
-  return rules >= kAlwaysIndexFrom || 2 * (index.watches.size() + index.keyed.size() + index.features.size() + index.always.size()) <= rules;
+  return rules >= kAlwaysIndexFrom || index.watches.size() + index.keyed.size() + index.features.size() + index.always.size() <= rules;
 }
 
 void add_indexes(EnvironmentPlan& plan) {
