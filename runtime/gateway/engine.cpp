@@ -409,6 +409,8 @@ bool Engine::place(Workspace& work, const UidView (&uids)[3]) const {
 void Engine::enter(Workspace& work, std::uint32_t environment) const {
   work.environment = environment;
   work.plan = environment == FlatMap::kNone ? nullptr : &state_->plans->environments[environment];
+  const Straight* straight = work.plan == nullptr || state_->has_changes() ? nullptr : work.plan->straight.get();
+  work.usual = straight != nullptr && straight->is_usual(work) ? straight : nullptr;
 }
 
 bool Engine::set(Query& query, const EntityUid& principal, const EntityUid& action, const EntityUid& resource,
@@ -463,10 +465,11 @@ void Engine::begin(Workspace& work) const {
 
 bool Engine::allows(Query& query) const {
   Workspace& work = *query.work_;
+  if (work.usual != nullptr) return work.usual->allows_usual(state_->store, work);
   if (work.plan == nullptr) return false;
   if (state_->has_changes()) return allows_changed(work);
   const EnvironmentPlan& plan = *work.plan;
-  if (plan.straight != nullptr) return plan.straight->allows(state_->store, state_->plans->names, work);
+  if (plan.straight != nullptr) return plan.straight->allows(state_->store, work);
   return allows_by_groups(work);
 }
 
@@ -504,7 +507,7 @@ void Engine::decide(Query& query, Answer& answer) const {
   answer.errors.clear();
   if (work.environment == FlatMap::kNone) return;
   if (work.plan->straight != nullptr && !state_->has_changes()) {
-    return work.plan->straight->decide(state_->store, state_->plans->names, work, answer);
+    return work.plan->straight->decide(state_->store, work, answer);
   }
   Sink forbids{&answer, &answer.determining}, permits{&answer, &work.permits};
   work.permits.clear();

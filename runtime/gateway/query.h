@@ -10,6 +10,7 @@
 namespace kerf::gateway {
 
 struct EnvironmentPlan;
+class Straight;
 
 struct Workspace {
   // The request.
@@ -20,6 +21,7 @@ struct Workspace {
   const Store::Row* rows[3] = {nullptr, nullptr, nullptr};   // theirs, of the engine that set the request
   std::uint32_t environment = 0xffffffffu;
   const EnvironmentPlan* plan = nullptr;         // its plan; null: no environment fits
+  const Straight* usual = nullptr;               // the plan's, if it alone decides and its usual way may be tried
 
   // A request that came as text (request_json.cpp).
   struct Scanner;

@@ -98,8 +98,9 @@ Node Store::find(std::string_view type, std::string_view id) const {
   return shard == nullptr ? kNoNode : look_up(*shard, hash, type, id);
 }
 
-const std::uint16_t* Store::shape_of(const std::vector<std::uint32_t>& names, CellMemory& memory, bool first) {
-  const std::string key(reinterpret_cast<const char*>(names.data()), names.size() * sizeof(names[0]));
+const std::uint16_t* Store::shape_of(const std::vector<std::uint32_t>& names, const std::vector<std::uint32_t>& classes, CellMemory& memory, bool first) {
+  std::string key(reinterpret_cast<const char*>(names.data()), names.size() * sizeof(names[0]));
+  key.append(reinterpret_cast<const char*>(classes.data()), classes.size() * sizeof(classes[0]));
   auto known = base_->shapes.find(key);
   if (known != base_->shapes.end()) return known->second.data();
   std::vector<std::uint16_t> shape(base_->names->attributes() + 1, 0);
@@ -108,17 +109,26 @@ const std::uint16_t* Store::shape_of(const std::vector<std::uint32_t>& names, Ce
   return memory.shapes.emplace_back(std::make_shared<const std::vector<std::uint16_t>>(std::move(shape)))->data();
 }
 
+// Of a shape's key: cells of one class can be read alike, and entities are of one type.
+std::uint32_t Store::class_of(const Cell& cell) const {
+  const auto kind = static_cast<std::uint32_t>(cell.kind);
+  if (cell.kind == ValueKind::entity) return kind | row(cell.data).type << 8;
+  if (cell.kind != ValueKind::set && cell.kind != ValueKind::record) return kind;
+  return kind | (cell.data == kNoData ? 0 : cell.text == kTexts ? 1 : 2) << 8;
+}
+
 // Attributes that the table never names get no cell.
 Object Store::encode(const ValueRecord& record, CellMemory& memory, bool first) {
-  std::vector<std::uint32_t> names;
+  std::vector<std::uint32_t> names, classes;
   std::vector<Cell> cells;
   for (const auto& [name, value] : record) {
     const std::uint32_t attribute = base_->names->find_attribute(name);
     if (attribute == TextMap::kNone || names.size() == 0xfffe) continue;
     names.push_back(attribute);
     cells.push_back(encode(value, memory, first));
+    classes.push_back(class_of(cells.back()));
   }
-  return {memory.cells.add(cells), shape_of(names, memory, first)};
+  return {memory.cells.add(cells), shape_of(names, classes, memory, first)};
 }
 
 // Sets of one kind that has numbers; the others stay values.
@@ -137,17 +147,33 @@ void Store::encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool
   }
   std::sort(members.begin(), members.end());
   cell.data = static_cast<std::uint32_t>(members.size());
-  if (cell.text == kNodes) {
-    std::map<std::uint32_t, std::uint64_t> words;
-    for (Node member : members) {
-      if (const std::uint32_t column = column_of(member); column != 0) words[column / 64] |= std::uint64_t{1} << (column % 64);
-    }
-    members.push_back(static_cast<std::uint32_t>(words.size()));
-    for (const auto& [word, bits] : words) {
-      members.insert(members.end(), {word, static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32)});
-    }
+  if (cell.text == kTexts) {
+    cell.members = memory.members.add(members);
+    return;
   }
-  cell.members = memory.members.add(members);
+  std::map<std::uint32_t, std::uint64_t> words;
+  std::uint32_t types = 0;   // of those without a column
+  for (Node member : members) {
+    const std::uint32_t column = column_of(member);
+    if (column != 0) words[column / 64] |= std::uint64_t{1} << (column % 64);
+    else types |= 1u << row(member).type % 32;
+  }
+  std::vector<std::uint32_t> all;
+  for (const auto& [word, bits] : words) {
+    std::uint32_t halves[2];
+    std::memcpy(halves, &bits, sizeof bits);
+    all.insert(all.end(), {word, halves[0], halves[1]});
+  }
+  all.insert(all.end(), {types, static_cast<std::uint32_t>(words.size())});
+  const std::size_t before = all.size(), table = before + members.size();
+  all.insert(all.end(), members.begin(), members.end());
+  all.resize(table + slots(cell.data), kNoNode);
+  for (Node member : members) {
+    std::size_t at = slot_of(member, cell.data);
+    while (all[table + at] != kNoNode) at = (at + 1) & (slots(cell.data) - 1);
+    all[table + at] = member;
+  }
+  cell.members = memory.members.add(all) + before;
 }
 
 Cell Store::encode(const Value& value, CellMemory& memory, bool first) {
@@ -261,7 +287,7 @@ bool Store::is_in(Node descendant, Node ancestor) const {
 
 bool Store::is_listed_in_members(const Row& of, Node descendant, const Cell& set) {
   const std::span<const Node> members = set.all_members();
-  return has_number(members, descendant) || std::any_of(members.begin(), members.end(), [&](Node member) { return is_listed(of, member); });
+  return has_node(set, descendant) || std::any_of(members.begin(), members.end(), [&](Node member) { return is_listed(of, member); });
 }
 
 bool Store::has_member(const Cell& set, Node node, const EntityUid& uid) {
@@ -269,8 +295,7 @@ bool Store::has_member(const Cell& set, Node node, const EntityUid& uid) {
     const ValueSet& values = *set.value->as_set();
     return std::any_of(values.begin(), values.end(), [&](const Value& v) { return v.as_entity() != nullptr && *v.as_entity() == uid; });
   }
-  const std::span<const Node> members = set.all_members();
-  return set.text == kNodes && has_number(members, node);
+  return set.text == kNodes && has_node(set, node);
 }
 
 const Entity* Store::find(const EntityUid& uid) const {

@@ -7,7 +7,9 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <span>
@@ -32,7 +34,9 @@ struct Cell;
 // Attributes of an entity or a record.
 struct Object {
   const Cell* cells = nullptr;
-  const std::uint16_t* shape = nullptr;   // attribute -> 1 + its cell, 0 if absent; null: no attributes
+  // Attribute -> 1 + its cell, 0 if absent; null: no attributes. Objects of one shape have the same attributes, of the same kinds,
+  // and of entities of the same types.
+  const std::uint16_t* shape = nullptr;
 };
 
 // A value, or a view of one that needs no look-up any more.
@@ -42,8 +46,10 @@ struct Cell {
     std::int64_t number = 0;      // Bool, Long, decimal, datetime, duration; of a stored entity its column, 0 if none
     const char* bytes;            // String
     const Object* object;         // Record whose data is known
-    const std::uint32_t* members; // Set whose data is known: nodes or numbers of texts, sorted. Behind nodes the columns of
-                                  // those that have one: a count of words, and each word's number, lower and upper half
+    // Set whose data is known: nodes or numbers of texts, sorted. Unless they are texts, a hash table of the nodes follows, and
+    // before them stand, from the end: a count of words, the types of nodes without a column (bits by type % 32), and the columns
+    // of the others as that many words, each a number and its bits (8 bytes)
+    const std::uint32_t* members;
   };
   std::uint32_t text = 0;         // String: 1 + number of the equal text in the table, 0 if none. Set: kNodes, …
   // String: its length. Entity: its Node. Set: count of members. Record: 0. Else, or not known: kNoData
@@ -114,6 +120,7 @@ class Store final : public EntitySource {
   Status build(const Names& names, Entities entities, const std::vector<EntityUid>& mentioned,
                const std::vector<std::string_view>& types);
 
+  const Names& names() const { return *base_->names; }
   Node find(std::string_view type, std::string_view id) const;
   std::uint32_t type(Node node) const { return row(node).type; }   // kNone for types that only later entities have
   std::uint32_t find_type(std::string_view type) const { return base_->types.find(type); }
@@ -149,27 +156,30 @@ class Store final : public EntitySource {
     if (of.bits != nullptr) return (of.bits[column / 64] >> (column % 64) & 1) | (descendant == ancestor);
     return descendant == ancestor || is_listed(of, ancestor);
   }
-  static bool is_in_members(const Row& of, Node descendant, const Cell& set) {   // of nodes
-    const std::span<const Node> members = set.all_members();
-    if (of.bits == nullptr) return is_listed_in_members(of, descendant, set);
-    const std::uint32_t* columns = set.members + members.size();
-    std::uint64_t common = 0;
-    for (const std::uint32_t* const end = columns + 3 * *columns; columns != end; columns += 3) {
-      common |= of.bits[columns[1]] & (columns[2] | static_cast<std::uint64_t>(columns[3]) << 32);
-    }
-    return common != 0 || has_number(members, descendant);
+  static bool is_in_members(const Row& of, Node descendant, const Cell& set) {   // of nodes, or empty
+    return of.bits == nullptr ? is_listed_in_members(of, descendant, set) : is_in_columns(of, descendant, set);
   }
-  // Without a branch that depends on the numbers, which ascend.
-  static bool has_number(std::span<const std::uint32_t> numbers, std::uint32_t number) {
-    const std::uint32_t* at = numbers.data();
-    std::size_t left = numbers.size();
-    if (left == 0) return false;
-    while (left > 1) {
-      const std::size_t half = left / 2;
-      at += at[half] <= number ? half : 0;
-      left -= half;
+  static bool is_in_columns(const Row& of, Node descendant, const Cell& set) {   // where the row has bits
+    const std::uint32_t* at = set.members - 2;
+    const std::uint32_t types = at[0], words = at[1];
+    std::uint64_t common = 0;
+    for (std::uint32_t i = 0; i < words; ++i) {
+      at -= 3;
+      std::uint64_t bits;
+      std::memcpy(&bits, at + 1, sizeof bits);
+      common |= of.bits[*at] & bits;
     }
-    return *at == number;
+    return common != 0 || ((types >> of.type % 32 & 1) != 0 && has_node(set, descendant));
+  }
+  // Slots of the hash table of so many nodes: more than twice as many.
+  static constexpr std::size_t slots(std::uint32_t nodes) { return std::size_t{1} << std::bit_width(2 * nodes + 1); }
+  static std::uint32_t slot_of(Node node, std::uint32_t nodes) { return (node * 0x9e3779b1u) >> std::countl_zero(2 * nodes + 1); }
+  static bool has_node(const Cell& set, Node node) {   // of nodes, or empty
+    const std::uint32_t* const table = set.members + set.data;
+    for (std::uint32_t at = slot_of(node, set.data);; at = (at + 1) & static_cast<std::uint32_t>(slots(set.data) - 1)) {
+      if (table[at] == kNoNode) return false;
+      if (table[at] == node) return true;
+    }
   }
   static bool has_member(const Cell& set, Node node, const EntityUid& uid);
   const Row& no_row() const { return base_->no_row; }            // of an entity that is not known
@@ -253,7 +263,8 @@ class Store final : public EntitySource {
   Object encode(const ValueRecord& record, CellMemory& memory, bool first);
   Cell encode(const Value& value, CellMemory& memory, bool first);
   void encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool first);
-  const std::uint16_t* shape_of(const std::vector<std::uint32_t>& names, CellMemory& memory, bool first);
+  std::uint32_t class_of(const Cell& cell) const;
+  const std::uint16_t* shape_of(const std::vector<std::uint32_t>& names, const std::vector<std::uint32_t>& classes, CellMemory& memory, bool first);
   Status build_ancestors(std::size_t stored);
 
   std::shared_ptr<Base> base_;   // written by build() and literal() alone

@@ -6,6 +6,13 @@
 #include "runtime/gateway/engine.h"
 #include "runtime/gateway/groups.h"
 
+// With shifts that set no flags, where the machine has them. Sanitizers cannot run the choice, which the loader makes before them.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define KERF_FAST __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define KERF_FAST
+#endif
+
 namespace kerf::gateway {
 namespace {
 
@@ -31,63 +38,99 @@ constexpr std::uint64_t bit(std::uint8_t number, bool value) { return static_cas
   internal_error("a test of no kind");
 }
 
-[[gnu::always_inline]] inline Straight::Bits Straight::test(const Store& store, const Names& names, Workspace& work) const {
-  Bits bits;
-  if (!has_example_ || !test_by_example(store, work, bits)) [[unlikely]] bits = test_by_shape(store, work);
+std::uint64_t Straight::test_fixed(const Workspace& work) const {
+  std::uint64_t truth = 0;
   for (const Fixed& test : fixed_) {
     const Node node = work.nodes[test.variable];
     const bool holds = test.in ? Store::is_in(*work.rows[test.variable], node, test.entity.data, static_cast<std::uint32_t>(test.entity.number))
                                : node == test.entity.data;
-    bits.truth |= bit(test.bit, holds);
+    truth |= bit(test.bit, holds);
   }
+  return truth;
+}
+
+bool Straight::is_usual(const Workspace& work) const {
+  if (!is_plain_ || work.rows[0]->bits == nullptr || work.rows[2]->bits == nullptr) return false;
+  for (std::size_t i = 0; i < kVariables; ++i) {
+    if (shapes_[i] != nullptr && work.rows[i]->object.shape != shapes_[i]) return false;
+  }
+  return true;
+}
+
+[[gnu::noinline]] Straight::Bits Straight::test(const Store& store, Workspace& work) const {
+  Bits bits;
+  std::uint64_t truth, sufficient;
+  if (is_usual(work) && test_by_example<Extent::all>(store, work, truth, sufficient)) bits = {truth | known_.truth, known_.error};
+  else bits = test_by_shape(store, work);
+  bits.truth |= test_fixed(work);
   if (!others_.empty()) {
-    const Bits others = test_others(store, names, work);
+    const Bits others = test_others(store, work);
     bits.truth |= others.truth;
     bits.error |= others.error;
   }
   return bits;
 }
 
-[[gnu::always_inline]] inline bool Straight::test_by_example(const Store& store, const Workspace& work, Bits& bits) const {
+namespace {
+const Cell& cell_at(const Cell* cells, std::uint32_t offset) {
+  return *reinterpret_cast<const Cell*>(reinterpret_cast<const char*>(cells) + offset);
+}
+// Whether it is odd. An entity's own column is among its ancestors'; nothing is in column 0, that of an entity without one.
+std::uint64_t is_in_column(const std::uint64_t* ancestors, const Cell& entity) {
+  const auto column = static_cast<std::uint64_t>(entity.number);
+  return ancestors[column / 64] >> (column % 64);
+}
+}  // namespace
+
+// Of the kinds of values that the example has there; the variables of members have bits of ancestors.
+[[gnu::always_inline]] inline std::uint64_t Straight::test_placed(const Placed& test, const Cell& cell, const Workspace& work) {
+  if (test.kind == Kind::truth) return static_cast<std::uint64_t>(cell.number);
+  const Node node = work.nodes[test.variable];
+  if (test.kind == Kind::equal) return cell.data == node;
+  if (test.kind == Kind::contains) return Store::has_node(cell, node);
+  const Store::Row& of = *work.rows[test.variable];   // a member
+  return test.is_set ? Store::is_in_columns(of, node, cell) : (is_in_column(of.bits, cell) & 1) | static_cast<std::uint64_t>(cell.data == node);
+}
+
+template <Straight::Extent kExtent>
+[[gnu::always_inline]] inline bool Straight::test_by_example(const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const {
   const Object* objects[kObjects];
-  std::uint64_t truth = 0, error = known_.error;
+  truth = sufficient = 0;
   const Placed* test = placed_.data();
-  const Placed* const after = test + placed_count_;
-  for (const Stop& stop : std::span(stops_.data(), stop_count_)) {
+  for (const Stop *stop = stops_.data(), *const last = stop + stop_count_; stop != last; ++stop) {
     const Object* object;
-    if (stop.object < kVariables) {
-      object = &work.rows[stop.object]->object;
+    if (stop->object < kVariables) {
+      object = &work.rows[stop->object]->object;
     } else {
-      const Cell& cell = objects[stop.from]->cells[stop.place];
-      if (cell.kind == ValueKind::entity) [[likely]] object = &store.row(cell.data).object;
-      else if (cell.kind == ValueKind::record && cell.data != kNoData) object = cell.object;
-      else return false;
+      const Cell& cell = cell_at(objects[stop->from]->cells, stop->offset);
+      if (stop->is_record) [[unlikely]] object = cell.object;
+      else object = &store.row(cell.data).object;
+      if (object->shape != stop->shape) [[unlikely]] return false;
     }
-    if (object->shape != stop.shape) [[unlikely]] return false;
-    objects[stop.object] = object;
+    objects[stop->object] = object;
     const Cell* const cells = object->cells;
-    const Store::Row& of = *work.rows[stop.variable];
-    const std::uint64_t* const ancestors = of.bits;
-    const Node node = work.nodes[stop.variable];
-    for (const Placed* const end = test + stop.members; test != end; ++test) {
-      const Cell& cell = cells[test->place];
-      truth *= 2;
-      if (cell.kind == ValueKind::entity && ancestors != nullptr) [[likely]] {
-        const auto column = static_cast<std::uint64_t>(cell.number);
-        truth |= (ancestors[column / 64] >> (column % 64) & 1) | static_cast<std::uint64_t>(cell.data == node);
-        continue;
-      }
-      const unsigned is = outcome(Kind::member, cell, work, stop.variable);
-      truth |= is & 1;
-      error |= static_cast<std::uint64_t>(is >> 1) << (after - test - 1);
+    auto count = [&](std::uint64_t is) {
+      if (kExtent == Extent::all) truth = truth * 2 + (is & 1);
+      else sufficient |= is;
+    };
+    if (stop->entities != 0) [[likely]] {
+      const std::uint64_t* const ancestors = work.rows[stop->variable]->bits;
+      const Placed* const end = test + stop->entities;
+#pragma GCC unroll 4
+      for (; test != end; ++test) count(is_in_column(ancestors, cell_at(cells, test->offset)));
     }
-    for (const Placed* const end = test + stop.others; test != end; ++test) {
-      const unsigned is = outcome(test->kind, cells[test->place], work, test->variable);
-      truth = truth * 2 + (is & 1);
-      error |= static_cast<std::uint64_t>(is >> 1) << (after - test - 1);
+    if (kExtent == Extent::entities) continue;
+    if (stop->sets != 0) {
+      const Store::Row& of = *work.rows[stop->variable];
+      const Node node = work.nodes[stop->variable];
+      const Placed* const end = test + stop->sets;
+      do count(Store::is_in_columns(of, node, cell_at(cells, test->offset)));
+      while (++test != end);
+    }
+    for (const Placed* const end = test + stop->others; test != end; ++test) {
+      truth = truth * 2 + test_placed(*test, cell_at(cells, test->offset), work);
     }
   }
-  bits = {truth | known_.truth, error};
   return true;
 }
 
@@ -114,9 +157,9 @@ constexpr std::uint64_t bit(std::uint8_t number, bool value) { return static_cas
   return bits;
 }
 
-Straight::Bits Straight::test_others(const Store& store, const Names& names, Workspace& work) const {
+Straight::Bits Straight::test_others(const Store& store, Workspace& work) const {
   Bits bits;
-  const Asker asker(store, names, work);
+  const Asker asker(store, store.names(), work);
   for (const Other& other : others_) {
     const Outcome outcome = asker.ask(work.plan->atoms[other.atom], work.plan->source->atoms[other.atom]);
     bits.truth |= bit(other.bit, outcome == Outcome::true_);
@@ -148,26 +191,46 @@ bool Straight::any_satisfied(const std::vector<Rule>& rules, Bits bits) const {
   return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) { return result(rule, bits, failed) == Result::satisfied; });
 }
 
-bool Straight::allows(const Store& store, const Names& names, Workspace& work) const {
-  const Bits bits = test(store, names, work);
-  if (bits.error == 0) [[likely]] {
-    auto any = [&](const std::vector<Bare>& rows) {
-      for (const Bare& row : rows) {
-        if (((bits.truth ^ row.wanted) & row.mask) == 0) return true;
-      }
-      return false;
-    };
-    if (any(bare_forbids_)) return false;
-    if ((bits.truth & single_permits_) != 0 || any(bare_permits_)) return true;
-  } else {
-    if (any_satisfied(forbids_, bits)) return false;
-    if (any_satisfied(permits_, bits)) return true;
-  }
+// All calls are the last thing, so that the usual ways save few registers, and that of entities none.
+KERF_FAST bool Straight::allows_by_all(const Straight& straight, const Store& store, Workspace& work) {
+  std::uint64_t truth, sufficient;
+  if (!straight.test_by_example<Extent::decision>(store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
+  if (!straight.only_single_) return straight.allows_by_rows(truth, sufficient, store, work);
+  return ((truth & straight.single_permits_) | (sufficient & 1)) != 0;
+}
+
+KERF_FAST bool Straight::allows_by_entities(const Straight& straight, const Store& store, Workspace& work) {
+  std::uint64_t truth, sufficient;
+  if (!straight.test_by_example<Extent::entities>(store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
+  return (sufficient & 1) != 0;
+}
+
+[[gnu::noinline]] bool Straight::allows(const Store& store, Workspace& work) const {
+  const Bits bits = test(store, work);
+  if (any_satisfied(forbids_, bits)) return false;
+  if (any_satisfied(permits_, bits)) return true;
   return links_ && has_group_of_members(store, *work.plan, work);
 }
 
-void Straight::decide(const Store& store, const Names& names, Workspace& work, Answer& answer) const {
-  const Bits bits = test(store, names, work);
+// `truth` of what is placed.
+[[gnu::noinline]] bool Straight::allows_by_rows(std::uint64_t truth, std::uint64_t sufficient, const Store& store, Workspace& work) const {
+  if (!fixed_.empty()) truth |= test_fixed(work);
+  auto any = [&](const std::vector<Bare>& rows) {
+    for (const Bare& row : rows) {
+      if (((truth ^ row.wanted) & row.mask) == 0) return true;
+    }
+    return false;
+  };
+  auto any_erring = [&](const std::vector<Rule>& rules) {
+    return !rules.empty() && any_satisfied(rules, {truth | known_.truth, known_.error});
+  };
+  if (any(bare_forbids_) || any_erring(erring_forbids_)) return false;
+  if (((truth & single_permits_) | (sufficient & 1)) != 0 || any(bare_permits_) || any_erring(erring_permits_)) return true;
+  return links_ && has_group_of_members(store, *work.plan, work);
+}
+
+void Straight::decide(const Store& store, Workspace& work, Answer& answer) const {
+  const Bits bits = test(store, work);
   auto run = [&](const std::vector<Rule>& rules) {
     for (const Rule& rule : rules) {
       std::uint32_t failed = 0;

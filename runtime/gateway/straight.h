@@ -25,8 +25,12 @@ class Straight {
   static std::unique_ptr<const Straight> make(const Table::State& table, const EnvironmentPlan& plan,
                                               const std::vector<Node>& scope_nodes, const Store& store);
 
-  bool allows(const Store& store, const Names& names, Workspace& work) const;
-  void decide(const Store& store, const Names& names, Workspace& work, Answer& answer) const;
+  bool allows(const Store& store, Workspace& work) const;
+  // Whether the usual way may be tried with the request: its entities are as the example of their type, and those that they
+  // lead to are so most likely.
+  bool is_usual(const Workspace& work) const;
+  bool allows_usual(const Store& store, Workspace& work) const { return usual_(*this, store, work); }
+  void decide(const Store& store, Workspace& work, Answer& answer) const;
 
  private:
   friend class StraightMaker;
@@ -45,18 +49,22 @@ class Straight {
     std::uint8_t variable = 0, object = 0, bit = 0;
     std::uint32_t attribute = 0;
   };
-  // An object as the example of its type has it (Store::example): where in it lies what is asked for, if it has the same shape.
-  // So a cell is read without waiting for the shape, and attributes that are missing are known before.
+  // An object as the example of its type has it (Store::example): where in it lies what is asked for. An object of the same
+  // shape has the same attributes of the same kinds, so nothing but the shape is checked, and what a missing attribute or
+  // one of another kind does is known before.
   struct Stop {
-    const std::uint16_t* shape;
-    std::uint16_t place;                // of the way, in the object `from`
+    const std::uint16_t* shape;         // of what a way leads to
+    std::uint32_t offset;               // bytes from the cells of the object `from` to the way's cell
     std::uint8_t from, object;
-    std::uint8_t variable, members;     // so many tests of `placed_` that follow are members of this variable
-    std::uint8_t others;                // and those after them
+    bool is_record;                     // where the way leads
+    std::uint8_t variable;              // of sufficient tests: `variable in` entities of another type, and in sets
+    std::uint8_t entities, sets;        // so many of them follow in `placed_`, then so many others
+    std::uint8_t others;
   };
   struct Placed {
-    std::uint16_t place;
+    std::uint32_t offset;               // in bytes
     Kind kind;
+    bool is_set;                        // a member of a set, not of an entity
     std::uint8_t variable;
   };
   // `variable == entity` or `variable in entity`.
@@ -80,21 +88,35 @@ class Straight {
   };
   enum class Result : std::uint8_t { unsatisfied, satisfied, error };
 
-  Bits test(const Store& store, const Names& names, Workspace& work) const;
+  static bool allows_by_all(const Straight& straight, const Store& store, Workspace& work);
+  static bool allows_by_entities(const Straight& straight, const Store& store, Workspace& work);
+  Bits test(const Store& store, Workspace& work) const;
   static unsigned outcome(Kind kind, const Cell& cell, const Workspace& work, std::size_t variable);
-  bool test_by_example(const Store& store, const Workspace& work, Bits& bits) const;   // false if an object has another shape
+  // Of a request that is_usual(). False if an object has another shape. For a decision sufficient tests have no
+  // bits in `truth`: the lowest of `sufficient` says whether any of them holds.
+  enum class Extent : std::uint8_t { all, decision, entities };   // entities: a decision that has these tests alone
+  template <Extent kExtent>
+  bool test_by_example(const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const;
+  static std::uint64_t test_placed(const Placed& test, const Cell& cell, const Workspace& work);
+  bool allows_by_rows(std::uint64_t truth, std::uint64_t sufficient, const Store& store, Workspace& work) const;
   Bits test_by_shape(const Store& store, const Workspace& work) const;
-  Bits test_others(const Store& store, const Names& names, Workspace& work) const;
+  std::uint64_t test_fixed(const Workspace& work) const;
+  Bits test_others(const Store& store, Workspace& work) const;
   bool any_satisfied(const std::vector<Rule>& rules, Bits bits) const;
   Result result(const Rule& rule, Bits bits, std::uint32_t& failed) const;
 
   std::array<Way, kObjects> ways_;
   std::uint8_t way_count_ = 0, stop_count_ = 0, placed_count_ = 0;
+  std::array<const std::uint16_t*, kVariables> shapes_{};   // of the examples; null: it is not asked for
   bool has_example_ = true;
+  bool is_plain_ = false;                 // it has, and there are no `others_`
+  bool (*usual_)(const Straight&, const Store&, Workspace&) = &allows_by_all;
+  bool only_single_ = false;              // and what permits are single tests, with nothing beside
   std::vector<Test> tests_;
   std::array<Stop, kTests + kObjects> stops_;   // of the example; some objects have more than one
   std::array<Placed, kTests> placed_;     // the last one has bit 0, those before it the next ones
-  Bits known_;                            // of the tests that an object of this shape decides
+  Bits known_;                            // of the tests that the example's shapes decide
+  std::uint64_t static_ = 0;              // these tests
   std::vector<Fixed> fixed_;
   struct Other {
     std::uint32_t atom;
@@ -103,15 +125,17 @@ class Straight {
   std::vector<Other> others_;
   std::array<std::uint32_t, 64> atoms_;   // by bit
   bool links_ = false;
-  std::uint64_t single_permits_ = 0;      // tests that permit alone
   std::vector<Need> needs_;
   std::vector<Row> rows_;
   std::vector<Rule> forbids_, permits_;
+  // What is left of them where objects are as the example and nothing else errs: rows, permits that one test satisfies, and
+  // rules that may still err before they are satisfied.
   struct Bare {
     std::uint64_t mask, wanted;
   };
-  // Rows, of permits without the single ones: enough where nothing errs.
   std::vector<Bare> bare_forbids_, bare_permits_;
+  std::uint64_t single_permits_ = 0;      // tests
+  std::vector<Rule> erring_forbids_, erring_permits_;
 };
 
 }  // namespace kerf::gateway

@@ -12,7 +12,9 @@ namespace kerf::gateway {
 
 class StraightMaker {
  public:
-  StraightMaker(const EnvironmentPlan& plan, const Store& store) : plan_(plan), source_(*plan.source), store_(store) {}
+  // `sufficient`: atoms that permit alone where nothing errs, and say nothing else.
+  StraightMaker(const EnvironmentPlan& plan, const Store& store, std::set<std::uint32_t> sufficient)
+      : plan_(plan), source_(*plan.source), store_(store), sufficient_(std::move(sufficient)) {}
 
   bool make(const Table::State& table, const std::vector<Node>& scope_nodes) {
     auto is_large = [](const Group& group) { return std::max(group.forbids, group.permits) >= kAlwaysIndexFrom; };
@@ -38,6 +40,21 @@ class StraightMaker {
     return next_bit_ <= Straight::kTests;
   }
   Straight out;
+
+  std::set<std::uint32_t> sufficient() const {
+    std::uint64_t bits = out.is_plain_ ? out.single_permits_ : 0;
+    for (const auto& rows : {out.bare_forbids_, out.bare_permits_}) {
+      for (const Straight::Bare& row : rows) bits &= ~row.mask;
+    }
+    for (const auto& rules : {out.erring_forbids_, out.erring_permits_}) {
+      for (const Straight::Rule& rule : rules) bits &= ~rule.mask;
+    }
+    std::set<std::uint32_t> atoms;
+    for (const auto& [atom, bit] : bits_) {
+      if (bits >> bit & 1) atoms.insert(atom);
+    }
+    return atoms;
+  }
 
  private:
   using Test = Straight::Test;
@@ -153,6 +170,33 @@ class StraightMaker {
     }
   }
 
+  static bool is_numbered(const Cell& cell) { return cell.kind == ValueKind::set && cell.data != kNoData && cell.text != kTexts; }
+
+  std::uint32_t variable_type(std::uint8_t variable) const {
+    const std::string& type = variable == 0 ? source_.principal : variable == 1 ? source_.action.type : source_.resource;
+    return store_.find_type(type);
+  }
+
+  // What a test of an attribute of the example does, by the attribute's kind; so with any object of that shape.
+  enum class Placing : std::uint8_t { entity, set, other, false_, error, none };   // entity: a member of one, of another type; set: of a set;
+  // none: it must be seen
+  Placing placing_of(const Test& test, const Cell& cell) const {
+    const bool is_entity = cell.kind == ValueKind::entity;
+    switch (test.kind) {
+      case Straight::Kind::member:
+        if (is_entity) return store_.type(cell.data) == variable_type(test.variable) ? Placing::other : Placing::entity;
+        return is_numbered(cell) ? Placing::set : Placing::error;
+      case Straight::Kind::equal: return is_entity ? Placing::other : Placing::false_;
+      case Straight::Kind::contains:
+        if (cell.kind != ValueKind::set) return Placing::error;
+        if (is_numbered(cell)) return Placing::other;
+        return cell.data == kNoData ? Placing::none : Placing::false_;
+      case Straight::Kind::truth: return cell.kind == ValueKind::boolean ? Placing::other : Placing::error;
+      case Straight::Kind::has: break;
+    }
+    internal_error("a test that has no place");
+  }
+
   // Where in the example lies what tests ask for; these tests get the first bits.
   void place(const std::map<std::uint32_t, Test>& tests) {
     std::vector<std::uint32_t> placed;   // atoms
@@ -164,39 +208,66 @@ class StraightMaker {
         if (i < Straight::kVariables) out.has_example_ = false;
         continue;
       }
-      Straight::Stop stop{example_[i]->shape, 0, i, i, 0, 0, 0};
-      if (i >= Straight::kVariables) {
-        stop.from = ways[i - Straight::kVariables].from;
-        stop.place = static_cast<std::uint16_t>(example_[stop.from]->shape[ways[i - Straight::kVariables].attribute] - 1);
+      Straight::Stop stop{example_[i]->shape, 0, i, i, false, 0, 0, 0, 0};
+      if (i < Straight::kVariables) {
+        out.shapes_[i] = stop.shape;
+      } else {
+        const Straight::Way& way = ways[i - Straight::kVariables];
+        const Cell* cell = Store::attribute(*example_[way.from], way.attribute);
+        stop.from = way.from;
+        stop.offset = offset_of(*example_[way.from], cell);
+        stop.is_record = cell->kind == ValueKind::record;
       }
       auto place_if = [&](auto&& wanted) {
         std::uint8_t count = 0;
         for (const auto& [atom, test] : tests) {
-          const std::uint16_t at = test.object == i ? example_[i]->shape[test.attribute] : 0;
-          if (at == 0 || test.kind == Straight::Kind::has || !wanted(test)) continue;
-          out.placed_[placed.size()] = {static_cast<std::uint16_t>(at - 1), test.kind, test.variable};
+          const Cell* cell = test.object == i && test.kind != Straight::Kind::has ? Store::attribute(*example_[i], test.attribute) : nullptr;
+          if (cell == nullptr) continue;
+          const Placing placing = placing_of(test, *cell);
+          // The action's ancestors are not looked at before.
+          if (placing == Placing::none || (test.kind == Straight::Kind::member && test.variable == 1)) out.has_example_ = false;
+          if (!wanted(atom, test, placing)) continue;
+          out.placed_[placed.size()] = {offset_of(*example_[i], cell), test.kind, cell->kind == ValueKind::set, test.variable};
           placed.push_back(atom);
           ++count;
         }
         return count;
       };
-      for (std::uint8_t variable = 0; variable < Straight::kVariables; ++variable) {
-        stop.variable = variable;
-        stop.members = place_if([&](const Test& test) { return test.kind == Straight::Kind::member && test.variable == variable; });
-        stop.others = variable == 0 ? place_if([](const Test& test) { return test.kind != Straight::Kind::member; }) : 0;
-        if (variable == 0 || stop.members != 0) out.stops_[out.stop_count_++] = stop;
+      auto sufficient_if = [&](bool set) {
+        return place_if([&](std::uint32_t atom, const Test& test, Placing placing) {
+          return placing == (set ? Placing::set : Placing::entity) && test.variable == stop.variable && sufficient_.contains(atom);
+        });
+      };
+      const std::uint8_t before = out.stop_count_;
+      for (; stop.variable < Straight::kVariables; ++stop.variable) {
+        stop.entities = sufficient_if(false);
+        stop.sets = sufficient_if(true);
+        if (stop.entities + stop.sets != 0) out.stops_[out.stop_count_++] = stop;
       }
+      stop.variable = stop.entities = stop.sets = 0;
+      stop.others = place_if([&](std::uint32_t atom, const Test&, Placing placing) {
+        return placing == Placing::other || ((placing == Placing::entity || placing == Placing::set) && !sufficient_.contains(atom));
+      });
+      if (out.stop_count_ == before || stop.others != 0) out.stops_[out.stop_count_++] = stop;
     }
     out.placed_count_ = static_cast<std::uint8_t>(placed.size());
     std::for_each(placed.rbegin(), placed.rend(), [&](std::uint32_t atom) { name(atom); });
+  }
+  static std::uint32_t offset_of(const Object& object, const Cell* cell) {
+    return static_cast<std::uint32_t>((cell - object.cells) * static_cast<std::ptrdiff_t>(sizeof(Cell)));
   }
 
   // A test that any object of the example's shape decides.
   void add_known(const Test& test) {
     const std::uint64_t flag = std::uint64_t{1} << test.bit;
+    out.static_ |= flag;
     const Object* object = example_[test.object];
-    if (object == nullptr || test.kind != Straight::Kind::has) out.known_.error |= flag;
-    else if (Store::attribute(*object, test.attribute) != nullptr) out.known_.truth |= flag;
+    const Cell* cell = object == nullptr ? nullptr : Store::attribute(*object, test.attribute);
+    if (test.kind == Straight::Kind::has && object != nullptr) {
+      if (cell != nullptr) out.known_.truth |= flag;
+    } else if (cell == nullptr || placing_of(test, *cell) == Placing::error) {
+      out.known_.error |= flag;
+    }
   }
 
   std::uint8_t name(std::uint32_t atom) {
@@ -248,16 +319,59 @@ class StraightMaker {
     auto by_policy = [](const Straight::Rule& a, const Straight::Rule& b) { return a.policy < b.policy; };
     std::sort(out.forbids_.begin(), out.forbids_.end(), by_policy);
     std::sort(out.permits_.begin(), out.permits_.end(), by_policy);
-    auto rows_of = [&](const Straight::Rule& rule) { return std::span(out.rows_).subspan(rule.first, rule.count); };
-    for (const Straight::Rule& rule : out.forbids_) {
-      for (const Straight::Row& row : rows_of(rule)) out.bare_forbids_.push_back({row.mask, row.wanted});
-    }
-    for (const Straight::Rule& rule : out.permits_) {
-      for (const Straight::Row& row : rows_of(rule)) {
-        if (std::has_single_bit(row.mask) && row.mask == row.wanted && row.mask != kNever) out.single_permits_ |= row.mask;
-        else out.bare_permits_.push_back({row.mask, row.wanted});
+    for (const Straight::Rule& rule : out.forbids_) bare(rule, out.bare_forbids_, out.erring_forbids_);
+    for (const Straight::Rule& rule : out.permits_) bare(rule, out.bare_permits_, out.erring_permits_);
+    widen(out.bare_permits_);
+    std::erase_if(out.bare_permits_, [&](const Straight::Bare& row) {
+      const bool single = std::has_single_bit(row.mask) && row.mask == row.wanted && row.mask != kNever;
+      if (single) out.single_permits_ |= row.mask;
+      return single;
+    });
+    out.is_plain_ = out.has_example_ && out.others_.empty();
+    out.only_single_ = !out.links_ && out.fixed_.empty() && out.bare_forbids_.empty() && out.bare_permits_.empty() &&
+                       out.erring_forbids_.empty() && out.erring_permits_.empty();
+    auto has_entities = [](const Straight::Stop& stop) { return stop.sets + stop.others == 0; };
+    const bool only_entities = std::ranges::all_of(std::span(out.stops_).first(out.stop_count_), has_entities);
+    if (out.only_single_ && only_entities) out.usual_ = &Straight::allows_by_entities;
+  }
+
+  // Of rows of which one is enough: `a` or `not a and b` is `a` or `b`.
+  static void widen(std::vector<Straight::Bare>& rows) {
+    for (const Straight::Bare& row : rows) {
+      if (!std::has_single_bit(row.mask)) continue;
+      for (Straight::Bare& other : rows) {
+        if (other.mask == row.mask || (other.mask & row.mask) == 0 || ((other.wanted ^ row.wanted) & row.mask) == 0) continue;
+        other.mask &= ~row.mask;
+        other.wanted &= ~row.mask;
       }
     }
+  }
+
+  // The rule's rows where objects are as the example: without the tests whose results are known.
+  void bare(const Straight::Rule& rule, std::vector<Straight::Bare>& rows, std::vector<Straight::Rule>& erring) const {
+    std::vector<Straight::Bare> left;
+    for (const Straight::Row& row : std::span(out.rows_).subspan(rule.first, rule.count)) {
+      Straight::Bare bare{row.mask & row.wanted & kNever, row.mask & row.wanted & kNever};
+      bool holds = true;
+      for (const Straight::Need& need : std::span(out.needs_).subspan(row.first, row.count)) {
+        const std::uint64_t flag = std::uint64_t{1} << need.bit;
+        if ((out.known_.error & flag) != 0) {
+          if (bare.mask != 0) erring.push_back(rule);   // it depends on the tests before it
+          else rows.insert(rows.end(), left.begin(), left.end());
+          return;
+        }
+        const std::uint64_t wanted = need.outcome == Outcome::true_ ? flag : 0;
+        if ((out.static_ & flag) == 0) {
+          bare.mask |= flag;
+          bare.wanted |= wanted;
+        } else if ((out.known_.truth & flag) != wanted || need.outcome == Outcome::error) {
+          holds = false;
+          break;
+        }
+      }
+      if (holds) left.push_back(bare);
+    }
+    rows.insert(rows.end(), left.begin(), left.end());
   }
 
   static constexpr std::size_t kMostOthers = 4;
@@ -265,6 +379,7 @@ class StraightMaker {
   const EnvironmentPlan& plan_;
   const Environment& source_;
   const Store& store_;
+  std::set<std::uint32_t> sufficient_;
   std::uint8_t next_bit_ = 0;
   std::map<std::uint32_t, std::uint8_t> bits_;   // of atoms
   std::array<const Object*, Straight::kObjects> example_{};
@@ -275,8 +390,10 @@ class StraightMaker {
 
 std::unique_ptr<const Straight> Straight::make(const Table::State& table, const EnvironmentPlan& plan,
                                                const std::vector<Node>& scope_nodes, const Store& store) {
-  StraightMaker maker(plan, store);
-  if (!maker.make(table, scope_nodes)) return nullptr;
+  StraightMaker first(plan, store, {});
+  if (!first.make(table, scope_nodes)) return nullptr;
+  StraightMaker maker(plan, store, first.sufficient());
+  if (!maker.make(table, scope_nodes)) internal_error("the same environment is too large now");
   return std::make_unique<const Straight>(std::move(maker.out));
 }
 
