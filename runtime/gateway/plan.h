@@ -116,6 +116,14 @@ class ScopeLists {
       }
     }
   }
+  bool has_any(std::uint32_t scope, const std::uint64_t* row) const {
+    if (scope >= lists_.size() || lists_[scope] == 0) return false;
+    const std::uint32_t* ends = &firsts_[lists_[scope]];
+    for (const Block *block = &blocks_[ends[0]], *end = block + (ends[1] - ends[0]); block != end; ++block) {
+      if ((row[block->word] & block->columns) != 0) return true;
+    }
+    return false;
+  }
   std::size_t bytes() const {
     return (lists_.capacity() + firsts_.capacity() + groups_.capacity()) * sizeof(std::uint32_t) + blocks_.capacity() * sizeof(Block);
   }

@@ -196,7 +196,8 @@ KERF_FAST bool Straight::allows_by_all(const Straight& straight, const Store& st
   std::uint64_t truth, sufficient;
   if (!straight.test_by_example<Extent::decision>(store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
   if (!straight.only_single_) return straight.allows_by_rows(truth, sufficient, store, work);
-  return ((truth & straight.single_permits_) | (sufficient & 1)) != 0;
+  if (((truth & straight.single_permits_) | (sufficient & 1)) != 0) return true;
+  return straight.links_ && has_group_of_members(store, *work.plan, work);
 }
 
 KERF_FAST bool Straight::allows_by_entities(const Straight& straight, const Store& store, Workspace& work) {

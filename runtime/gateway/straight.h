@@ -111,7 +111,7 @@ class Straight {
   bool has_example_ = true;
   bool is_plain_ = false;                 // it has, and there are no `others_`
   bool (*usual_)(const Straight&, const Store&, Workspace&) = &allows_by_all;
-  bool only_single_ = false;              // and what permits are single tests, with nothing beside
+  bool only_single_ = false;              // and only single tests permit, beside links
   std::vector<Test> tests_;
   std::array<Stop, kTests + kObjects> stops_;   // of the example; some objects have more than one
   std::array<Placed, kTests> placed_;     // the last one has bit 0, those before it the next ones

@@ -328,11 +328,11 @@ class StraightMaker {
       return single;
     });
     out.is_plain_ = out.has_example_ && out.others_.empty();
-    out.only_single_ = !out.links_ && out.fixed_.empty() && out.bare_forbids_.empty() && out.bare_permits_.empty() &&
+    out.only_single_ = out.fixed_.empty() && out.bare_forbids_.empty() && out.bare_permits_.empty() &&
                        out.erring_forbids_.empty() && out.erring_permits_.empty();
     auto has_entities = [](const Straight::Stop& stop) { return stop.sets + stop.others == 0; };
     const bool only_entities = std::ranges::all_of(std::span(out.stops_).first(out.stop_count_), has_entities);
-    if (out.only_single_ && only_entities) out.usual_ = &Straight::allows_by_entities;
+    if (out.only_single_ && only_entities && !out.links_) out.usual_ = &Straight::allows_by_entities;
   }
 
   // Of rows of which one is enough: `a` or `not a and b` is `a` or `b`.
