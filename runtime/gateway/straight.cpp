@@ -50,9 +50,10 @@ std::uint64_t Straight::test_fixed(const Workspace& work) const {
 }
 
 bool Straight::is_usual(const Workspace& work) const {
-  if (!is_plain_ || work.rows[0]->bits == nullptr || work.rows[2]->bits == nullptr) return false;
+  if (!is_plain_) return false;
   for (std::size_t i = 0; i < kVariables; ++i) {
-    if (shapes_[i] != nullptr && work.rows[i]->object.shape != shapes_[i]) return false;
+    const Store::Row& row = *work.rows[i];
+    if (row.bits == nullptr || (shapes_[i] != nullptr && row.object.shape != shapes_[i])) return false;
   }
   return true;
 }
@@ -60,7 +61,7 @@ bool Straight::is_usual(const Workspace& work) const {
 [[gnu::noinline]] Straight::Bits Straight::test(const Store& store, Workspace& work) const {
   Bits bits;
   std::uint64_t truth, sufficient;
-  if (is_usual(work) && test_by_example<Extent::all>(store, work, truth, sufficient)) bits = {truth | known_.truth, known_.error};
+  if (is_usual(work) && test_by_example<Extent::all>(store, work, truth, sufficient)) bits = {truth | sufficient << other_count_ | known_.truth, known_.error};
   else bits = test_by_shape(store, work);
   bits.truth |= test_fixed(work);
   if (!others_.empty()) {
@@ -110,7 +111,7 @@ template <Straight::Extent kExtent>
     objects[stop->object] = object;
     const Cell* const cells = object->cells;
     auto count = [&](std::uint64_t is) {
-      if (kExtent == Extent::all) truth = truth * 2 + (is & 1);
+      if (kExtent == Extent::all) sufficient = sufficient * 2 + (is & 1);
       else sufficient |= is;
     };
     if (stop->entities != 0) [[likely]] {

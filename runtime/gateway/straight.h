@@ -92,9 +92,9 @@ class Straight {
   static bool allows_by_entities(const Straight& straight, const Store& store, Workspace& work);
   Bits test(const Store& store, Workspace& work) const;
   static unsigned outcome(Kind kind, const Cell& cell, const Workspace& work, std::size_t variable);
-  // Of a request that is_usual(). False if an object has another shape. For a decision sufficient tests have no
-  // bits in `truth`: the lowest of `sufficient` says whether any of them holds.
-  enum class Extent : std::uint8_t { all, decision, entities };   // entities: a decision that has these tests alone
+  // Of a request that is_usual(). False if an object has another shape. `truth`: of the others of `placed_`, the last one first.
+  // `sufficient`: likewise, but for a decision its lowest bit says whether any of them holds.
+  enum class Extent : std::uint8_t { all, decision, entities };   // entities: a decision that has sufficient tests of these alone
   template <Extent kExtent>
   bool test_by_example(const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const;
   static std::uint64_t test_placed(const Placed& test, const Cell& cell, const Workspace& work);
@@ -106,7 +106,7 @@ class Straight {
   Result result(const Rule& rule, Bits bits, std::uint32_t& failed) const;
 
   std::array<Way, kObjects> ways_;
-  std::uint8_t way_count_ = 0, stop_count_ = 0, placed_count_ = 0;
+  std::uint8_t way_count_ = 0, stop_count_ = 0, other_count_ = 0;
   std::array<const std::uint16_t*, kVariables> shapes_{};   // of the examples; null: it is not asked for
   bool has_example_ = true;
   bool is_plain_ = false;                 // it has, and there are no `others_`
@@ -114,7 +114,7 @@ class Straight {
   bool only_single_ = false;              // and only single tests permit, beside links
   std::vector<Test> tests_;
   std::array<Stop, kTests + kObjects> stops_;   // of the example; some objects have more than one
-  std::array<Placed, kTests> placed_;     // the last one has bit 0, those before it the next ones
+  std::array<Placed, kTests> placed_;     // of the others the last has bit 0, those before it the next ones; then the sufficient ones
   Bits known_;                            // of the tests that the example's shapes decide
   std::uint64_t static_ = 0;              // these tests
   std::vector<Fixed> fixed_;

@@ -24,13 +24,13 @@ class StraightMaker {
     });
     std::size_t rules = 0, groups = 0;
     for (const Group& group : source_.groups) {
-      if (is_beside(group)) continue;
+      if (is_beside(group) || group.forbids + group.permits == 0) continue;
       rules += group.forbids + group.permits;
       ++groups;
     }
     if (rules > Straight::kRules || 2 * groups > Straight::kTests || !add_atoms()) return false;
     for (const Group& group : source_.groups) {
-      if (is_beside(group)) continue;
+      if (is_beside(group) || group.forbids + group.permits == 0) continue;
       needs_.clear();
       scope(0, group.principal, scope_nodes);
       scope(2, group.resource, scope_nodes);
@@ -199,7 +199,7 @@ class StraightMaker {
 
   // Where in the example lies what tests ask for; these tests get the first bits.
   void place(const std::map<std::uint32_t, Test>& tests) {
-    std::vector<std::uint32_t> placed;   // atoms
+    std::vector<std::uint32_t> sufficient, others;   // atoms
     for (std::uint8_t i = 0; i < Straight::kVariables + out.way_count_; ++i) {
       auto is_of = [&](const auto& test) { return test.second.object == i; };
       const auto ways = std::span(out.ways_).first(out.way_count_);
@@ -218,23 +218,22 @@ class StraightMaker {
         stop.offset = offset_of(*example_[way.from], cell);
         stop.is_record = cell->kind == ValueKind::record;
       }
-      auto place_if = [&](auto&& wanted) {
+      auto place_if = [&](std::vector<std::uint32_t>& placed, auto&& wanted) {
         std::uint8_t count = 0;
         for (const auto& [atom, test] : tests) {
           const Cell* cell = test.object == i && test.kind != Straight::Kind::has ? Store::attribute(*example_[i], test.attribute) : nullptr;
           if (cell == nullptr) continue;
           const Placing placing = placing_of(test, *cell);
-          // The action's ancestors are not looked at before.
-          if (placing == Placing::none || (test.kind == Straight::Kind::member && test.variable == 1)) out.has_example_ = false;
+          if (placing == Placing::none) out.has_example_ = false;
           if (!wanted(atom, test, placing)) continue;
-          out.placed_[placed.size()] = {offset_of(*example_[i], cell), test.kind, cell->kind == ValueKind::set, test.variable};
+          out.placed_[sufficient.size() + others.size()] = {offset_of(*example_[i], cell), test.kind, cell->kind == ValueKind::set, test.variable};
           placed.push_back(atom);
           ++count;
         }
         return count;
       };
       auto sufficient_if = [&](bool set) {
-        return place_if([&](std::uint32_t atom, const Test& test, Placing placing) {
+        return place_if(sufficient, [&](std::uint32_t atom, const Test& test, Placing placing) {
           return placing == (set ? Placing::set : Placing::entity) && test.variable == stop.variable && sufficient_.contains(atom);
         });
       };
@@ -245,13 +244,13 @@ class StraightMaker {
         if (stop.entities + stop.sets != 0) out.stops_[out.stop_count_++] = stop;
       }
       stop.variable = stop.entities = stop.sets = 0;
-      stop.others = place_if([&](std::uint32_t atom, const Test&, Placing placing) {
+      stop.others = place_if(others, [&](std::uint32_t atom, const Test&, Placing placing) {
         return placing == Placing::other || ((placing == Placing::entity || placing == Placing::set) && !sufficient_.contains(atom));
       });
       if (out.stop_count_ == before || stop.others != 0) out.stops_[out.stop_count_++] = stop;
     }
-    out.placed_count_ = static_cast<std::uint8_t>(placed.size());
-    std::for_each(placed.rbegin(), placed.rend(), [&](std::uint32_t atom) { name(atom); });
+    out.other_count_ = static_cast<std::uint8_t>(others.size());
+    for (const auto& atoms : {others, sufficient}) std::for_each(atoms.rbegin(), atoms.rend(), [&](std::uint32_t atom) { name(atom); });
   }
   static std::uint32_t offset_of(const Object& object, const Cell* cell) {
     return static_cast<std::uint32_t>((cell - object.cells) * static_cast<std::ptrdiff_t>(sizeof(Cell)));

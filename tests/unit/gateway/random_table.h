@@ -89,11 +89,11 @@ inline std::vector<std::string> random_atoms(bool wide, bool general) {
   return atoms;
 }
 
-// Of stored entities alone, some of many.
-inline std::vector<std::string> stored_atoms(Random& r) {
+// Of stored entities alone, some of many. `plain`: those that only ask where an entity stands, or whether a Bool is true.
+inline std::vector<std::string> stored_atoms(Random& r, bool plain = false) {
   std::vector<std::string> atoms;
   for (const std::string& atom : random_atoms(false, false)) {
-    if (atom.find("\"context\"") == std::string::npos) atoms.push_back(atom);
+    if (!plain && atom.find("\"context\"") == std::string::npos) atoms.push_back(atom);
   }
   const std::string owner = dot(kResource, "owner");
   for (const char* name : {"team", "teams", "owner", "tags", "dept"}) {
@@ -107,7 +107,11 @@ inline std::vector<std::string> stored_atoms(Random& r) {
     atoms.push_back(dot(of, "admin"));
     atoms.push_back(op("in", kPrincipal, dot(of, "s")));
   }
-  atoms.push_back(op("in", kPrincipal, R"({"Set":[)" + entity("Team", "g1") + "," + entity("User", "u4") + "]}"));
+  atoms.push_back(op("in", kResource, dot(kResource, "team")));
+  atoms.push_back(op("in", kResource, dot(kPrincipal, "teams")));
+  atoms.push_back(op("contains", dot(kPrincipal, "teams"), kResource));
+  atoms.push_back(op("in", R"({"Var":"action"})", dot(kResource, "owner")));
+  if (!plain) atoms.push_back(op("in", kPrincipal, R"({"Set":[)" + entity("Team", "g1") + "," + entity("User", "u4") + "]}"));
   std::vector<std::string> some;
   for (std::size_t i = 6 + r.below(12); i > 0; --i) {
     const std::string& atom = atoms[r.below(atoms.size())];
@@ -209,47 +213,54 @@ inline Value random_set(Random& r, const char* prefix) {
   return Value::set(members);
 }
 
-inline Value users(Random& r) {
+inline Value users(Random& r, unsigned whole = 80) {
   std::vector<Value> members;
   for (std::size_t i = r.below(4); i > 0; --i) members.push_back(Value(EntityUid{"User", "u" + number(r.below(44))}));
-  if (r.chance(20)) members.push_back(Value(std::int64_t{1}));
+  if (!r.chance(whole)) members.push_back(Value(std::int64_t{1}));
   return Value::set(members);
 }
 
-inline Entity random_user(Random& r, const std::string& id) {
+// `whole`: percent of the attributes that are there, and of the right kind.
+inline Entity random_user(Random& r, const std::string& id, unsigned whole = 93) {
   ValueRecord attrs;
-  auto maybe = [&](const char* name, Value value) { if (r.chance(93)) attrs.emplace(name, std::move(value)); };
-  maybe("dept", r.chance(95) ? string("d" + number(r.below(12))) : Value(true));
-  maybe("level", r.chance(95) ? Value(static_cast<std::int64_t>(r.below(7))) : string("high"));
+  auto maybe = [&](const char* name, Value value) { if (r.chance(whole)) attrs.emplace(name, std::move(value)); };
+  maybe("dept", r.chance(whole) ? string("d" + number(r.below(12))) : Value(true));
+  maybe("level", r.chance(whole) ? Value(static_cast<std::int64_t>(r.below(7))) : string("high"));
   maybe("admin", Value(r.chance(50)));
+  std::vector<Value> teams;
+  for (std::size_t i = r.below(6); i > 0; --i) {
+    teams.push_back(Value(r.chance(60) ? EntityUid{"Team", "g" + number(r.below(8))} : EntityUid{"Doc", "d" + number(r.below(20))}));
+  }
+  if (!r.chance(whole)) teams.push_back(string("g0"));
+  maybe("teams", Value::set(teams));
   return {{"User", id}, attrs, {}, {{"Team", "g" + number(r.below(8))}}};   // g6, g7: not stored
 }
 
-inline Entity random_doc(Random& r, const std::string& id) {
+inline Entity random_doc(Random& r, const std::string& id, unsigned whole = 93) {
   ValueRecord attrs;
-  auto maybe = [&](const char* name, Value value) { if (r.chance(93)) attrs.emplace(name, std::move(value)); };
+  auto maybe = [&](const char* name, Value value) { if (r.chance(whole)) attrs.emplace(name, std::move(value)); };
   maybe("dept", string("d" + number(r.below(12))));
-  maybe("owner", Value(EntityUid{"User", "u" + number(r.below(40))}));
-  maybe("tags", r.chance(95) ? random_set(r, "t") : Value(false));
-  maybe("team", Value(EntityUid{"Team", "g" + number(r.below(8))}));
-  maybe("teams", users(r));
+  maybe("owner", Value(EntityUid{"User", "u" + number(r.below(whole == 100 ? 30 : 40))}));
+  maybe("tags", r.chance(whole) ? random_set(r, "t") : Value(false));
+  maybe("team", Value(EntityUid{r.chance(whole) ? "Team" : "User", (r.chance(whole) ? "g" : "u") + number(r.below(8))}));
+  maybe("teams", users(r, whole));
   maybe("r", Value(ValueRecord{{"s", string(r.chance(50) ? "v" : "w")}}));
   Entity doc{{"Doc", id}, attrs, {}, {}};
   for (std::size_t i = r.below(3); i > 0; --i) doc.parents.push_back({"Team", "g" + number(r.below(8))});
   return doc;
 }
 
-inline Entities random_entities(Random& r) {
+inline Entities random_entities(Random& r, unsigned whole = 93) {
   std::vector<Entity> list;
   for (std::size_t g = 0; g < 6; ++g) {
     Entity& team = list.emplace_back(Entity{{"Team", "g" + number(g)}, {}, {}, {}});
     if (g > 0 && r.chance(50)) team.parents.push_back({"Team", "g" + number(r.below(g))});
   }
   for (std::size_t u = 0; u < 30; ++u) {
-    Entity& user = list.emplace_back(random_user(r, "u" + number(u)));
+    Entity& user = list.emplace_back(random_user(r, "u" + number(u), whole));
     if (u > 0 && r.chance(30)) user.parents.push_back({"User", "u" + number(r.below(u))});
   }
-  for (std::size_t d = 0; d < 20; ++d) list.push_back(random_doc(r, "d" + number(d)));
+  for (std::size_t d = 0; d < 20; ++d) list.push_back(random_doc(r, "d" + number(d), whole));
   return *Entities::build(std::move(list));
 }
 
