@@ -387,7 +387,6 @@ class FunctionMaker {
       di_.createParameterVariable(program, name, number, file, 1, type_->getTypeArray()[number], true);
     }
     function.setSubprogram(program);
-    function.addFnAttr(llvm::Attribute::NoInline);
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.addFnAttr("target-cpu", "v3");
     builder.SetInsertPoint(BasicBlock::Create(module_.getContext(), "entry", &function));
