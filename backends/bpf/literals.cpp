@@ -125,8 +125,7 @@ class Builder {
 
   // Keys in order. False: a limit is passed.
   bool add(std::string_view text, std::span<const Key> marks) {
-    std::size_t shared = 0;
-    while (shared < text.size() && shared < path_.size() && text[shared] == path_[shared]) ++shared;
+    const auto shared = static_cast<std::size_t>(std::ranges::mismatch(text, path_).in1 - text.begin());
     close_to(shared);
     if (text.empty()) open(marks, 0);
     for (std::size_t i = shared; i < text.size(); ++i) {

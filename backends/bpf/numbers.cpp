@@ -26,7 +26,9 @@ std::optional<std::uint32_t> offset_of(CodeObservable observable) {
   };
   switch (observable) {
 #define KERF_SEEN(observable, field, bits, when, type, events) \
-  case CodeObservable::observable: return whole(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits, When::when);
+  case CodeObservable::observable: \
+    static_assert(TypeKind::type != TypeKind::boolean || (bits) != kLast, "a Bool is some bits of its field"); \
+    return whole(offsetof(kerf_seen, field), sizeof(kerf_seen{}.field), bits, When::when);
 #include "runtime/abi/seen.def"
     case CodeObservable::exe: return offsetof(kerf_seen, exe_match);
     case CodeObservable::ip: case CodeObservable::name: case CodeObservable::comm: return std::nullopt;
@@ -83,7 +85,7 @@ std::optional<NumberTest> number_test(const CodeExpr& expr) {
   const CodeNode& root = expr.back();
   auto observed = [&](std::size_t arg) {
     const CodeNode& node = expr[root.args[arg]];
-    return node.op == CodeOp::observe && node.type == CodeType::long_ && offset_of(node.observable);
+    return node.op == CodeOp::observe && offset_of(node.observable);
   };
   auto constant = [&](std::size_t arg) { return expr[root.args[arg]].op == CodeOp::constant; };
   if (root.op == CodeOp::one_of) {
@@ -134,7 +136,7 @@ NumberPlan plan_numbers(const KernelEnv& env, const std::vector<CodeExpr>& exprs
     std::optional<Ranges>& ranges = plan.ranges.emplace_back();
     std::vector<Requirement>& code = plan.code.emplace_back();
     for (const Requirement& r : row.code) {
-      if (!number || !tests[r.atom] || tests[r.atom]->observable != *number) {
+      if (!tests[r.atom] || tests[r.atom]->observable != number) {
         code.push_back(r);
         continue;
       }

@@ -115,7 +115,6 @@ class Store {
 
   void run() {
     tables_.path_starts.push_back(placement_.cell_of(automaton_.start));
-    place_edges();
     for (std::uint32_t state : placement_.order()) {
       const Automaton::State& s = automaton_.states[state];
       if (placement_.is_single(state)) {
@@ -133,7 +132,7 @@ class Store {
         add_rest({s.match, edge.byte});
         continue;
       }
-      std::uint32_t base = base_of_.contains(state) ? base_of_.at(state) : 0;
+      const std::uint32_t base = edges_.place(automaton_.edges_of(state));
       add_cell(KERF_CELL_NODE, base);
       add_rest({s.match, placement_.cell_of(s.fallback)});
       for (const Automaton::Edge& edge : automaton_.edges_of(state)) {
@@ -151,23 +150,11 @@ class Store {
     tables_.path_cells.insert(tables_.path_cells.end(), cells);
     tables_.path_bytes.resize(tables_.path_cells.size(), KERF_CELL_FINAL);
   }
-  // Full rows first: they are the hardest to fit.
-  void place_edges() {
-    std::vector<std::uint32_t> order;
-    for (std::uint32_t state : placement_.order()) {
-      if (!placement_.is_single(state) && !automaton_.is_scan(state) && automaton_.states[state].edge_count) order.push_back(state);
-    }
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return automaton_.states[a].edge_count > automaton_.states[b].edge_count;
-    });
-    for (std::uint32_t state : order) base_of_.emplace(state, edges_.place(automaton_.edges_of(state)));
-  }
 
   Tables& tables_;
   EdgeArray& edges_;
   const Automaton& automaton_;
   Placement placement_;
-  std::unordered_map<std::uint32_t, std::uint32_t> base_of_;
 };
 
 }  // namespace

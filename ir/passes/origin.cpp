@@ -36,9 +36,10 @@ class Analyser {
 
  private:
   // ---- types ----
-  StaticType declared(TypeId id) const {
-    const Type& type = module_.schema.types[id];
-    StaticType result{type.kind, {}, id};
+  StaticType declared(std::optional<TypeId> id) const {
+    if (!id) return {};
+    const Type& type = module_.schema.types[*id];
+    StaticType result{type.kind, {}, *id};
     if (!type.entity_types.empty()) result.entity = type.entity_types.front();
     if (type.kind == TypeKind::set) {
       const Type& element = module_.schema.types[type.element];
@@ -99,7 +100,7 @@ class Analyser {
 
   StaticType tag_type(NodeId id) const {
     const EntityType* type = module_.schema.find_type(std::string(result_.types[body_.arg(id, 0).index].entity));
-    return type && type->tags ? declared(*type->tags) : StaticType{};
+    return type ? declared(type->tags) : StaticType{};
   }
 
   StaticType call_type(const std::string& name) const {

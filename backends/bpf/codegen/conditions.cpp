@@ -381,10 +381,12 @@ class FunctionMaker {
     llvm::DIFile* file = unit_->getFile();
     auto flags = llvm::DISubprogram::SPFlagDefinition | llvm::DISubprogram::SPFlagOptimized;
     llvm::DISubprogram* program = di_.createFunction(unit_, function.getName(), "", file, 1, type_, 1, llvm::DINode::FlagPrototyped, flags);
-    const char* names[] = {"walk", "values", "condition"};
-    for (unsigned i = 0; i < 3; ++i) di_.createParameterVariable(program, names[i], i + 1, file, 1, type_->getTypeArray()[i + 1], true);
+    unsigned number = 0;   // of the type's parts the first is what is returned
+    for (const char* name : {"walk", "values", "condition"}) {
+      ++number;
+      di_.createParameterVariable(program, name, number, file, 1, type_->getTypeArray()[number], true);
+    }
     function.setSubprogram(program);
-    function.addFnAttr(llvm::Attribute::NoInline);
     function.addFnAttr(llvm::Attribute::NoUnwind);
     function.addFnAttr("target-cpu", "v3");
     builder.SetInsertPoint(BasicBlock::Create(module_.getContext(), "entry", &function));

@@ -87,7 +87,6 @@ llvm::ModulePassManager simplify() {
 
 std::optional<Error> specialise_decision(llvm::Module& module, llvm::TargetMachine& machine, const CodegenRequest& request,
                                          const std::set<std::string>& wanted) {
-  drop_uncalled(module, wanted);
   if (auto error = define_constants(module, request)) return error;
   for (llvm::GlobalVariable& variable : module.globals()) {
     if (variable.isDeclaration() && !is_map(variable) && !variable.use_empty()) {

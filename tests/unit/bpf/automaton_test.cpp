@@ -141,6 +141,11 @@ TEST_CASE("edges of literals, trees and prefixes") {
   CHECK(wrong_answers(tests, share(tests), texts) == 0);
 }
 
+TEST_CASE("a literal has no wildcard but at its end") {
+  for (const PathTest& test : {files({"/a"}), pattern({"/a"}), pattern({"/a", ""}), pattern({"", ""})}) CHECK(is_literal(test));
+  for (const PathTest& test : {pattern({"/a", "b"}), pattern({"", "b"}), pattern({"", "b", ""})}) CHECK_FALSE(is_literal(test));
+}
+
 TEST_CASE("a state that only its own byte keeps where it is") {
   // From the start: b stays, anything else goes on; then b is a match, anything else stays.
   DenseAutomaton dense;
@@ -304,6 +309,18 @@ TEST_CASE("patterns that would fit into one automaton take two where that is les
   }
 }
 
+TEST_CASE("many ends lie apart from the patterns that multiply them") {
+  std::vector<PathTest> tests;
+  for (int i = 0; i < 300; ++i) tests.push_back(pattern({"", fmt::format("/conf{}.d", i)}));
+  for (int i = 0; i < 4; ++i) {
+    tests.push_back(pattern({fmt::format("/home/{}/", i), fmt::format(".key{}", i)}));
+    tests.push_back(pattern({"", fmt::format("x{}", i), ""}));
+  }
+  const Shares shares = share(tests);
+  REQUIRE(shares.automata.size() == 3);
+  CHECK(shares.automata[1].states.size() + shares.automata[2].states.size() < 2000);
+}
+
 TEST_CASE("patterns that multiply are spread over two automata; past both they are named") {
   std::vector<PathTest> tests;
   auto middle = [](int i) { return pattern({"", fmt::format("{:02}", i), ""}); };
@@ -332,6 +349,9 @@ TEST_CASE("hostile sizes end in an error or in an answer") {
   Result<Shares> one_too_long = share_out(pointers(tests));
   REQUIRE_FALSE(one_too_long.ok());
   CHECK(one_too_long.error().message.find(" more") == std::string::npos);   // all of them are named
+  const PatternShares nothing = share_out_patterns({{0, &tests[0]}});
+  CHECK(nothing.automata.empty());
+  CHECK(nothing.left.size() == 1);
   tests = {files({"/" + std::string(1 << 20, 'a')}, {"/" + std::string(1 << 20, 'b')}), pattern({std::string(1 << 20, 'a'), ""})};
   Shares shares = share(tests);
   CHECK(shares.automata[0].states.size() < 10);   // no path is that long

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "rig.h"
@@ -308,6 +310,29 @@ TEST_CASE("a slot with a prefix longer than its address refuses") {
       if (more) CHECK(decision.reason == KERF_REASON_INTERNAL);
     }
   }
+}
+
+TEST_CASE("no name of a task begins with more bytes than it has room for") {
+  if (!kernel_takes_bpf()) return;
+  Checker checker;
+  checker.program.module.schema.actions.begin()->second.bindings["comm"] = {AttrBinding::Kind::observable, "process.comm", {}};
+  for (const char* text : {"fifteen-bytes-x", "sixteen-bytes-xy", "not the same"}) {
+    PolicyId policy;
+    Body& body = checker.body(policy);
+    checker.finish(policy, body.add_like(context_attr(body, "comm"), Pattern{{text, ""}}, {}));
+  }
+  Result<BpfObject> object = emit(checker.program);
+  if (!object) FAIL(object.error().message);
+  auto loaded = Loaded::load(checker.program, std::move(*object));
+  REQUIRE(loaded.ok());
+  REQUIRE((*loaded)->bind(1, {}) == 0);
+  kerf_seen event{};
+  event.task_told = 1;
+  std::strcpy(event.comm, "fifteen-bytes-x");
+  const kerf_decision decision = (*loaded)->decide(1, {event}).at(0);
+  REQUIRE(decision.determining_count == 3);
+  const std::vector<KernelRow>& rows = env_of(checker.program).rows;   // true, false, error of each
+  for (std::size_t row : {0, 4, 7}) CHECK(std::ranges::count(decision.determining, rows[row].policy.index) == 1);
 }
 
 TEST_CASE("what hooks cannot compute is an error, not code") {

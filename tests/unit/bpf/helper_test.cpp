@@ -264,7 +264,7 @@ TEST_CASE("helper: what the glue does not declare, or declares and is not given,
 TEST_CASE("helper: an object has what its policies ask for, and nothing more") {
   const auto contents = bpf::read_contents(blank_object(one_row()));
   REQUIRE(contents);
-  for (const char* of_paths : {"kerf_path_bytes", "kerf_path_cells", "kerf_path_edges", "kerf_exe_events"}) CHECK_FALSE(contents->constants.contains(of_paths));
+  for (const char* of_paths : {"kerf_path_bytes", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts", "kerf_exe_events"}) CHECK_FALSE(contents->constants.contains(of_paths));
   for (const char* of_others : {"kerf_named", "kerf_anchors"}) CHECK_FALSE(contents->maps.contains(of_others));
   Program program = one_row();
   PolicyId policy = add_policy(program, Effect::permit);
@@ -357,6 +357,7 @@ TEST_CASE("helper: an object that cannot be filled as it was asked for is refuse
   CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_size -= 8; }), "gave the table kerf_rows another length"));
   CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_value = e.section(e.find(".rodata")).sh_size - 8; }), "made no BPF object"));
   CHECK(has(rig.refusal([&](Elf& e) { std::strcpy(e.symbol_name("kerf_envs"), "kerf_rows"); }), "made no BPF object"));
+  CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_name = static_cast<std::uint32_t>(e.section(e.symbols().sh_link).sh_size); }), "made no BPF object"));
   CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".rodata")).sh_type = SHT_NOBITS; }), "made no BPF object"));
   CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".rodata")).sh_size += e.bytes.size(); }), "made no BPF object"));
   // The types: a mark that is missing or there twice, and a section that is cut off.

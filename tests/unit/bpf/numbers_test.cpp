@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "backends/bpf/layout.h"
+#include "backends/bpf/numbers.h"
 #include "rig.h"
 
 using namespace kerf;
@@ -92,6 +93,23 @@ TEST_CASE("comparisons of one number need no instructions, of more all but one d
   std::mt19937_64 random(7);
   for (const char* name : {"uid", "gid", "pid", "protocol"}) CHECK(conditions_of(random_program({name}, 60, random)) == 0);
   CHECK(conditions_of(random_program({"uid", "gid"}, 60, random)) > 0);
+}
+
+TEST_CASE("a Bool that shares its field with others is no number") {
+  Program program = make_program();
+  add_row(program, Effect::permit).code.push_back({0, Outcome::true_});
+  auto plan_of = [&](bpf::CodeObservable observable) {
+    bpf::CodeExpr expr(3);
+    expr[0].op = bpf::CodeOp::observe;
+    expr[0].observable = observable;
+    expr[1].low = 1;
+    expr[2].op = bpf::CodeOp::eq;
+    expr[2].args = {0, 1};
+    return bpf::plan_numbers(env_of(program), {expr});
+  };
+  const bpf::NumberPlan number = plan_of(bpf::CodeObservable::signal_number), flag = plan_of(bpf::CodeObservable::ptrace_attach);
+  CHECK((number.ranges[0] && number.code[0].empty()));
+  CHECK((!flag.ranges[0] && flag.code[0].size() == 1));
 }
 
 TEST_CASE("comparisons of numbers agree with the reference at every edge") {

@@ -280,6 +280,19 @@ TEST_CASE("tables: loops go as far as what is there, rounded up to a power of tw
   CHECK(constant(*layout, "kerf_has_code") == 0);
 }
 
+TEST_CASE("tables: a number that conditions compare is searched, of files too") {
+  for (Program program : {make_program(), make_file_program()}) {
+    KernelRow& row = add_row(program, Effect::permit);
+    Body& body = program.module.policies[row.policy.index].body;
+    env_of(program).code.push_back({row.policy, body.add(Op::eq, {context_attr(body, "uid"), number(body, 3)}, {}), {}, {}});
+    row.code = {{0, Outcome::true_}};
+    auto layout = lay_out(program.module, program.plan, digest());
+    REQUIRE(layout.ok());
+    CHECK(constant(*layout, "kerf_depth32_max") == 3);   // two bounds
+    CHECK(constant(*layout, "kerf_has_code") == 0);
+  }
+}
+
 TEST_CASE("tables: of paths nothing is searched, and names are read where a row asks for what is learned") {
   Program program = make_file_program();
   for (std::uint32_t i = 0; i < 5; ++i) {
