@@ -113,15 +113,21 @@ TEST_CASE("random small tables over stored entities: the engine and the plain ev
     std::vector<std::pair<std::string, RandomPolicy>> list;
     auto row = [](const std::string& needs) { return R"({"policy":@,"when":[)" + needs + R"(],"then":"true"})"; };
     auto holds = [](std::size_t atom) { return "[" + number(atom) + R"(,"true"])"; };
-    auto any = [&] { return holds(r.below(atoms.size() - 1)); };
+    std::size_t last = 0;
+    auto any = [&] { return holds(last = r.below(atoms.size() - 1)); };
     for (std::size_t p = 0; p < 2 + seed % 13; ++p) {
       RandomPolicy policy = random_policy(r, atoms.size(), 0);
       if (seed % 4 == 1) {   // one test alone permits, mostly
         policy.forbid = r.chance(8);
         if (r.chance(95)) policy.group = 0;
-        if (r.chance(95)) policy.rows = row(any());
-        // Or it errs, where another test does not keep it from that.
-        if (r.chance(10)) policy.rows = row(any() + "," + holds(atoms.size() - 1)) + "," + row(any());
+        // It errs where another test does not keep it from that.
+        if (r.chance(20)) {
+          policy.forbid = r.chance(50);
+          const std::string same = holds(last);   // as the policy before it
+          policy.rows = row(same + "," + holds(atoms.size() - 1)) + "," + row(any());
+        } else if (r.chance(95)) {
+          policy.rows = row(any());
+        }
       }
       list.emplace_back("p" + number(p), policy);
     }
