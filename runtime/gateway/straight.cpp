@@ -49,8 +49,8 @@ std::uint64_t Straight::test_fixed(const Workspace& work) const {
   return truth;
 }
 
-bool Straight::is_usual(const Workspace& work) const {
-  if (!is_plain_) return false;
+bool Straight::fits_example(const Workspace& work) const {
+  if (!has_example_) return false;
   for (std::size_t i = 0; i < kVariables; ++i) {
     const Store::Row& row = *work.rows[i];
     if (row.bits == nullptr || (shapes_[i] != nullptr && row.object.shape != shapes_[i])) return false;
@@ -61,7 +61,7 @@ bool Straight::is_usual(const Workspace& work) const {
 [[gnu::noinline]] Straight::Bits Straight::test(const Store& store, Workspace& work) const {
   Bits bits;
   std::uint64_t truth, sufficient;
-  if (is_usual(work) && test_by_example<Extent::all>(store, work, truth, sufficient)) bits = {truth | sufficient << other_count_ | known_.truth, known_.error};
+  if (fits_example(work) && test_by_example<Extent::all>(store, work, truth, sufficient)) bits = {truth | sufficient << other_count_ | known_.truth, known_.error};
   else bits = test_by_shape(store, work);
   bits.truth |= test_fixed(work);
   if (!others_.empty()) {

@@ -28,7 +28,7 @@ class Straight {
   bool allows(const Store& store, Workspace& work) const;
   // Whether the usual way may be tried with the request: its entities are as the example of their type, and those that they
   // lead to are so most likely.
-  bool is_usual(const Workspace& work) const;
+  bool is_usual(const Workspace& work) const { return is_plain_ && fits_example(work); }
   bool allows_usual(const Store& store, Workspace& work) const { return usual_(*this, store, work); }
   void decide(const Store& store, Workspace& work, Answer& answer) const;
 
@@ -92,7 +92,8 @@ class Straight {
   static bool allows_by_entities(const Straight& straight, const Store& store, Workspace& work);
   Bits test(const Store& store, Workspace& work) const;
   static unsigned outcome(Kind kind, const Cell& cell, const Workspace& work, std::size_t variable);
-  // Of a request that is_usual(). False if an object has another shape. `truth`: of the others of `placed_`, the last one first.
+  bool fits_example(const Workspace& work) const;
+  // Of a request that fits. False if an object has another shape. `truth`: of the others of `placed_`, the last one first.
   // `sufficient`: likewise, but for a decision its lowest bit says whether any of them holds.
   enum class Extent : std::uint8_t { all, decision, entities };   // entities: a decision that has sufficient tests of these alone
   template <Extent kExtent>
