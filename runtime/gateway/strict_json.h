@@ -6,7 +6,7 @@
 #include <string>
 
 #include "ir/base/result.h"
-#include "runtime/gateway/tree.h"
+#include "runtime/gateway/text_node.h"
 
 namespace kerf::gateway {
 
@@ -32,6 +32,13 @@ Result<std::array<Node, N>> read_fields(const Node& node, const std::array<std::
   Status status = expect_keys(node, std::span<const std::string_view>(keys));
   check(!status.ok(), "an object's keys");
   return status.error();
+}
+
+template <std::size_t N>
+Result<std::array<TextNode, N>> read_fields(const TextNode& node, const std::array<std::string_view, N>& keys) {
+  std::array<TextNode, N> fields;
+  if (node.is_object() && node.fields(keys, fields)) return fields;
+  return Error{"an object's keys"};
 }
 
 template <class Node>
@@ -62,19 +69,31 @@ Result<EntityUid> read_plain_uid(const Node& node) {
   return EntityUid{*std::move(type), *std::move(id)};
 }
 
-// Applies `read(element)` to every element of the array; a failure is told with key and position.
-template <class Node, class Read>
-Status read_each(const Node& array, const char* key, Read read) {
+inline std::string at_position(const char* key, std::size_t position) { return std::string(key) + "[" + std::to_string(position) + "]: "; }
+
+template <class Node, class Read, class Each>
+Status each_of(const Node& array, const char* key, Read read, Each each) {
   if (!array.is_array()) return Error{"`" + std::string(key) + "` must be an array"};
   std::size_t position = 0;
   Status status = Unit{};
-  array.each([&](const Node& element) {
+  each(array, [&](const auto& element) {
     status = read(element);
     position += status.ok();
     return status.ok();
   });
   if (status.ok()) return status;
-  return Error{std::string(key) + "[" + std::to_string(position) + "]: " + status.error().message};
+  return Error{at_position(key, position) + status.error().message};
+}
+
+// Applies `read(element)` to every element of the array; a failure is told with key and position.
+template <class Node, class Read>
+Status read_each(const Node& array, const char* key, Read read) {
+  return each_of(array, key, read, [](const Node& node, auto visit) { node.each(visit); });
+}
+// The same of elements that may be long.
+template <class Node, class Read>
+Status read_each_part(const Node& array, const char* key, Read read) {
+  return each_of(array, key, read, [](const Node& node, auto visit) { node.each_part(visit); });
 }
 
 }  // namespace kerf::gateway

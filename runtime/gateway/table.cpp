@@ -13,6 +13,7 @@
 namespace kerf::gateway {
 namespace {
 
+constexpr std::string_view kJsonSpace = " \n\t\r";
 constexpr std::size_t kAnyNumber = std::numeric_limits<std::uint32_t>::max();
 
 template <class Node>
@@ -67,11 +68,11 @@ Result<Entity> read_action(const Node& json) {
   return action;
 }
 
-template <class Node>
 class EnvironmentReader {
  public:
   explicit EnvironmentReader(Table::State& table) : table_(table), placed_(table.policies.size(), false) {}
 
+  template <class Node>
   Status read(const Node& json, Environment& environment) {
     environment_ = &environment;
     RuleWriter writer(environment);
@@ -79,11 +80,11 @@ class EnvironmentReader {
     const auto fields = read_fields<5>(json, {"principal", "action", "resource", "atoms", "groups"});
     if (!fields.ok()) return fields.error();
     const auto& [principal_node, action_node, resource_node, atoms_node, groups_node] = *fields;
-    Result<std::string> principal = read_string(principal_node, "principal");
+    Result<std::string> principal = read_string(principal_node.whole(), "principal");
     if (!principal.ok()) return principal.error();
-    Result<std::string> resource = read_string(resource_node, "resource");
+    Result<std::string> resource = read_string(resource_node.whole(), "resource");
     if (!resource.ok()) return resource.error();
-    Result<EntityUid> action = read_plain_uid(action_node);
+    Result<EntityUid> action = read_plain_uid(action_node.whole());
     if (!action.ok()) return action.error();
     environment.principal = *std::move(principal);
     environment.resource = *std::move(resource);
@@ -91,37 +92,39 @@ class EnvironmentReader {
     if (table_.actions.find(environment.action) == nullptr) {
       return Error{"the action " + to_text(environment.action) + " is not among `actions`"};
     }
-    Status atoms = read_each(atoms_node, "atoms", [&](const Node& atom) -> Status {
+    Status atoms = read_each(atoms_node, "atoms", [&](const auto& atom) -> Status {
       Result<Expr> expr = Expr::from_node(atom);
       if (!expr.ok()) return expr.error();
       environment.atoms.push_back(*std::move(expr));
       return Unit{};
     });
     if (!atoms.ok()) return atoms;
-    Status groups = read_each(groups_node, "groups", [&](const Node& group) { return read_group(group); });
+    Status groups = read_each_part(groups_node, "groups", [&](const auto& group) { return read_group(group); });
     writer.finish();
     return groups;
   }
 
  private:
+  template <class Node>
   Status read_group(const Node& json) {
     const auto fields = read_fields<4>(json, {"principal", "resource", "rows", "exprs"});
     if (!fields.ok()) return fields.error();
-    Result<ScopeKey> principal = read_scope((*fields)[0]);
+    Result<ScopeKey> principal = read_scope((*fields)[0].whole());
     if (!principal.ok()) return principal.error();
-    Result<ScopeKey> resource = read_scope((*fields)[1]);
+    Result<ScopeKey> resource = read_scope((*fields)[1].whole());
     if (!resource.ok()) return resource.error();
     const std::uint64_t scopes = static_cast<std::uint64_t>(*principal) << 32 | *resource;
     if (scopes_.find(scopes) != FlatMap::kNone) return Error{"another group has the same scopes"};
     scopes_.insert(scopes, 0);
     writer_->begin_group(*principal, *resource);
     last_.reset();
-    Status rules = read_each((*fields)[2], "rows", [&](const Node& row) { return read_row(row); });
-    if (rules.ok()) rules = read_each((*fields)[3], "exprs", [&](const Node& rule) { return read_formula_rule(rule); });
+    Status rules = read_each((*fields)[2], "rows", [&](const auto& row) { return read_row(row); });
+    if (rules.ok()) rules = read_each((*fields)[3], "exprs", [&](const auto& rule) { return read_formula_rule(rule); });
     writer_->end_group();
     return rules;
   }
 
+  template <class Node>
   Result<ScopeKey> read_scope(const Node& json) {
     if (json.is_null()) return kAnyScope;
     const bool equal = json.is_object() && json.size() == 1 && json.only().first == "==";
@@ -134,8 +137,10 @@ class EnvironmentReader {
     return equal ? equal_scope(number) : in_scope(number);
   }
 
+  template <class Node>
   Result<std::uint32_t> read_policy_index(const Node& json) { return read_index(json, "policy", table_.policies.size()); }
 
+  template <class Node>
   Status read_row(const Node& json) {
     const auto fields = read_fields<3>(json, {"policy", "when", "then"});
     if (!fields.ok()) return fields.error();
@@ -164,6 +169,7 @@ class EnvironmentReader {
     return Unit{};
   }
 
+  template <class Node>
   Result<Requirement> read_requirement(const Node& json) {
     if (!json.is_array() || json.size() != 2) return Error{"an array of an atom and an outcome is expected"};
     const auto pair = parts_of<2>(json);
@@ -175,6 +181,7 @@ class EnvironmentReader {
     return Error{"an outcome is \"true\", \"false\" or \"error\""};
   }
 
+  template <class Node>
   Status read_formula_rule(const Node& json) {
     const auto fields = read_fields<2>(json, {"policy", "formula"});
     if (!fields.ok()) return fields.error();
@@ -196,9 +203,9 @@ class EnvironmentReader {
 
 template <class Node>
 Status read_header(const Node& json) {
-  const std::optional<Node> format = json.is_object() ? json.find("format") : std::nullopt;
+  const auto format = json.is_object() ? json.find("format") : std::nullopt;
   if (!format || !format->is_text("kerf-table")) return Error{"not a decision table: `format` must be \"kerf-table\""};
-  const std::optional<Node> version = json.find("version");
+  const auto version = json.find("version");
   if (!version || !version->is_integer()) return Error{"`version` must be a number"};
   if (version->natural() == kTableVersion) return Unit{};
   return Error{"the table has format version " + version->number() + ", this evaluator reads version " +
@@ -207,22 +214,26 @@ Status read_header(const Node& json) {
 
 template <class Node>
 Status read_policies(const Node& json, Table::State& table) {
-  std::unordered_set<std::string_view> ids;   // where they are in the text that is read
-  Status each = read_each(json, "policies", [&](const Node& element) -> Status {
+  Status each = read_each(json, "policies", [&](const auto& element) -> Status {
     Result<PolicyInfo> info = read_policy(element);
     if (!info.ok()) return info.error();
-    if (!ids.insert(element.find("id")->text()).second) return Error{"another policy has the id " + quote(info->id)};
     table.policies.push_back(*std::move(info));
     return Unit{};
   });
+  if (!each.ok()) return each;
   table.policies.shrink_to_fit();
-  return each;
+  std::unordered_set<std::string_view> ids;
+  for (std::size_t i = 0; i < table.policies.size(); ++i) {
+    const std::string& id = table.policies[i].id;
+    if (!ids.insert(id).second) return Error{at_position("policies", i) + "another policy has the id " + quote(id)};
+  }
+  return Unit{};
 }
 
 template <class Node>
 Status read_actions(const Node& json, Table::State& table) {
   std::vector<Entity> actions;
-  Status each = read_each(json, "actions", [&](const Node& element) -> Status {
+  Status each = read_each(json, "actions", [&](const auto& element) -> Status {
     Result<Entity> action = read_action(element);
     if (!action.ok()) return action.error();
     actions.push_back(*std::move(action));
@@ -237,9 +248,9 @@ Status read_actions(const Node& json, Table::State& table) {
 
 template <class Node>
 Status read_environments(const Node& json, Table::State& table) {
-  return read_each(json, "environments", [&](const Node& element) -> Status {
+  return read_each_part(json, "environments", [&](const auto& element) -> Status {
     Environment& environment = table.environments.emplace_back();
-    Status status = EnvironmentReader<Node>(table).read(element, environment);
+    Status status = EnvironmentReader(table).read(element, environment);
     if (!status.ok()) return status;
     EnvironmentKey key{environment.principal, environment.action.type, environment.action.id, environment.resource};
     if (!table.index.emplace(key, &environment).second) {
@@ -273,15 +284,16 @@ const std::vector<Entity>& Table::actions() const { return state_->actions.all()
 
 // By simdjson. What it refuses, for whatever reason, is read again by the other parser, which says whether it is wrong
 // and why; so this must refuse all that the other refuses.
-bool read_table_fast(std::string_view text, Table::State& state) {
+bool read_table_fast(std::string_view text, Table::State& state, std::size_t piece) {
   // simdjson lets through half of a pair of surrogates.
   if (text.find("\\ud") != std::string_view::npos || text.find("\\uD") != std::string_view::npos) return false;
-  simdjson::dom::parser parser;
-  // The two do not count nesting quite alike.
-  if (parser.allocate(std::max<std::size_t>(text.size(), 64), kMaxTableDepth - 8) != simdjson::SUCCESS) return false;
-  simdjson::dom::element root;
-  if (parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return false;
-  return read_table(TapeNode(root), state).ok();
+  TextNode::Memory memory;
+  memory.longest = piece;
+  // The two do not count nesting quite alike, and a piece lies a few levels deep.
+  if (memory.parser.allocate(1 << 16, kMaxTableDepth - 16) != simdjson::SUCCESS) return false;
+  const std::size_t begin = text.find_first_not_of(kJsonSpace), end = text.find_last_not_of(kJsonSpace);
+  if (begin == std::string_view::npos) return false;
+  return read_table(TextNode(text.substr(begin, end + 1 - begin), memory), state).ok() && !memory.wrong;
 }
 
 Status read_table_strict(std::string_view text, Table::State& state) {

@@ -120,8 +120,8 @@ class RuleWriter {
 };
 
 // The two ways of Table::read, each into an empty state. The fast one takes nothing that the strict one would refuse, and
-// reads the same from what it takes.
-bool read_table_fast(std::string_view text, Table::State& state);
+// reads the same from what it takes; it parses `piece` bytes at a time.
+bool read_table_fast(std::string_view text, Table::State& state, std::size_t piece = 1 << 14);
 Status read_table_strict(std::string_view text, Table::State& state);
 
 }  // namespace kerf::gateway

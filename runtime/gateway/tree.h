@@ -1,5 +1,5 @@
 // A JSON tree that table readers walk, from either of two parsers: nlohmann's, whose messages are precise, and simdjson's,
-// which is fast. Readers are templates over these two; TapeNode's caller sees to it that what it refuses is asked of the
+// which is fast. Readers are templates over these two, and over TextNode (text_node.h) where a text is long; TapeNode's caller sees to it that what it refuses is asked of the
 // other, so the two need to agree on what is accepted only. Private to runtime/gateway.
 #pragma once
 #include <simdjson.h>
@@ -19,6 +19,7 @@ namespace kerf::gateway {
 class JsonNode {
  public:
   JsonNode() = default;
+  const JsonNode& whole() const { return *this; }
   explicit JsonNode(const Json& json) : json_(&json) {}
   const Json& json() const { return *json_; }
   bool is_object() const { return json_->is_object(); }
@@ -55,6 +56,8 @@ class JsonNode {
       if (!visit(JsonNode(element))) return;
     }
   }
+  template <class Visit>
+  void each_part(Visit visit) const { each(visit); }
   std::vector<std::pair<std::string_view, JsonNode>> members() const {                  // of an object, sorted by key
     std::vector<std::pair<std::string_view, JsonNode>> list;
     for (const auto& [key, value] : json_->items()) list.emplace_back(key, JsonNode(value));
@@ -71,6 +74,7 @@ class JsonNode {
 class TapeNode {
  public:
   TapeNode() = default;
+  const TapeNode& whole() const { return *this; }
   explicit TapeNode(simdjson::dom::element element) : element_(element) {}
   bool is_object() const { return element_.is_object(); }
   bool is_array() const { return element_.is_array(); }
@@ -116,6 +120,8 @@ class TapeNode {
       if (!visit(TapeNode(element))) return;
     }
   }
+  template <class Visit>
+  void each_part(Visit visit) const { each(visit); }
   std::vector<std::pair<std::string_view, TapeNode>> members() const {
     std::vector<std::pair<std::string_view, TapeNode>> list;
     for (auto member : object()) list.emplace_back(member.key, TapeNode(member.value));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <functional>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include "ir/values/json.h"
 #include "runtime/gateway/program.h"
 #include "runtime/gateway/table_state.h"
+#include "runtime/gateway/text_node.h"
 #include "tests/unit/gateway/random_table.h"
 
 using namespace kerf;
@@ -62,6 +64,11 @@ void compare(const std::string& text, Counts& counts) {
   const bool good = read_table_strict(text, strict).ok();
   if (taken && !good) FAIL(text.substr(0, 2000));
   if (taken && dump(fast) != dump(strict)) FAIL(text.substr(0, 2000));
+  for (std::size_t piece : {1, 50, 700}) {      // as long tables are read
+    Table::State pieces;
+    if (read_table_fast(text, pieces, piece) != taken) FAIL(piece << ": " << text.substr(0, 2000));
+    if (taken && dump(pieces) != dump(fast)) FAIL(piece << ": " << text.substr(0, 2000));
+  }
   ++(taken ? counts.fast : good ? counts.strict_only : counts.refused);
 }
 
@@ -113,6 +120,68 @@ TEST_CASE("tables are read fast, and as strictly") {
   CHECK(broken.refused > 1000);
   MESSAGE(whole.fast << " taken fast, " << whole.strict_only << " not; damaged: " << broken.fast << " fast, " << broken.strict_only << " strict only, "
                      << broken.refused << " refused");
+}
+
+TEST_CASE("a long text's pieces end where their values end") {
+  Random r(3);
+  auto word = [&] {
+    std::string text = "\"";
+    for (std::size_t i = r.below(r.below(8) == 0 ? 200 : 8); i > 0; --i) {
+      static const std::string kParts[] = {"\\\\", "\\\"", "[", "]", "{", "}", ",", ":", "a", "\\n", " ", "\xc3\xbb", "\xe2\x9c\x9b", "\\\\\\\\\\\\\\\\"};
+      text += kParts[r.below(std::size(kParts))];
+    }
+    return text + '"';
+  };
+  auto space = [&] { return std::string(r.below(4) == 0 ? r.below(70) : 0, " \n\t\r"[r.below(4)]); };
+  std::function<std::string(int)> value = [&](int depth) -> std::string {
+    const std::size_t kind = r.below(depth > 4 ? 3 : 5);
+    if (kind == 0) return word();
+    if (kind == 1) return "true";
+    if (kind == 2) return "-1.5e3";
+    std::string text(1, kind == 3 ? '[' : '{');
+    for (std::size_t i = 0, count = r.below(5); i < count; ++i) {
+      text += (i > 0 ? "," : "") + space() + (kind == 4 ? word() + space() + ":" + space() : "") + value(depth + 1) + space();
+    }
+    return text + (kind == 3 ? ']' : '}');
+  };
+  std::size_t pieces_seen = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const bool object = r.below(2) == 0;
+    std::vector<std::pair<std::string, std::string>> expected;
+    std::string text = (object ? "{" : "[") + space();
+    for (std::size_t count = r.below(6), k = 0; k < count; ++k) {
+      expected.emplace_back(object ? word() : "", value(0));
+      text += (k > 0 ? "," : "") + space() + expected.back().first + (object ? space() + ":" + space() : "") + expected.back().second + space();
+    }
+    text += object ? '}' : ']';
+    const std::unique_ptr<char[]> exact(new char[text.size()]);       // so that a sanitizer sees a byte too many
+    std::copy(text.begin(), text.end(), exact.get());
+    TextPieces pieces({exact.get(), text.size()});
+    for (const auto& [key, piece] : expected) {
+      REQUIRE(pieces.next());
+      if (object) REQUIRE('"' + std::string(pieces.key()) + '"' == key);
+      REQUIRE(pieces.value() == piece);
+      ++pieces_seen;
+    }
+    REQUIRE_FALSE(pieces.next());
+    REQUIRE_FALSE(pieces.is_wrong());
+  }
+  CHECK(pieces_seen > 4000);
+}
+
+TEST_CASE("a long text that is none is wrong, and not read further") {
+  for (const char* text : {"", " ", "1", "[", "{", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1}", "[]]", "[] ", "[1]x", "[\"a]", "[\"a\\\"]", "[[1]", "[[\"]]", "{]", "{1:2}",
+                           "{\"a\"}", "{\"a\":}", "{\"a\" 1}", "{\"a\":1,}", "{\"a\":1,\"b\"}", "{a:1}", "{\"a:1}"}) {
+    CAPTURE(text);
+    const std::string_view whole(text);
+    const std::unique_ptr<char[]> exact(new char[whole.size()]);
+    std::copy(whole.begin(), whole.end(), exact.get());
+    TextPieces pieces({exact.get(), whole.size()});
+    while (pieces.next()) {
+    }
+    CHECK(pieces.is_wrong());
+    CHECK_FALSE(pieces.next());
+  }
 }
 
 TEST_CASE("keys that are there twice are refused, wherever they are") {
