@@ -1,6 +1,6 @@
 // KernelPlan -> layout, tables and conditions. Rows are numbered in groups of whole words: forbids that are satisfied,
 // permits that are satisfied, policies that err. The one decision: everything but code conditions is data, so the
-// object's instructions do not grow with the policies; and in a group rows that ask for the same dimensions lie together,
+// object's instructions do not grow with the policies; and in a group rows that ask for the same dimensions have words of their own,
 // so that the intersection of an event's classes is empty in nearly all words.
 #include "backends/bpf/layout.h"
 

@@ -332,7 +332,7 @@ TEST_CASE("tables: where there are several blocks, rows of which each asks for s
     auto layout = lay_out(program.module, program.plan, digest());
     REQUIRE(layout.ok());
     const EnvLayout& env = layout->object.envs.at(0);
-    CHECK(env.summary_words == (count == 2'000 ? 3 : 17));
+    CHECK(env.summary_words == (count == 2'000 ? 3 : 15));
     std::vector<bool> addresses(env.summary_words), endpoints(env.summary_words);
     for (std::uint32_t i = 0; i < env.row_of.size(); ++i) (i % 3 == 2 ? endpoints : addresses)[env.row_of[i] / 4096] = true;
     for (std::uint32_t block = 0; block < env.summary_words; ++block) CHECK(addresses[block] != endpoints[block]);
