@@ -127,9 +127,9 @@ Case endpoints(std::uint32_t n) {
   return made;
 }
 
-// Of everything, permits and forbids.
-Case mixture(std::uint32_t n) {
-  Case made{fmt::format("addresses with ports, IPv6, ids, {} policies", n), make_program(), {}, {}, {}, 80};
+// Of everything, permits and forbids. `v6`: the events are of IPv6.
+Case mixture(std::uint32_t n, bool v6) {
+  Case made{fmt::format("addresses with ports, IPv6, ids, {} policies{}", n, v6 ? ", to an IPv6 address" : ""), make_program(), {}, {}, {}, 80};
   for (std::uint32_t i = 0; i < n; ++i) {
     KernelRow& row = add_row(made.program, i % 5 ? Effect::permit : Effect::forbid);
     switch (i % 4) {
@@ -145,6 +145,16 @@ Case mixture(std::uint32_t n) {
   made.hit.seen = connect(kNetwork + (hit % n << 8) + 7, 443);
   made.miss.seen = connect(0xc0a80001, 443);
   for (std::uint32_t i = 0; i < 1024; ++i) made.mixed.push_back({connect(kNetwork + (i * 7919 % n << 8) + i % 251, i % 2 ? 443 : 80), {}});
+  if (!v6) return made;
+  auto to = [](Event& event, std::uint64_t network) {
+    event.seen.net.v6 = 1;
+    event.seen.net.address_high = network;
+  };
+  std::uint32_t network = n / 2 | 1;
+  while (network % 4 != 1 || network % 5 == 0) ++network;   // a permit's
+  to(made.hit, 0x20010db800000000u + network % n);
+  to(made.miss, 0x20020db800000000u);
+  for (std::uint32_t i = 0; i < 1024; ++i) to(made.mixed[i], 0x20010db800000000u + i * 7919 % n);
   return made;
 }
 
@@ -224,7 +234,7 @@ std::vector<std::function<Case()>> all_cases() {
     cases.push_back([n] { return addresses(n); });
     cases.push_back([n] { return ports(n); });
     cases.push_back([n] { return endpoints(n); });
-    cases.push_back([n] { return mixture(n); });
+    for (bool v6 : {false, true}) cases.push_back([n, v6] { return mixture(n, v6); });
     cases.push_back([n] { return numbers(n); });
   }
   for (std::uint32_t n : {10u, 1000u, 10000u}) {

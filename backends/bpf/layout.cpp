@@ -1,6 +1,6 @@
 // KernelPlan -> layout, tables and conditions. Rows are numbered in groups of whole words: forbids that are satisfied,
 // permits that are satisfied, policies that err. The one decision: everything but code conditions is data, so the
-// object's instructions do not grow with the policies; and in a group rows that ask for the same dimensions lie together,
+// object's instructions do not grow with the policies; and in a group rows that ask for the same dimensions have words of their own,
 // so that the intersection of an event's classes is empty in nearly all words.
 #include "backends/bpf/layout.h"
 
@@ -22,6 +22,7 @@ constexpr std::uint32_t kNoPolicy = 0xffffffffu;
 constexpr std::uint64_t kLeastSegmentWords = 16;
 constexpr std::uint32_t kValueWords = sizeof(kerf_value) / 8;
 constexpr std::uint32_t kSlackWords = 64;
+constexpr std::uint32_t kMaxRowWords = 32 * 64;   // a class has a mask of 32 blocks
 
 enum Group { forbids, permits, errors, group_count };
 
@@ -39,26 +40,73 @@ struct RowPlace {
   friend auto operator<=>(const RowPlace&, const RowPlace&) = default;
 };
 
-// Numbers the rows and fills in everything of `layout` but the offsets in a segment.
+// Rows of one group that ask for the same, next to each other.
+struct Run {
+  Group group;
+  std::uint32_t dimensions;
+  std::size_t rows;
+};
+
+std::vector<Run> runs_of(const std::vector<std::uint32_t>& order, const Module& module, const KernelEnv& env, const std::vector<RowPlace>& places) {
+  std::vector<Run> runs;
+  for (std::uint32_t row : order) {
+    const Group group = group_of(module, env.rows[row]);
+    const std::uint32_t dimensions = places[row].dimensions;
+    if (runs.empty() || runs.back().group != group || runs.back().dimensions != dimensions) runs.push_back({group, dimensions, 0});
+    ++runs.back().rows;
+  }
+  return runs;
+}
+
+// The word at which each run begins, and at last the one behind the last. `apart`: no block has runs of which each asks for something that
+// the other does not: in such a block every event has rows that can hold, until they are intersected.
+std::vector<std::uint32_t> place_runs(const std::vector<Run>& runs, bool apart) {
+  std::vector<std::uint32_t> begins;
+  std::uint32_t word = 0;
+  std::size_t first = 0;                   // the first run that reaches into the block of `word`
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    auto beside = [&](const Run& other) {
+      const std::uint32_t both = other.dimensions & runs[i].dimensions;
+      return both == other.dimensions || both == runs[i].dimensions;
+    };
+    const auto from = runs.begin() + static_cast<std::ptrdiff_t>(first), to = runs.begin() + static_cast<std::ptrdiff_t>(i);
+    if (apart && word % 64 != 0 && !std::all_of(from, to, beside)) word = (word + 63) / 64 * 64;
+    begins.push_back(word);
+    const std::uint32_t end = word + static_cast<std::uint32_t>((runs[i].rows + 63) / 64);
+    if (end / 64 != word / 64 || word % 64 == 0) first = i;
+    word = end;
+  }
+  begins.push_back(word);
+  return begins;
+}
+
+// Numbers the rows and fills in everything of `layout` but the offsets in a segment. Permits are sorted the other way round, so that they
+// begin with what forbids end with.
 void number_rows(const Module& module, const KernelEnv& env, const std::vector<RowPlace>& places, EnvLayout& layout) {
   std::vector<std::uint32_t> order(env.rows.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
     const Group x = group_of(module, env.rows[a]), y = group_of(module, env.rows[b]);
-    return x != y ? x < y : places[a] < places[b];
+    if (x != y) return x < y;
+    if (places[a].dimensions != places[b].dimensions) return (places[a].dimensions < places[b].dimensions) == (x != permits);
+    return places[a] < places[b];
   });
-  std::uint32_t words[group_count] = {};
-  std::uint32_t word = 0;
-  std::size_t at = 0;
-  layout.row_of.resize(env.rows.size());
-  for (int group = 0; group < group_count; ++group) {
-    std::uint32_t count = 0;
-    for (; at < order.size() && group_of(module, env.rows[order[at]]) == group; ++at) layout.row_of[order[at]] = word * 64 + count++;
-    words[group] = (count + 63) / 64;
-    word += words[group];
+  const std::vector<Run> runs = runs_of(order, module, env, places);
+  std::vector<std::uint32_t> begins = place_runs(runs, false);
+  if (begins.back() > 64) {
+    std::vector<std::uint32_t> apart = place_runs(runs, true);
+    if (apart.back() <= std::min(2 * begins.back() + 128, kMaxRowWords)) begins = std::move(apart);
   }
-  layout.forbid_words = words[forbids];
-  layout.permit_words = words[permits];
+  layout.row_of.resize(env.rows.size());
+  std::uint32_t ends[group_count] = {};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    for (std::uint32_t row = 0; row < runs[i].rows; ++row) layout.row_of[order[at++]] = begins[i] * 64 + row;
+    ends[runs[i].group] = begins[i] + static_cast<std::uint32_t>((runs[i].rows + 63) / 64);
+  }
+  const std::uint32_t word = begins.back(), permit_end = std::max(ends[forbids], ends[permits]);
+  layout.forbid_words = ends[forbids];
+  layout.permit_words = permit_end - ends[forbids];
   layout.row_words = word;
   layout.rows = word * 64;
   layout.summary_words = (word + 63) / 64;
@@ -212,7 +260,9 @@ std::optional<Error> build_net_dimensions(Dimensions& dimensions, Tables& tables
 
 Result<Dimensions> build_dimensions(Tables& tables, const KernelEnv& env, const EnvLayout& layout, const EnvParts& parts,
                                     const std::vector<std::uint32_t>& tests, const Shares& shares) {
-  ClassStore classes(tables, layout.summary_words);
+  Words rows(layout.summary_words * 64u);
+  for (std::uint32_t row : layout.row_of) rows[row / 64] |= std::uint64_t{1} << (row & 63);
+  ClassStore classes(tables, layout.summary_words, std::move(rows));
   Dimensions dimensions{};
   auto error = is_files(env) ? build_file_dimensions(dimensions, tables, classes, env, layout, parts.dimensions, tests, shares)
                              : build_net_dimensions(dimensions, tables, classes, env, layout, parts.dimensions);

@@ -15,7 +15,7 @@ namespace {
 class MatchClasses {
  public:
   MatchClasses(ClassStore& classes, std::uint32_t blocks, const std::vector<TestSet>& matches, const std::vector<MatchRow>& rows)
-      : classes_(classes), rows_(rows), base_(blocks * 64u, ~std::uint64_t{0}), list_(blocks), seen_(rows.size()) {
+      : classes_(classes), rows_(rows), base_(classes.rows()), list_(blocks), seen_(rows.size()) {
     for (std::uint32_t i = 0; i < rows.size(); ++i) {
       for (auto [test, holds] : rows[i].wants) rows_of_[test].push_back(i);
     }

@@ -144,7 +144,7 @@ Result<std::vector<Peer>> classify(const Tables& tables, ClassStore& classes, st
 }  // namespace
 
 Result<PeerTable> build_peers(Tables& tables, ClassStore& classes, std::uint32_t blocks, const std::vector<PeerRow>& rows) {
-  Words base(blocks * 64u, ~std::uint64_t{0});
+  Words base = classes.rows();
   for (const PeerRow& row : rows) {
     if (!row.endpoints->others) base[row.row / 64] &= ~(std::uint64_t{1} << (row.row & 63));
   }

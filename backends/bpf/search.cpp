@@ -123,7 +123,7 @@ Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint3
     return Error{fmt::format("the policies cut the {} into {} ranges, the kernel tables hold {}", what, keys.size() + 1,
                              kMaxBoundaries + 1)};
   }
-  Words base(blocks * 64u, ~std::uint64_t{0}), words = base;
+  Words base = classes.rows(), words = base;
   for (const RangeRow& row : rows) {
     set_bit(base, row.row, holds_mostly(row, keys, last));
     set_bit(words, row.row, false);

@@ -25,7 +25,11 @@ struct Tables {
 // Stores blocks and classes, equal ones once.
 class ClassStore {
  public:
-  ClassStore(Tables& tables, std::uint32_t blocks) : tables_(tables), blocks_(blocks) {}
+  // `rows`: those that there are; the others hold nowhere.
+  ClassStore(Tables& tables, std::uint32_t blocks, Words rows) : tables_(tables), blocks_(blocks), rows_(std::move(rows)) {
+    check(rows_.size() == blocks_ * 64u, "rows of another number of blocks");
+  }
+  const Words& rows() const { return rows_; }
   // Stores a base bitmap of blocks * 64 words; where it begins in `words`.
   std::uint32_t add_base(const Words& base);
   // The block number `block` of `row_words` (blocks * 64 of them) against the base at `base_at`.
@@ -37,6 +41,7 @@ class ClassStore {
 
   Tables& tables_;
   std::uint32_t blocks_;
+  Words rows_;
   std::unordered_multimap<std::uint64_t, std::uint32_t> packed_by_hash_, block_by_hash_, class_by_hash_;
 };
 

@@ -19,7 +19,7 @@
 namespace kerf::loader {
 namespace {
 
-constexpr std::uint32_t kMaxRowWords = 1026;          // 65,536 rows in three groups, each of whole words
+constexpr std::uint32_t kMaxRowWords = 2048;          // 65,536 rows, and room between those that ask for different things
 constexpr std::uint32_t kMaxSegmentWords = 1u << 20;
 constexpr std::uint64_t kMaxSlackBytes = 64u << 10;
 constexpr std::size_t kMaxListed = 1u << 20;

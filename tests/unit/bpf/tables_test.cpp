@@ -1,9 +1,11 @@
 // The object's tables as they are built: what is equal is stored once, and what hooks look up is where they look.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <map>
 
 #include "backends/bpf/layout.h"
 #include "backends/bpf/path_tables.h"
@@ -61,13 +63,15 @@ std::uint64_t told(const Layout& layout, const std::string& name) {
   return value;
 }
 
+Words all_rows(std::uint32_t blocks) { return Words(blocks * 64u, ~std::uint64_t{0}); }
+
 EndpointKey key6(std::uint64_t high, std::uint64_t low, std::uint16_t port) { return {true, address6(high, low), port}; }
 
 }  // namespace
 
 TEST_CASE("tables: equal bitmaps are stored once, others against their base") {
   Tables tables;
-  ClassStore store(tables, 2);
+  ClassStore store(tables, 2, all_rows(2));
   Words other(128, 9), base(128, 0), row;
   base[70] = 5;
   row = base;
@@ -100,7 +104,7 @@ TEST_CASE("tables: endpoints that one seed cannot tell apart have another") {
   REQUIRE(kerf_peer_hash(0, first, low, tail) == kerf_peer_hash(0, second, same, tail));
   EndpointSet both{{key6(first, low, 443), key6(second, same, 443)}, false};
   Tables tables;
-  ClassStore classes(tables, 1);
+  ClassStore classes(tables, 1, all_rows(1));
   auto table = build_peers(tables, classes, 1, {{0, &both}});
   REQUIRE(table.ok());
   CHECK(table->seed == 1);
@@ -181,7 +185,7 @@ TEST_CASE("tables: a row that holds in few ranges, or in nearly all, costs littl
       else all.push_back({row, {{{0, 0}, {0, 9 + row}}, {{0, 13 + row}, {0, 0xffff}}}});
     }
     Tables tables;
-    ClassStore classes(tables, 2);
+    ClassStore classes(tables, 2, all_rows(2));
     auto table = build_search(tables, classes, 2, KeyWidth::bits32, {0, 0xffff}, all, "numbers");
     REQUIRE(table.ok());
     CHECK(tables.words.size() < 4 * rows);
@@ -209,7 +213,7 @@ TEST_CASE("tables: a path test that holds in few sets, or in nearly all, costs l
       }
     }
     Tables tables;
-    ClassStore classes(tables, 2);
+    ClassStore classes(tables, 2, all_rows(2));
     auto table = build_matches(tables, classes, 2, matches, rows);
     REQUIRE(table.ok());
     CHECK(tables.words.size() < 1000);
@@ -271,13 +275,72 @@ TEST_CASE("tables: loops go as far as what is there, rounded up to a power of tw
   CHECK(constant(*layout, "kerf_depth32_max") == 9);    // 140 bounds of addresses, two of ports
   CHECK(constant(*layout, "kerf_depth128_max") == 3);
   CHECK(constant(*layout, "kerf_blocks_max") == 1);
-  CHECK(constant(*layout, "kerf_block_words_max") == 4);   // one word of forbids, two of permits
+  CHECK(constant(*layout, "kerf_block_words_max") == 4);   // two words of forbids, two of permits
   CHECK(constant(*layout, "kerf_word_rows_max") == 64);
   CHECK(constant(*layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
   CHECK(constant(*layout, "kerf_segment_words") == layout->object.segment_words);
   CHECK(constant(*layout, "kerf_binding_words") * 8 == layout->object.binding_bytes - sizeof(kerf_binding));
   CHECK(constant(*layout, "kerf_env_count") == 1);
   CHECK(constant(*layout, "kerf_has_code") == 0);
+}
+
+// `count` rows of each kind that the events below ask for: addresses, addresses with ports, endpoints.
+Program of_all_kinds(std::uint32_t count) {
+  Program program = make_program();
+  for (std::uint32_t i = 0; i < count * 3; ++i) {
+    KernelRow& row = add_row(program, i % 2 ? Effect::permit : Effect::forbid);
+    if (i % 3 != 2) row.address = AddressSet{{prefix4(i << 8, 24)}, {}};
+    if (i % 3 == 1) row.port = PortSet{{443, 443}};
+    if (i % 3 == 2) row.endpoint = EndpointSet{{endpoint4(i, 443)}, false};
+  }
+  return program;
+}
+
+TEST_CASE("tables: rows that ask for different dimensions share no word, and what is no row holds nowhere") {
+  Program program = of_all_kinds(20);
+  auto layout = lay_out(program.module, program.plan, digest());
+  REQUIRE(layout.ok());
+  const EnvLayout& env = layout->object.envs.at(0);
+  CHECK(env.row_words == 6);
+  CHECK(env.forbid_words == 3);
+  CHECK(env.permit_words == 3);
+  std::vector<std::uint64_t> rows(64);
+  std::map<std::uint32_t, std::uint32_t> kind_of;
+  for (std::uint32_t i = 0; i < env.row_of.size(); ++i) {
+    const std::uint32_t row = env.row_of[i];
+    CHECK((row / 64 < env.forbid_words) == (i % 2 == 0));
+    CHECK(kind_of.emplace(row / 64, i % 3).first->second == i % 3);
+    rows[row / 64] |= std::uint64_t{1} << (row & 63);
+  }
+  CHECK(kind_of.size() == 6);
+  const std::string &envs = layout->contents.at("kerf_envs"), &words = layout->contents.at("kerf_words");
+  for (kerf_env_field field : {KERF_ENV_IP4_BASE, KERF_ENV_IP6_BASE, KERF_ENV_PORT_BASE, KERF_ENV_PEER_BASE}) {
+    std::uint32_t base = 0;
+    std::memcpy(&base, envs.data() + 4 * field, sizeof base);
+    for (std::uint32_t word = 0; word < 64; ++word) {
+      std::uint64_t bits = 0;
+      std::memcpy(&bits, words.data() + 8 * (base + word), sizeof bits);
+      CHECK((bits & ~rows[word]) == 0);
+    }
+  }
+}
+
+TEST_CASE("tables: where there are several blocks, rows of which each asks for something that the other does not share none") {
+  for (std::uint32_t count : {2'000u, 20'000u}) {
+    CAPTURE(count);
+    Program program = of_all_kinds(count);
+    auto layout = lay_out(program.module, program.plan, digest());
+    REQUIRE(layout.ok());
+    const EnvLayout& env = layout->object.envs.at(0);
+    CHECK(env.summary_words == (count == 2'000 ? 3 : 15));
+    std::vector<bool> addresses(env.summary_words), endpoints(env.summary_words);
+    for (std::uint32_t i = 0; i < env.row_of.size(); ++i) (i % 3 == 2 ? endpoints : addresses)[env.row_of[i] / 4096] = true;
+    for (std::uint32_t block = 0; block < env.summary_words; ++block) CHECK(addresses[block] != endpoints[block]);
+    std::vector<std::uint32_t> numbers = env.row_of;
+    std::sort(numbers.begin(), numbers.end());
+    CHECK(std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end());
+    CHECK(numbers.back() < env.rows);
+  }
 }
 
 TEST_CASE("tables: a number that conditions compare is searched, of files too") {
