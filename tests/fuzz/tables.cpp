@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "ir/values/json.h"
+#include "runtime/gateway/table_state.h"
 #include "tests/fuzz/answers.h"
 #include "tests/fuzz/target.h"
 
@@ -66,6 +67,12 @@ std::string by_engine(const gateway::Engine& engine, gateway::Query& query, cons
 
 void table(std::string_view input) {
   Result<gateway::Table> read = gateway::Table::read(input);
+  for (std::size_t piece : {1, 60}) {      // as long tables are read
+    gateway::Table::State pieces;
+    if (!gateway::read_table_fast(input, pieces, piece)) continue;
+    require(read.ok(), "a table is taken in pieces, and refused as a whole");
+    require(pieces.policies.size() == read->policies().size(), "a table read in pieces has other policies");
+  }
   if (!read) {
     require(!read.error().message.empty(), "a refusal without a reason");
     return;
