@@ -97,6 +97,7 @@ void number_rows(const Module& module, const KernelEnv& env, const std::vector<R
     std::vector<std::uint32_t> apart = place_runs(runs, true);
     if (apart.back() <= std::min(2 * begins.back() + 128, kMaxRowWords)) begins = std::move(apart);
   }
+  check(begins.back() <= kMaxRowWords, "rows of more blocks than a class has");
   layout.row_of.resize(env.rows.size());
   std::uint32_t ends[group_count] = {};
   std::size_t at = 0;
