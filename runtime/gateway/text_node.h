@@ -74,10 +74,12 @@ class TextNode {
     while (pieces.next()) {
       const std::string_view element = pieces.value();
       const bool is_long = element.size() > memory_->longest;
-      const auto joined = static_cast<std::size_t>(element.data() + element.size() - run.data());
-      if (!run.empty() && !is_long && joined <= memory_->longest) {
-        run = {run.data(), joined};
-        continue;
+      if (!run.empty() && !is_long) {
+        const std::string_view joined(run.data(), static_cast<std::size_t>(element.data() + element.size() - run.data()));
+        if (joined.size() <= memory_->longest) {
+          run = joined;
+          continue;
+        }
       }
       if (!each_whole(run, visit)) return;
       run = is_long ? std::string_view() : element;

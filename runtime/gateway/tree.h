@@ -1,6 +1,6 @@
 // A JSON tree that table readers walk, from either of two parsers: nlohmann's, whose messages are precise, and simdjson's,
-// which is fast. Readers are templates over these two, and over TextNode (text_node.h) where a text is long; TapeNode's caller sees to it that what it refuses is asked of the
-// other, so the two need to agree on what is accepted only. Private to runtime/gateway.
+// which is fast. Readers are templates over these two, and over TextNode (text_node.h) where a text is long; TapeNode's
+// caller sees to it that what it refuses is asked of the other, so the two need to agree on what is accepted only. Private to runtime/gateway.
 #pragma once
 #include <simdjson.h>
 

@@ -171,7 +171,7 @@ TEST_CASE("a long text's pieces end where their values end") {
 
 TEST_CASE("a long text that is none is wrong, and not read further") {
   for (const char* text : {"", " ", "1", "[", "{", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1}", "[]]", "[] ", "[1]x", "[\"a]", "[\"a\\\"]", "[[1]", "[[\"]]", "{]", "{1:2}",
-                           "{\"a\"}", "{\"a\":}", "{\"a\" 1}", "{\"a\":1,}", "{\"a\":1,\"b\"}", "{a:1}", "{\"a:1}"}) {
+                           "{\"a\"}", "{\"a\":}", "{\"a\" 1}", "{\"a\" 12}", "{\"a\";1}", "{\"a\":1,}", "{\"a\":1,\"b\"}", "{a:1}", "{\"a:1}"}) {
     CAPTURE(text);
     const std::string_view whole(text);
     const std::unique_ptr<char[]> exact(new char[whole.size()]);
