@@ -199,7 +199,8 @@ std::vector<RangeRow> number_rows_of(const EnvLayout& layout, const NumberPlan& 
 
 // Those that no row asks for stay empty.
 struct Dimensions {
-  SearchTable ip4, ip6, port, number;
+  SearchTable ip4, port, number;
+  HalvesTable ip6;
   PeerTable peer;
   std::array<MatchTable, KERF_AUTOMATA> match;
 };
@@ -238,19 +239,20 @@ std::optional<Error> build_file_dimensions(Dimensions& dimensions, Tables& table
 
 std::optional<Error> build_net_dimensions(Dimensions& dimensions, Tables& tables, ClassStore& classes, const KernelEnv& env,
                                           const EnvLayout& layout, std::uint32_t asked) {
-  auto search = [&](SearchTable& to, KeyWidth width, Key last, const std::vector<RangeRow>& rows, std::string_view what) -> std::optional<Error> {
-    auto table = build_search(tables, classes, layout.summary_words, width, last, rows, what);
+  auto search = [&](SearchTable& to, std::uint32_t last, const std::vector<RangeRow>& rows, std::string_view what) -> std::optional<Error> {
+    auto table = build_search(tables, classes, layout.summary_words, last, rows, what);
     if (!table) return table.error();
     to = *table;
     return std::nullopt;
   };
   if (asked & dimension_bit(KERF_DIMENSION_ADDRESS)) {
-    if (auto error = search(dimensions.ip4, KeyWidth::bits32, {0, 0xffffffff}, address_rows(env, layout, false), "IPv4 addresses")) return error;
-    const Key last{~std::uint64_t{0}, ~std::uint64_t{0}};
-    if (auto error = search(dimensions.ip6, KeyWidth::bits128, last, address_rows(env, layout, true), "IPv6 addresses")) return error;
+    if (auto error = search(dimensions.ip4, 0xffffffff, address_rows(env, layout, false), "IPv4 addresses")) return error;
+    auto halves = build_halves(tables, classes, layout.summary_words, address_rows(env, layout, true));
+    if (!halves) return halves.error();
+    dimensions.ip6 = *halves;
   }
   if (asked & dimension_bit(KERF_DIMENSION_PORT)) {
-    if (auto error = search(dimensions.port, KeyWidth::bits32, {0, 0xffff}, port_rows(env, layout), "ports")) return error;
+    if (auto error = search(dimensions.port, 0xffff, port_rows(env, layout), "ports")) return error;
   }
   if (!(asked & dimension_bit(KERF_DIMENSION_PEER))) return std::nullopt;
   auto peer = build_peers(tables, classes, layout.summary_words, peer_rows(env, layout));
@@ -269,7 +271,7 @@ Result<Dimensions> build_dimensions(Tables& tables, const KernelEnv& env, const 
                              : build_net_dimensions(dimensions, tables, classes, env, layout, parts.dimensions);
   if (error) return *error;
   if (!(parts.dimensions & dimension_bit(KERF_DIMENSION_NUMBER))) return dimensions;
-  auto number = build_search(tables, classes, layout.summary_words, KeyWidth::bits32, {0, 0xffffffff}, number_rows_of(layout, parts.numbers), "numbers");
+  auto number = build_search(tables, classes, layout.summary_words, 0xffffffff, number_rows_of(layout, parts.numbers), "numbers");
   if (!number) return number.error();
   dimensions.number = *number;
   return dimensions;
@@ -284,15 +286,16 @@ void put_search(std::uint32_t (&fields)[KERF_ENV_FIELDS], kerf_env_field keys, c
 
 void put_net_fields(std::uint32_t (&fields)[KERF_ENV_FIELDS], const Dimensions& d) {
   put_search(fields, KERF_ENV_IP4_KEYS, d.ip4);
-  put_search(fields, KERF_ENV_IP6_KEYS, d.ip6);
+  fields[KERF_ENV_IP6_TREES] = d.ip6.trees;
+  fields[KERF_ENV_IP6_BASE] = d.ip6.base;
   put_search(fields, KERF_ENV_PORT_KEYS, d.port);
   fields[KERF_ENV_PEER_COUNT] = d.peer.count;
   fields[KERF_ENV_PEER_OTHERS] = d.peer.others;
   fields[KERF_ENV_PEER_SEED] = d.peer.seed;
-  fields[KERF_ENV_PEER_SHIFTS] = d.peer.shifts;
-  fields[KERF_ENV_PEER_SHIFT_MASK] = d.peer.shift_mask;
+  fields[KERF_ENV_PEER_FACTORS] = d.peer.factors;
+  fields[KERF_ENV_PEER_FACTOR_SHIFT] = d.peer.factor_shift;
   fields[KERF_ENV_PEER_SLOTS] = d.peer.slots;
-  fields[KERF_ENV_PEER_SLOT_MASK] = d.peer.slot_mask;
+  fields[KERF_ENV_PEER_SLOT_SHIFT] = d.peer.slot_shift;
   fields[KERF_ENV_PEER_BASE] = d.peer.base;
 }
 

@@ -1,5 +1,5 @@
 // Endpoints by identity -> a hash table with exactly one place to look per endpoint ("hash and displace"), and a class
-// each. The one decision: the compiler searches a displacement for every bucket, so the hook never probes twice.
+// each. The one decision: the compiler searches a factor for every bucket, so the hook never probes twice.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,7 +14,14 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint32_t kSeeds = 64;
-constexpr std::uint32_t kShifts = 1u << 16;
+constexpr std::uint32_t kFactors = 1u << 16;
+
+// Any even number; any odd one.
+constexpr std::uint32_t seed_of(std::uint32_t attempt) { return attempt * 0x9e3779b9u & ~1u; }
+constexpr std::uint32_t factor_of(std::uint32_t attempt) { return attempt * 0x9e3779b9u | 1; }
+
+// The shift that leaves as many bits of 64 as count to `power`, a power of two above 1.
+constexpr std::uint32_t shift_to(std::size_t power) { return 64 - static_cast<std::uint32_t>(std::countr_zero(power)); }
 
 struct Listing {
   const EndpointKey* key;
@@ -42,21 +49,21 @@ std::vector<Listing> listings_of(const std::vector<PeerRow>& rows) {
   return listings;
 }
 
-// Displacements for one seed, or nothing if some bucket finds no room.
+// Factors for one seed, or nothing if some bucket finds no room.
 struct Placement {
-  std::vector<std::uint32_t> shifts;
+  std::vector<std::uint32_t> factors;
   std::vector<std::uint32_t> peer_of;   // slot -> peer + 1
 };
 
 class Placer {
  public:
-  Placer(const std::vector<Peer>& peers, std::uint32_t seed, std::size_t shift_count, std::size_t slot_count)
-      : slot_mask_(slot_count - 1), buckets_(shift_count), hashes_(peers.size()) {
-    placement_.shifts.resize(shift_count);
+  Placer(const std::vector<Peer>& peers, std::uint32_t seed, std::size_t factor_count, std::size_t slot_count)
+      : slot_shift_(shift_to(slot_count)), buckets_(factor_count), hashes_(peers.size()) {
+    placement_.factors.resize(factor_count);
     placement_.peer_of.resize(slot_count);
     for (std::uint32_t i = 0; i < peers.size(); ++i) {
       hashes_[i] = kerf_peer_hash(seed, peers[i].address.high, peers[i].address.low, peers[i].tail);
-      buckets_[hashes_[i] & (shift_count - 1)].push_back(i);
+      buckets_[hashes_[i] >> shift_to(factor_count)].push_back(i);
     }
   }
   std::optional<Placement> run() {
@@ -72,18 +79,18 @@ class Placer {
 
  private:
   bool place(std::uint32_t bucket) {
-    for (std::uint32_t shift = 0; shift < kShifts; ++shift) {
-      if (fits(bucket, shift)) {
-        placement_.shifts[bucket] = shift;
+    for (std::uint32_t attempt = 1; attempt <= kFactors; ++attempt) {
+      if (fits(bucket, factor_of(attempt))) {
+        placement_.factors[bucket] = factor_of(attempt);
         return true;
       }
     }
     return false;
   }
-  bool fits(std::uint32_t bucket, std::uint32_t shift) {
+  bool fits(std::uint32_t bucket, std::uint32_t factor) {
     std::vector<std::uint64_t> taken;
     for (std::uint32_t peer : buckets_[bucket]) {
-      std::uint64_t slot = kerf_peer_slot(hashes_[peer], shift) & slot_mask_;
+      std::uint64_t slot = hashes_[peer] * factor >> slot_shift_;
       if (placement_.peer_of[slot]) {
         for (std::uint64_t back : taken) placement_.peer_of[back] = 0;
         return false;
@@ -94,7 +101,7 @@ class Placer {
     return true;
   }
 
-  std::size_t slot_mask_;
+  std::uint32_t slot_shift_;
   std::vector<std::vector<std::uint32_t>> buckets_;
   std::vector<std::uint64_t> hashes_;
   Placement placement_;
@@ -102,11 +109,11 @@ class Placer {
 
 void store(Tables& tables, PeerTable& table, const std::vector<Peer>& peers, const Placement& placement) {
   table.count = static_cast<std::uint32_t>(peers.size());
-  table.shifts = static_cast<std::uint32_t>(tables.peer_shifts.size());
-  table.shift_mask = static_cast<std::uint32_t>(placement.shifts.size() - 1);
+  table.factors = static_cast<std::uint32_t>(tables.peer_factors.size());
+  table.factor_shift = shift_to(placement.factors.size());
   table.slots = static_cast<std::uint32_t>(tables.peer_slots.size() / KERF_PEER_FIELDS);
-  table.slot_mask = static_cast<std::uint32_t>(placement.peer_of.size() - 1);
-  tables.peer_shifts.insert(tables.peer_shifts.end(), placement.shifts.begin(), placement.shifts.end());
+  table.slot_shift = shift_to(placement.peer_of.size());
+  tables.peer_factors.insert(tables.peer_factors.end(), placement.factors.begin(), placement.factors.end());
   for (std::uint32_t peer : placement.peer_of) {
     std::uint64_t slot[KERF_PEER_FIELDS] = {};
     if (peer) {
@@ -159,9 +166,10 @@ Result<PeerTable> build_peers(Tables& tables, ClassStore& classes, std::uint32_t
   if (peers.empty()) return table;
 
   std::size_t slots = std::bit_ceil(peers.size() + peers.size() / 4 + 1);
-  std::size_t shifts = std::bit_ceil(peers.size() / 4 + 1);
-  for (table.seed = 0; table.seed < kSeeds; ++table.seed) {
-    if (auto placement = Placer(peers, table.seed, shifts, slots).run()) {
+  std::size_t factors = std::bit_ceil(peers.size() / 4 + 2);
+  for (std::uint32_t attempt = 0; attempt < kSeeds; ++attempt) {
+    table.seed = seed_of(attempt);
+    if (auto placement = Placer(peers, table.seed, factors, slots).run()) {
       store(tables, table, peers, *placement);
       return table;
     }

@@ -71,12 +71,13 @@ void add_tables(Filler& to, const Tables& tables, std::size_t envs, const std::a
   to.number("kerf_env_count", envs);
   to.counted("kerf_rows", tables.rows, Padding::ones);
   to.counted("kerf_keys32", tables.keys32);
-  to.counted("kerf_keys128", tables.keys128);
+  to.counted("kerf_keys64", tables.keys64);
+  to.counted("kerf_trees", tables.trees);
   to.counted("kerf_ranks", tables.ranks);
   to.counted("kerf_class_blocks", tables.class_blocks);
   to.counted("kerf_blocks", tables.blocks);
   to.counted("kerf_words", tables.words);
-  to.counted("kerf_peer_shifts", tables.peer_shifts);
+  to.counted("kerf_peer_factors", tables.peer_factors);
   to.counted("kerf_peer_slots", tables.peer_slots);
   to.counted("kerf_path_cells", tables.path_cells);
   to.table("kerf_path_bytes", tables.path_bytes, rounded_length(tables.path_cells.size(), kLeastElements) + kStagger + 8, Padding::ones);
@@ -94,7 +95,7 @@ std::uint32_t most_in_a_word(const EnvLayout& layout) {
 }
 
 void add_bounds(Filler& to, const Tables& tables, const BpfLayout& layout) {
-  std::uint32_t depth32 = 0, depth128 = 0, blocks = 0, words = 0, word_rows = 0, dimensions = 0;
+  std::uint32_t depth32 = 0, depth64 = 0, blocks = 0, words = 0, word_rows = 0, dimensions = 0;
   for (std::size_t i = 0; i < layout.envs.size(); ++i) {
     const std::uint32_t* fields = &tables.envs[i * KERF_ENV_FIELDS];
     blocks = std::max(blocks, layout.envs[i].summary_words);
@@ -104,12 +105,12 @@ void add_bounds(Filler& to, const Tables& tables, const BpfLayout& layout) {
     depth32 = std::max(depth32, fields[KERF_ENV_NUMBER_DEPTH]);
     if (fields[KERF_ENV_FILES]) continue;
     depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
-    depth128 = std::max(depth128, fields[KERF_ENV_IP6_DEPTH]);
   }
+  for (std::size_t at = 0; at < tables.trees.size(); at += KERF_TREE_FIELDS) depth64 = std::max(depth64, tables.trees[at + KERF_TREE_DEPTH]);
   auto rounded = [](std::uint32_t turns) { return turns ? std::bit_ceil(turns) : 0; };
   to.number("kerf_dimensions", dimensions);
   to.number("kerf_depth32_max", depth32);
-  to.number("kerf_depth128_max", depth128);
+  to.number("kerf_depth64_max", depth64);
   to.number("kerf_blocks_max", rounded(blocks));
   to.number("kerf_block_words_max", rounded(words));
   to.number("kerf_word_rows_max", rounded(word_rows));

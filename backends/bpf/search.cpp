@@ -1,9 +1,10 @@
-// Ranges of keys per row -> one search tree and a class per rank. A sweep over the sorted boundaries toggles rows;
+// Ranges of keys per row -> search trees and a class per rank. A sweep over the sorted boundaries toggles rows;
 // only the blocks that a boundary touches are built again. The one decision: the base bitmap has a row set iff it
 // holds in most ranks, so that "everywhere but" is as cheap as "only there".
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "backends/bpf/tables.h"
 #include "runtime/abi/policy_abi.h"
@@ -62,27 +63,65 @@ bool holds_mostly(const RangeRow& row, const std::vector<Key>& keys, Key last) {
   return covered * 2 > keys.size() + 1;
 }
 
+// From here on up to the next step: a class, or of high halves of addresses what KERF_LOW_HALF says.
+struct Step {
+  std::uint64_t start;
+  std::uint32_t leads_to;
+  friend auto operator<=>(const Step&, const Step&) = default;
+};
+using Steps = std::vector<Step>;   // ascending, the first starts at 0
+
 // Breadth-first order: in-order position i of the perfect tree goes to its node.
-void store_tree(Tables& tables, SearchTable& table, KeyWidth width, const std::vector<Key>& keys, Key last) {
-  std::size_t nodes = std::size_t{1} << table.depth;
-  std::vector<Key> tree(nodes, last);
+template <class T>
+SearchTable store_tree(Tables& tables, std::vector<T>& pool, const Steps& steps, T last) {
+  SearchTable table;
+  static_assert(KERF_ADDRESS_DEPTH % KERF_SEARCH_STEP == 0);
+  while ((std::size_t{1} << table.depth) < steps.size()) table.depth += KERF_SEARCH_STEP;
+  const std::size_t nodes = std::size_t{1} << table.depth;
+  table.keys = static_cast<std::uint32_t>(pool.size());
+  pool.resize(pool.size() + nodes, last);
   for (std::size_t node = 1; node < nodes; ++node) {
     std::size_t level = 63 - static_cast<std::size_t>(__builtin_clzll(node));
     std::size_t step = std::size_t{1} << (table.depth - level);
-    std::size_t position = (node - (std::size_t{1} << level)) * step + step / 2 - 1;
-    if (position < keys.size()) tree[node] = keys[position];
+    std::size_t position = (node - (std::size_t{1} << level)) * step + step / 2;
+    if (position < steps.size()) pool[table.keys + node] = static_cast<T>(steps[position].start);
   }
-  switch (width) {
-    case KeyWidth::bits32:
-      table.keys = static_cast<std::uint32_t>(tables.keys32.size());
-      for (Key key : tree) tables.keys32.push_back(static_cast<std::uint32_t>(key.low));
-      return;
-    case KeyWidth::bits128:
-      table.keys = static_cast<std::uint32_t>(tables.keys128.size());
-      for (Key key : tree) tables.keys128.insert(tables.keys128.end(), {key.high, key.low});
-      return;
-  }
+  table.ranks = static_cast<std::uint32_t>(tables.ranks.size());
+  for (const Step& step : steps) tables.ranks.push_back(step.leads_to);
+  tables.ranks.resize(table.ranks + nodes, steps.back().leads_to);
+  return table;
 }
+
+// The trees of 64-bit halves, one pair for each list of steps.
+class Pairs {
+ public:
+  explicit Pairs(Tables& tables) : tables_(tables) {}
+
+  std::uint32_t add(const Steps& steps) {
+    auto [it, fresh] = pairs_.try_emplace(steps, static_cast<std::uint32_t>(tables_.trees.size() / KERF_TREE_FIELDS / 2));
+    if (!fresh) return it->second;
+    constexpr std::uint64_t second = std::uint64_t{1} << KERF_HALF_BITS;
+    Steps halves[2];
+    for (const Step& step : steps) {
+      if (step.start > second && halves[1].empty()) halves[1].push_back({0, halves[0].back().leads_to});
+      halves[step.start >= second].push_back({step.start & (second - 1), step.leads_to});
+    }
+    if (halves[1].empty()) halves[1].push_back({0, steps.back().leads_to});
+    for (const Steps& half : halves) {
+      const SearchTable tree = store_tree(tables_, tables_.keys64, half, second - 1);
+      std::uint32_t fields[KERF_TREE_FIELDS] = {};
+      fields[KERF_TREE_KEYS] = tree.keys;
+      fields[KERF_TREE_DEPTH] = tree.depth;
+      fields[KERF_TREE_RANKS] = tree.ranks;
+      tables_.trees.insert(tables_.trees.end(), fields, fields + KERF_TREE_FIELDS);
+    }
+    return it->second;
+  }
+
+ private:
+  Tables& tables_;
+  std::map<Steps, std::uint32_t> pairs_;
+};
 
 class Sweep {
  public:
@@ -113,38 +152,80 @@ Error too_big(std::string_view what) {
                       kMaxTableBytes >> 20)};
 }
 
-}  // namespace
+// The keys at which some row begins or ends, and the classes: before the first of them, then from each on.
+struct Cuts {
+  std::vector<Key> keys;
+  std::vector<std::uint32_t> classes;
+  std::uint32_t base = 0;
+};
 
-Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint32_t blocks, KeyWidth width, Key last,
-                                 const std::vector<RangeRow>& rows, std::string_view what) {
+Result<Cuts> cut(Tables& tables, ClassStore& classes, std::uint32_t blocks, Key last, const std::vector<RangeRow>& rows, std::string_view what) {
+  Cuts cuts;
   std::vector<Toggle> toggles = toggles_of(rows, last);
-  std::vector<Key> keys = boundaries_of(toggles);
-  if (keys.size() > kMaxBoundaries) {
-    return Error{fmt::format("the policies cut the {} into {} ranges, the kernel tables hold {}", what, keys.size() + 1,
+  cuts.keys = boundaries_of(toggles);
+  if (cuts.keys.size() > kMaxBoundaries) {
+    return Error{fmt::format("the policies cut the {} into {} ranges, the kernel tables hold {}", what, cuts.keys.size() + 1,
                              kMaxBoundaries + 1)};
   }
   Words base = classes.rows(), words = base;
   for (const RangeRow& row : rows) {
-    set_bit(base, row.row, holds_mostly(row, keys, last));
+    set_bit(base, row.row, holds_mostly(row, cuts.keys, last));
     set_bit(words, row.row, false);
   }
-  SearchTable table;
-  table.base = classes.add_base(base);
-  static_assert(KERF_ADDRESS_DEPTH % KERF_SEARCH_STEP == 0);
-  while ((std::size_t{1} << table.depth) - 1 < keys.size()) table.depth += KERF_SEARCH_STEP;
-  store_tree(tables, table, width, keys, last);
-
-  Sweep sweep(classes, table.base, std::move(words), blocks);
-  std::vector<std::uint32_t> ranks{sweep.current_class()};
+  cuts.base = classes.add_base(base);
+  Sweep sweep(classes, cuts.base, std::move(words), blocks);
+  cuts.classes.push_back(sweep.current_class());
   std::size_t next = 0;
-  for (Key key : keys) {
+  for (Key key : cuts.keys) {
     for (; next < toggles.size() && toggles[next].key == key; ++next) sweep.toggle(toggles[next].row);
-    ranks.push_back(sweep.current_class());
+    cuts.classes.push_back(sweep.current_class());
     if (tables.bytes() > kMaxTableBytes) return too_big(what);
   }
-  ranks.resize(std::size_t{1} << table.depth, ranks.back());
-  table.ranks = static_cast<std::uint32_t>(tables.ranks.size());
-  tables.ranks.insert(tables.ranks.end(), ranks.begin(), ranks.end());
+  return cuts;
+}
+
+// What starts where: the first of the keys may be 0.
+void add_step(Steps& steps, Step step) {
+  if (steps.back().start == step.start) steps.back() = step;
+  else steps.push_back(step);
+}
+
+}  // namespace
+
+Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint32_t blocks, std::uint32_t last,
+                                 const std::vector<RangeRow>& rows, std::string_view what) {
+  Result<Cuts> cuts = cut(tables, classes, blocks, {0, last}, rows, what);
+  if (!cuts) return cuts.error();
+  Steps steps{{0, cuts->classes[0]}};
+  for (std::size_t i = 0; i < cuts->keys.size(); ++i) add_step(steps, {cuts->keys[i].low, cuts->classes[i + 1]});
+  SearchTable table = store_tree(tables, tables.keys32, steps, last);
+  table.base = cuts->base;
+  return table;
+}
+
+// High halves within which something begins or ends have steps of their own, and so the next ones have.
+Result<HalvesTable> build_halves(Tables& tables, ClassStore& classes, std::uint32_t blocks, const std::vector<RangeRow>& rows) {
+  constexpr std::uint64_t last = ~std::uint64_t{0};
+  constexpr std::string_view what = "IPv6 addresses";
+  Result<Cuts> cuts = cut(tables, classes, blocks, {last, last}, rows, what);
+  if (!cuts) return cuts.error();
+  const std::vector<Key>& keys = cuts->keys;
+  Pairs pairs(tables);
+  Steps steps{{0, cuts->classes[0]}};
+  for (std::size_t i = 0; i < keys.size();) {
+    const std::uint64_t high = keys[i].high;
+    Steps within{{0, cuts->classes[i]}};
+    for (; i < keys.size() && keys[i].high == high; ++i) add_step(within, {keys[i].low, cuts->classes[i + 1]});
+    if (within.size() == 1) {
+      add_step(steps, {high, within[0].leads_to});
+      continue;
+    }
+    add_step(steps, {high, KERF_LOW_HALF | pairs.add(within)});
+    if (high != last) add_step(steps, {high + 1, within.back().leads_to});
+    if (tables.bytes() > kMaxTableBytes) return too_big(what);
+  }
+  HalvesTable table{pairs.add(steps), cuts->base};
+  if (tables.bytes() > kMaxTableBytes) return too_big(what);
   return table;
 }
 

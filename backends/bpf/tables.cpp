@@ -35,9 +35,9 @@ std::uint32_t intern(std::vector<T>& pool, std::unordered_multimap<std::uint64_t
 }  // namespace
 
 std::size_t Tables::bytes() const {
-  return 4 * (envs.size() + rows.size() + keys32.size() + ranks.size() + class_blocks.size() + peer_shifts.size() +
+  return 4 * (envs.size() + rows.size() + keys32.size() + trees.size() + ranks.size() + class_blocks.size() + peer_factors.size() +
               path_cells.size() + path_starts.size()) +
-         8 * (keys128.size() + blocks.size() + words.size() + peer_slots.size() + path_edges.size()) + path_bytes.size();
+         8 * (keys64.size() + blocks.size() + words.size() + peer_slots.size() + path_edges.size()) + path_bytes.size();
 }
 
 std::uint32_t ClassStore::add_base(const Words& base) {

@@ -14,8 +14,8 @@ namespace kerf::bpf {
 using Words = std::vector<std::uint64_t>;
 
 struct Tables {
-  std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts, path_cells, path_starts;
-  Words keys128, blocks, words, peer_slots, path_edges;
+  std::vector<std::uint32_t> envs, rows, keys32, trees, ranks, class_blocks, peer_factors, path_cells, path_starts;
+  Words keys64, blocks, words, peer_slots, path_edges;
   std::vector<std::uint8_t> path_bytes;   // by cell
   std::uint32_t automata = 0;             // of the paths of files: the first of `path_starts`
 
@@ -63,11 +63,16 @@ struct SearchTable {
   std::uint32_t keys = 0, depth = 0, ranks = 0, base = 0;
 };
 
-enum class KeyWidth { bits32, bits128 };
-
-// `last`: the greatest key there is. Fails if a table would pass a documented limit; `what` names it then.
-Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint32_t blocks, KeyWidth width, Key last,
+// Of 32-bit keys. `last`: the greatest key there is. Fails if a table would pass a documented limit; `what` names it then.
+Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint32_t blocks, std::uint32_t last,
                                  const std::vector<RangeRow>& rows, std::string_view what);
+
+struct HalvesTable {
+  std::uint32_t trees = 0, base = 0;
+};
+
+// Of IPv6 addresses.
+Result<HalvesTable> build_halves(Tables& tables, ClassStore& classes, std::uint32_t blocks, const std::vector<RangeRow>& rows);
 
 struct PeerRow {
   std::uint32_t row;
@@ -75,7 +80,7 @@ struct PeerRow {
 };
 
 struct PeerTable {
-  std::uint32_t count = 0, others = 0, seed = 0, shifts = 0, shift_mask = 0, slots = 0, slot_mask = 0, base = 0;
+  std::uint32_t count = 0, others = 0, seed = 0, factors = 0, factor_shift = 0, slots = 0, slot_shift = 0, base = 0;
 };
 
 Result<PeerTable> build_peers(Tables& tables, ClassStore& classes, std::uint32_t blocks, const std::vector<PeerRow>& rows);

@@ -83,7 +83,7 @@ class Reader {
     if (f[KERF_ENV_DIMENSIONS] >> KERF_DIMENSIONS) return malformed("an environment asks for a dimension that there is not");
     if (!env.asks(KERF_DIMENSION_NUMBER)) return true;
     const std::optional<ObservableId> observable = number_at(f[KERF_ENV_NUMBER_AT], env.manifest->event);
-    env.numbers = read_ranks(from_.tables, false, f[KERF_ENV_NUMBER_KEYS], f[KERF_ENV_NUMBER_DEPTH], f[KERF_ENV_NUMBER_RANKS]);
+    env.numbers = read_ranks(from_.tables, f[KERF_ENV_NUMBER_KEYS], f[KERF_ENV_NUMBER_DEPTH], f[KERF_ENV_NUMBER_RANKS]);
     if (!observable || !env.numbers) return malformed("a table of numbers is of none, leaves its bounds or is not sorted");
     env.atoms->set_number(*observable, f[KERF_ENV_NUMBER_AT]);
     env.dimensions[kNumber] = read_dimension(from_.tables, f[KERF_ENV_BLOCKS], f[KERF_ENV_NUMBER_BASE], env.numbers->classes);
@@ -97,10 +97,10 @@ class Reader {
     env.peers = Peers{{}, {0}};
     for (std::size_t i = 0; i < 4; ++i) env.dimensions[i] = everywhere(blocks);
     if (env.asks(KERF_DIMENSION_ADDRESS)) {
-      env.ip4 = read_ranks(from_.tables, false, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
-      env.ip6 = read_ranks(from_.tables, true, f[KERF_ENV_IP6_KEYS], f[KERF_ENV_IP6_DEPTH], f[KERF_ENV_IP6_RANKS]);
+      env.ip4 = read_ranks(from_.tables, f[KERF_ENV_IP4_KEYS], f[KERF_ENV_IP4_DEPTH], f[KERF_ENV_IP4_RANKS]);
+      env.ip6 = read_halves(from_.tables, f[KERF_ENV_IP6_TREES]);
     }
-    if (env.asks(KERF_DIMENSION_PORT)) env.port = read_ranks(from_.tables, false, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
+    if (env.asks(KERF_DIMENSION_PORT)) env.port = read_ranks(from_.tables, f[KERF_ENV_PORT_KEYS], f[KERF_ENV_PORT_DEPTH], f[KERF_ENV_PORT_RANKS]);
     if (env.asks(KERF_DIMENSION_PEER)) env.peers = read_peers(from_.tables, f);
     if (!env.ip4 || !env.ip6 || !env.port || !env.peers) return malformed("an address, port or endpoint table leaves its bounds or is not sorted");
     if (env.asks(KERF_DIMENSION_ADDRESS)) {

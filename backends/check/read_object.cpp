@@ -145,9 +145,9 @@ Result<ObjectTables> read_object(std::string_view bytes) {
   ObjectTables t;
   elf.code(t);
   const bool whole = take(*found, "kerf_envs", t.envs) && take(*found, "kerf_rows", t.rows) && take(*found, "kerf_keys32", t.keys32) &&
-                     take(*found, "kerf_keys128", t.keys128) && take(*found, "kerf_ranks", t.ranks) &&
+                     take(*found, "kerf_keys64", t.keys64) && take(*found, "kerf_trees", t.trees) && take(*found, "kerf_ranks", t.ranks) &&
                      take(*found, "kerf_class_blocks", t.class_blocks) && take(*found, "kerf_blocks", t.blocks) &&
-                     take(*found, "kerf_words", t.words) && take(*found, "kerf_peer_shifts", t.peer_shifts) &&
+                     take(*found, "kerf_words", t.words) && take(*found, "kerf_peer_factors", t.peer_factors) &&
                      take(*found, "kerf_peer_slots", t.peer_slots) && take(*found, "kerf_path_cells", t.path_cells) &&
                      take(*found, "kerf_path_edges", t.path_edges) && take(*found, "kerf_path_starts", t.path_starts) &&
                      take(*found, "kerf_path_bytes", t.path_bytes);

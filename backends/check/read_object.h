@@ -12,8 +12,8 @@ namespace kerf::proof {
 
 // A table is empty if no instruction refers to it.
 struct ObjectTables {
-  std::vector<std::uint32_t> envs, rows, keys32, ranks, class_blocks, peer_shifts, path_cells, path_starts;
-  std::vector<std::uint64_t> keys128, blocks, words, peer_slots, path_edges;
+  std::vector<std::uint32_t> envs, rows, keys32, trees, ranks, class_blocks, peer_factors, path_cells, path_starts;
+  std::vector<std::uint64_t> keys64, blocks, words, peer_slots, path_edges;
   std::vector<std::uint8_t> path_bytes;
   std::string bundle_digest;
   std::map<std::string, std::uint64_t> told;         // what hooks are told of the policies, by symbol

@@ -93,26 +93,72 @@ std::uint32_t Ranks::of(const Key& key) const {
   return static_cast<std::uint32_t>(std::upper_bound(starts.begin(), starts.end(), key) - starts.begin() - 1);
 }
 
-std::optional<Ranks> read_ranks(const ObjectTables& tables, bool wide, std::uint32_t keys, std::uint32_t depth, std::uint32_t ranks) {
-  if (depth > KERF_ADDRESS_DEPTH || depth % KERF_SEARCH_STEP != 0) return std::nullopt;
+namespace {
+
+// Adds the ranks of a tree over `keys`, each with `offset` added.
+template <class T>
+bool add_ranks(const ObjectTables& tables, const std::vector<T>& pool, std::uint64_t keys, std::uint32_t depth, std::uint64_t ranks, std::uint64_t offset, Ranks& to) {
+  if (depth > KERF_ADDRESS_DEPTH + KERF_SEARCH_STEP || depth % KERF_SEARCH_STEP != 0) return false;
   const std::uint64_t nodes = std::uint64_t{1} << depth;
-  if (std::uint64_t{ranks} + nodes > tables.ranks.size()) return std::nullopt;
-  // A tree without keys has no table either.
-  if (depth > 0 && (wide ? keys + 2 * nodes > tables.keys128.size() : keys + nodes > tables.keys32.size())) return std::nullopt;
-  Ranks made;
-  made.starts.push_back({});
-  made.classes.push_back(tables.ranks[ranks]);
+  if (ranks + nodes > tables.ranks.size()) return false;
+  if (depth > 0 && keys + nodes > pool.size()) return false;   // a tree without keys has no table either
+  to.starts.push_back({0, offset});
+  to.classes.push_back(tables.ranks[ranks]);
   for (std::uint64_t rank = 1; rank < nodes; ++rank) {
     // In order: the node before rank r is that of level depth - 1 - (trailing zeros of r).
     const int level = static_cast<int>(depth) - 1 - std::countr_zero(rank);
     const std::uint64_t node = (std::uint64_t{1} << level) + (rank >> (static_cast<int>(depth) - level));
-    const Key key = wide ? Key{tables.keys128[keys + 2 * node], tables.keys128[keys + 2 * node + 1]} : Key{0, tables.keys32[keys + node]};
-    if (key < made.starts.back()) return std::nullopt;
-    if (key == made.starts.back()) {   // no key has the rank before this one
-      made.classes.back() = tables.ranks[ranks + rank];
+    const Key key{0, pool[keys + node] + offset};
+    if (key < to.starts.back()) return false;
+    if (key == to.starts.back()) {   // no key has the rank before this one
+      to.classes.back() = tables.ranks[ranks + rank];
     } else {
-      made.starts.push_back(key);
-      made.classes.push_back(tables.ranks[ranks + rank]);
+      to.starts.push_back(key);
+      to.classes.push_back(tables.ranks[ranks + rank]);
+    }
+  }
+  return true;
+}
+
+// Halves of addresses, as numbers.
+std::optional<Ranks> read_pair(const ObjectTables& tables, std::uint64_t pair) {
+  Ranks made;
+  for (std::uint64_t second : {0u, 1u}) {
+    const std::uint64_t at = (pair * 2 + second) * KERF_TREE_FIELDS;
+    if (at + KERF_TREE_FIELDS > tables.trees.size()) return std::nullopt;
+    const std::uint32_t* tree = &tables.trees[at];
+    if (!add_ranks(tables, tables.keys64, tree[KERF_TREE_KEYS], tree[KERF_TREE_DEPTH], tree[KERF_TREE_RANKS], second << KERF_HALF_BITS, made)) return std::nullopt;
+    // What the sign of a difference says is wrong for greater keys; and the first half must not reach into the second.
+    if (second == 0 && made.starts.back().low >> KERF_HALF_BITS != 0) return std::nullopt;
+  }
+  return made;
+}
+
+}  // namespace
+
+std::optional<Ranks> read_ranks(const ObjectTables& tables, std::uint32_t keys, std::uint32_t depth, std::uint32_t ranks) {
+  Ranks made;
+  if (!add_ranks(tables, tables.keys32, keys, depth, ranks, 0, made)) return std::nullopt;
+  return made;
+}
+
+std::optional<Ranks> read_halves(const ObjectTables& tables, std::uint32_t pair) {
+  const std::optional<Ranks> high = read_pair(tables, pair);
+  if (!high) return std::nullopt;
+  Ranks made;
+  for (std::size_t i = 0; i < high->starts.size(); ++i) {
+    const std::uint64_t start = high->starts[i].low;
+    if (!(high->classes[i] & KERF_LOW_HALF)) {
+      made.starts.push_back({start, 0});
+      made.classes.push_back(high->classes[i]);
+      continue;
+    }
+    const std::uint64_t end = i + 1 < high->starts.size() ? high->starts[i + 1].low : 0;   // 0: 2^64
+    const std::optional<Ranks> low = read_pair(tables, high->classes[i] & ~KERF_LOW_HALF);
+    if (!low || end - start != 1) return std::nullopt;
+    for (std::size_t j = 0; j < low->starts.size(); ++j) {
+      made.starts.push_back({start, low->starts[j].low});
+      made.classes.push_back(low->classes[j]);
     }
   }
   return made;
@@ -125,17 +171,19 @@ std::uint32_t Peers::of(const Endpoint& endpoint) const {
 
 std::optional<Peers> read_peers(const ObjectTables& tables, std::span<const std::uint32_t> env) {
   std::vector<std::pair<Endpoint, std::uint32_t>> found;
-  const std::uint64_t first = env[KERF_ENV_PEER_SLOTS], count = std::uint64_t{env[KERF_ENV_PEER_SLOT_MASK]} + 1;
   if (env[KERF_ENV_PEER_COUNT] != 0) {
-    if ((first + count) * KERF_PEER_FIELDS > tables.peer_slots.size()) return std::nullopt;
-    if (std::uint64_t{env[KERF_ENV_PEER_SHIFTS]} + env[KERF_ENV_PEER_SHIFT_MASK] >= tables.peer_shifts.size()) return std::nullopt;
+    const std::uint32_t factor_shift = env[KERF_ENV_PEER_FACTOR_SHIFT], slot_shift = env[KERF_ENV_PEER_SLOT_SHIFT];
+    if (std::min(factor_shift, slot_shift) <= 32 || std::max(factor_shift, slot_shift) > 63) return std::nullopt;
+    const std::uint64_t first = env[KERF_ENV_PEER_SLOTS], count = std::uint64_t{1} << (64 - slot_shift);
+    const std::uint64_t factors = env[KERF_ENV_PEER_FACTORS], factor_count = std::uint64_t{1} << (64 - factor_shift);
+    if ((first + count) * KERF_PEER_FIELDS > tables.peer_slots.size() || factors + factor_count > tables.peer_factors.size()) return std::nullopt;
     for (std::uint64_t slot = 0; slot < count; ++slot) {
       auto entry = [&](unsigned field) { return tables.peer_slots[(first + slot) * KERF_PEER_FIELDS + field]; };
       const std::uint64_t tail = entry(KERF_PEER_TAIL);
       if (!(tail & KERF_PEER_USED) || tail >> 33 || (tail >> 17 & 0x7fff)) continue;   // no event has such a tail
       const std::uint64_t hash = kerf_peer_hash(env[KERF_ENV_PEER_SEED], entry(KERF_PEER_HIGH), entry(KERF_PEER_LOW), tail);
-      const std::uint32_t shift = tables.peer_shifts[env[KERF_ENV_PEER_SHIFTS] + (hash & env[KERF_ENV_PEER_SHIFT_MASK])];
-      if ((kerf_peer_slot(hash, shift) & env[KERF_ENV_PEER_SLOT_MASK]) != slot) continue;   // no look-up comes here
+      const std::uint64_t factor = tables.peer_factors[factors + (hash >> factor_shift)];
+      if (hash * factor >> slot_shift != slot) continue;   // no look-up comes here
       found.push_back({{(tail >> 16 & 1) != 0, {entry(KERF_PEER_HIGH), entry(KERF_PEER_LOW)}, static_cast<std::uint16_t>(tail)},
                        static_cast<std::uint32_t>(entry(KERF_PEER_CLASS))});
     }

@@ -33,7 +33,9 @@ struct Ranks {
   std::vector<std::uint32_t> classes;
   std::uint32_t of(const Key& key) const;             // the index in starts
 };
-std::optional<Ranks> read_ranks(const ObjectTables& tables, bool wide, std::uint32_t keys, std::uint32_t depth, std::uint32_t ranks);
+std::optional<Ranks> read_ranks(const ObjectTables& tables, std::uint32_t keys, std::uint32_t depth, std::uint32_t ranks);
+// Of IPv6 addresses, by the pair of trees of their high halves. Nothing too where one pair would serve several high halves.
+std::optional<Ranks> read_halves(const ObjectTables& tables, std::uint32_t pair);
 
 struct Endpoint {
   bool v6 = false;

@@ -17,24 +17,13 @@ enum kerf_group { KERF_GROUP_FORBID, KERF_GROUP_PERMIT, KERF_GROUP_ERROR, KERF_G
 
 #define KERF_NOWHERE 0xffffffffu
 
-/* 1 if a < b, in 32 bits. */
-static __always_inline __u64 below32(__u64 a, __u64 b)
+/* 1 if a < b, both below 2^63. */
+static __always_inline __u64 below(__u64 a, __u64 b)
 {
 	__u64 difference = a - b;
 
 	OPAQUE(difference);
 	return difference >> 63;
-}
-
-/* 1 if high, low < the key at `at`. */
-static __always_inline __u64 below128(__u64 high, __u64 low, __u64 at)
-{
-	__u64 key_high = kerf_keys128[at];
-	__u64 difference = high - key_high - less(low, kerf_keys128[at + 1]);
-	__u64 below = (~high & key_high) | (~(high ^ key_high) & difference);
-
-	OPAQUE(below);
-	return below >> 63;
 }
 
 static __always_inline __u32 class_of_rank(__u32 ranks, __u64 node, __u32 depth)
@@ -46,45 +35,47 @@ static __always_inline __u32 class_of_rank(__u32 ranks, __u64 node, __u32 depth)
 
 /* KERF_SEARCH_STEP levels a turn: below a node there are seven keys in order, and how many of them are not above says which of
  * eight ways leads on. They are read side by side, which takes the time of one. */
+#define SEARCH(table, count, depth_max, keys, depth, ranks, key)                                                                  \
+	({                                                                                                                        \
+		__u64 node = 1;                                                                                                   \
+		_Pragma("clang loop unroll(disable)")                                                                             \
+		for (__u32 level = 0; level < (depth_max); level += KERF_SEARCH_STEP) {                                           \
+			if (level >= (depth))                                                                                     \
+				break;                                                                                            \
+			__u64 first = (keys) + node, second = (keys) + node * 2, third = (keys) + node * 4;                       \
+			if (!WITHIN(first, (count)) || !WITHIN(second, (count) - 1) || !WITHIN(third, (count) - 3))               \
+				return KERF_NOWHERE;                                                                              \
+			__u64 above = below(key, table[first]);                                                                   \
+			above += below(key, table[second]) + below(key, table[second + 1]);                                       \
+			above += below(key, table[third]) + below(key, table[third + 1]);                                         \
+			above += below(key, table[third + 2]) + below(key, table[third + 3]);                                     \
+			node = node * 8 + 7 - above;                                                                              \
+		}                                                                                                                 \
+		class_of_rank(ranks, node, depth);                                                                                \
+	})
+
 static __always_inline __u32 search32(__u32 keys, __u32 depth, __u32 ranks, __u32 key)
 {
-	__u64 node = 1;
-
-#pragma clang loop unroll(disable)
-	for (__u32 level = 0; level < kerf_depth32_max; level += KERF_SEARCH_STEP) {
-		if (level >= depth)
-			break;
-		__u64 first = keys + node, second = keys + node * 2, third = keys + node * 4;
-		if (!WITHIN(first, kerf_keys32_count) || !WITHIN(second, kerf_keys32_count - 1) ||
-		    !WITHIN(third, kerf_keys32_count - 3))
-			return KERF_NOWHERE;
-		__u64 above = below32(key, kerf_keys32[first]);
-		above += below32(key, kerf_keys32[second]) + below32(key, kerf_keys32[second + 1]);
-		above += below32(key, kerf_keys32[third]) + below32(key, kerf_keys32[third + 1]);
-		above += below32(key, kerf_keys32[third + 2]) + below32(key, kerf_keys32[third + 3]);
-		node = node * 8 + 7 - above;
-	}
-	return class_of_rank(ranks, node, depth);
+	return SEARCH(kerf_keys32, kerf_keys32_count, kerf_depth32_max, keys, depth, ranks, key);
 }
 
-/* One level a turn: seven keys of two words would not stay in registers. A function of its own, so that what it keeps does not
- * lie on the stack below the walk over rows. */
-__attribute__((noinline)) __u32 kerf_search128(__u32 keys, __u32 depth, __u32 ranks, __u64 high, __u64 low)
+/* Half of an IPv6 address. A function of its own, so that it is verified once. */
+__attribute__((noinline)) __u32 kerf_search_half(__u32 pair, __u64 half)
 {
-	/* arguments that are not used would not be passed */
-	asm volatile("" : : "r"(keys), "r"(depth), "r"(ranks), "r"(high), "r"(low));
-	__u64 node = 1;
+	asm volatile("" : : "r"(half));   /* an argument that is not used would not be passed */
+	__u64 at = ((__u64)pair * 2 + (half >> KERF_HALF_BITS)) * KERF_TREE_FIELDS;
+	if (!WITHIN(at, kerf_trees_count - (KERF_TREE_FIELDS - 1)))
+		return KERF_NOWHERE;
+	__u32 keys = kerf_trees[at + KERF_TREE_KEYS], depth = kerf_trees[at + KERF_TREE_DEPTH], ranks = kerf_trees[at + KERF_TREE_RANKS];
+	half &= (1ull << KERF_HALF_BITS) - 1;
+	return SEARCH(kerf_keys64, kerf_keys64_count, kerf_depth64_max, keys, depth, ranks, half);
+}
 
-#pragma clang loop unroll(disable)
-	for (__u32 level = 0; level < kerf_depth128_max; level++) {
-		if (level >= depth)
-			break;
-		__u64 at = keys + node * 2;
-		if (!WITHIN(at, kerf_keys128_count - 1))
-			return KERF_NOWHERE;
-		node = node * 2 + 1 - below128(high, low, at);
-	}
-	return class_of_rank(ranks, node, depth);
+static __always_inline __u32 class_of_address6(__u32 pair, const struct kerf_net_event *net)
+{
+	__u32 class = kerf_search_half(pair, net->address_high);
+
+	return class & KERF_LOW_HALF ? kerf_search_half(class & ~KERF_LOW_HALF, net->address_low) : class;
 }
 
 static __always_inline __u32 find_peer(__u32 env, const struct kerf_net_event *net)
@@ -95,10 +86,10 @@ static __always_inline __u32 find_peer(__u32 env, const struct kerf_net_event *n
 		return others;
 	__u64 tail = net->port | (__u64)net->v6 << 16 | KERF_PEER_USED;
 	__u64 hash = kerf_peer_hash(ENV(env, KERF_ENV_PEER_SEED), net->address_high, net->address_low, tail);
-	__u64 shift_at = ENV(env, KERF_ENV_PEER_SHIFTS) + (hash & ENV(env, KERF_ENV_PEER_SHIFT_MASK));
-	if (!WITHIN(shift_at, kerf_peer_shifts_count))
+	__u64 factor_at = ENV(env, KERF_ENV_PEER_FACTORS) + (hash >> (ENV(env, KERF_ENV_PEER_FACTOR_SHIFT) & 63));
+	if (!WITHIN(factor_at, kerf_peer_factors_count))
 		return KERF_NOWHERE;
-	__u64 slot = kerf_peer_slot(hash, kerf_peer_shifts[shift_at]) & ENV(env, KERF_ENV_PEER_SLOT_MASK);
+	__u64 slot = hash * kerf_peer_factors[factor_at] >> (ENV(env, KERF_ENV_PEER_SLOT_SHIFT) & 63);
 	__u64 at = (ENV(env, KERF_ENV_PEER_SLOTS) + slot) * KERF_PEER_FIELDS;
 	if (!WITHIN(at, kerf_peer_slots_count - (KERF_PEER_FIELDS - 1)))
 		return KERF_NOWHERE;
@@ -278,9 +269,7 @@ static __always_inline void classify_net(struct kerf_walk *walk, __u32 env)
 
 	if (ASKS(walk, KERF_DIMENSION_ADDRESS)) {
 		if (net->v6) {
-			walk->class[KERF_DIMENSION_ADDRESS] =
-				kerf_search128(ENV(env, KERF_ENV_IP6_KEYS), ENV(env, KERF_ENV_IP6_DEPTH),
-					  ENV(env, KERF_ENV_IP6_RANKS), net->address_high, net->address_low);
+			walk->class[KERF_DIMENSION_ADDRESS] = class_of_address6(ENV(env, KERF_ENV_IP6_TREES), net);
 			walk->base[KERF_DIMENSION_ADDRESS] = ENV(env, KERF_ENV_IP6_BASE);
 		} else {
 			walk->class[KERF_DIMENSION_ADDRESS] = search32(ENV(env, KERF_ENV_IP4_KEYS), ENV(env, KERF_ENV_IP4_DEPTH),

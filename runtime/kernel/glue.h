@@ -121,12 +121,13 @@ KERF_MAP struct {
 extern const __u32 kerf_envs[];
 extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
 extern const __u32 kerf_keys32[];
-extern const __u64 kerf_keys128[];
+extern const __u64 kerf_keys64[];
+extern const __u32 kerf_trees[];
 extern const __u32 kerf_ranks[];          /* rank -> class: first of its blocks in kerf_class_blocks */
 extern const __u32 kerf_class_blocks[];   /* of a class: mask of its blocks, first words of them in kerf_blocks */
 extern const __u64 kerf_blocks[];
 extern const __u64 kerf_words[];
-extern const __u32 kerf_peer_shifts[];
+extern const __u32 kerf_peer_factors[];
 extern const __u64 kerf_peer_slots[];
 extern const __u32 kerf_path_cells[];
 extern const __u8 kerf_path_bytes[];
@@ -139,19 +140,20 @@ extern const __u32 kerf_policy_count;     /* data too */
 extern const __u32 kerf_env_count;
 extern const __u32 kerf_rows_count;
 extern const __u32 kerf_keys32_count;
-extern const __u32 kerf_keys128_count;
+extern const __u32 kerf_keys64_count;
+extern const __u32 kerf_trees_count;
 extern const __u32 kerf_ranks_count;
 extern const __u32 kerf_class_blocks_count;
 extern const __u32 kerf_blocks_count;
 extern const __u32 kerf_words_count;
-extern const __u32 kerf_peer_shifts_count;
+extern const __u32 kerf_peer_factors_count;
 extern const __u32 kerf_peer_slots_count;
 extern const __u32 kerf_path_cells_count;
 extern const __u32 kerf_path_edges_count;
 extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
 extern const __u32 kerf_dimensions;       /* mask of enum kerf_dimension that some environment asks for */
 extern const __u32 kerf_depth32_max;
-extern const __u32 kerf_depth128_max;
+extern const __u32 kerf_depth64_max;
 extern const __u32 kerf_blocks_max;       /* of one environment */
 extern const __u32 kerf_block_words_max;  /* words used in one block, at most 64 */
 extern const __u32 kerf_word_rows_max;    /* rows in one word, at most 64 */

@@ -27,9 +27,7 @@ enum kerf_env_field {
 	KERF_ENV_IP4_DEPTH,
 	KERF_ENV_IP4_RANKS,         /* first of the classes by rank in kerf_ranks */
 	KERF_ENV_IP4_BASE,          /* base bitmap in kerf_words */
-	KERF_ENV_IP6_KEYS,          /* first in kerf_keys128, two words a key */
-	KERF_ENV_IP6_DEPTH,
-	KERF_ENV_IP6_RANKS,
+	KERF_ENV_IP6_TREES,         /* pair of trees for the high half */
 	KERF_ENV_IP6_BASE,
 	KERF_ENV_PORT_KEYS,
 	KERF_ENV_PORT_DEPTH,
@@ -39,10 +37,10 @@ enum kerf_env_field {
 	KERF_ENV_PEER_COUNT,        /* listed endpoints; 0: all are of class PEER_OTHERS */
 	KERF_ENV_PEER_OTHERS,
 	KERF_ENV_PEER_SEED,
-	KERF_ENV_PEER_SHIFTS,       /* first in kerf_peer_shifts */
-	KERF_ENV_PEER_SHIFT_MASK,
+	KERF_ENV_PEER_FACTORS,      /* first in kerf_peer_factors */
+	KERF_ENV_PEER_FACTOR_SHIFT, /* 64 less the bits that choose one */
 	KERF_ENV_PEER_SLOTS,        /* first slot in kerf_peer_slots */
-	KERF_ENV_PEER_SLOT_MASK,
+	KERF_ENV_PEER_SLOT_SHIFT,
 	KERF_ENV_PEER_BASE,
 
 	KERF_ENV_FILES,             /* 1: of resources that are known by their text, and the fields of the dimensions are these three times two */
@@ -88,10 +86,17 @@ enum kerf_node_field { KERF_NODE_EDGES, KERF_NODE_MATCH, KERF_FINAL_CELLS, KERF_
 /* An entry in kerf_path_edges: check << 32 | next. */
 #define KERF_NO_STATE 0xffffffffu
 
-/* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of an address is
- * the number of keys that are not above it. Of 32-bit keys hooks go
- * down KERF_SEARCH_STEP levels at once, so depths are multiples of it. */
+/* A search tree of depth d has 2^d - 1 keys in breadth-first order at indices 1 … 2^d - 1; the rank of a key is
+ * the number of keys that are not above it. Hooks go down KERF_SEARCH_STEP levels at once, so depths are multiples of it. */
 #define KERF_SEARCH_STEP 3
+
+/* IPv6 addresses are searched by their high halves. A half has a pair of trees in kerf_trees, the second for those whose first bit
+ * is set; the other 63 bits are the keys, so that the sign of a difference compares them. A rank of high halves has a class, or
+ * KERF_LOW_HALF and the number of the pair in which the low half is searched: only where networks longer than 64 bits are. */
+#define KERF_LOW_HALF 0x80000000u
+#define KERF_HALF_BITS 63
+
+enum kerf_tree_field { KERF_TREE_KEYS, KERF_TREE_DEPTH, KERF_TREE_RANKS, KERF_TREE_FIELDS = 4 };
 
 /* A block in kerf_blocks: three words. */
 enum kerf_block_field {
@@ -117,15 +122,15 @@ static inline __u64 kerf_mix(__u64 h)
 	return h;
 }
 
-/* Endpoints are found by hash and displace: the hash picks a shift, hash and shift pick the one possible slot. */
+/* Endpoints are found by hash and displace: the first bits of the hash pick a factor, the first bits of their product the one
+ * possible slot. Of products the first bits are those that depend on all others. Bytes are turned round so that what
+ * differs in the first bits of both halves does not cancel out, whatever the seed. It is even, so that all factors are odd. */
 static inline __u64 kerf_peer_hash(__u64 seed, __u64 high, __u64 low, __u64 tail)
 {
-	return kerf_mix(kerf_mix(kerf_mix(kerf_mix(seed) ^ high) ^ low) ^ tail);
-}
+	__u64 turned = __builtin_bswap64(high * (0xff51afd7ed558ccdull ^ seed));
 
-static inline __u64 kerf_peer_slot(__u64 hash, __u64 shift)
-{
-	return kerf_mix(hash + shift * 0x9e3779b97f4a7c15ull);
+	return turned * (0xc4ceb9fe1a85ec53ull ^ seed) + low * (0x9e3779b97f4a7c15ull ^ seed) +
+	       tail * (0xbf58476d1ce4e5b9ull ^ seed);
 }
 
 #endif

@@ -204,8 +204,8 @@ void each_symbol(const std::string& elf, const Visit& visit) {
   }
 }
 std::vector<Range> deciding_ranges(const std::string& elf) {
-  static const std::set<std::string> names = {"kerf_envs", "kerf_rows", "kerf_keys32", "kerf_keys128", "kerf_ranks", "kerf_class_blocks", "kerf_blocks",
-                                              "kerf_words", "kerf_peer_slots", "kerf_peer_shifts", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts",
+  static const std::set<std::string> names = {"kerf_envs", "kerf_rows", "kerf_keys32", "kerf_keys64", "kerf_trees", "kerf_ranks", "kerf_class_blocks", "kerf_blocks",
+                                              "kerf_words", "kerf_peer_slots", "kerf_peer_factors", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts",
                                               "kerf_path_bytes"};
   std::vector<Range> found;
   each_symbol(elf, [&](const std::string& name, std::size_t at, std::size_t size) {
