@@ -127,14 +127,18 @@ Case endpoints(std::uint32_t n) {
   return made;
 }
 
-// Of everything, permits and forbids. `v6`: the events are of IPv6.
-Case mixture(std::uint32_t n, bool v6) {
-  Case made{fmt::format("addresses with ports, IPv6, ids, {} policies{}", n, v6 ? ", to an IPv6 address" : ""), make_program(), {}, {}, {}, 80};
+enum class To { ip4, ip6, ip6_host };
+
+// Of everything, permits and forbids. `to`: what the events are to. IPv6 policies are about networks, or about hosts.
+Case mixture(std::uint32_t n, To to_what) {
+  const bool hosts = to_what == To::ip6_host;
+  const char* events = hosts ? ", to an IPv6 host" : to_what == To::ip6 ? ", to an IPv6 address" : "";
+  Case made{fmt::format("addresses with ports, IPv6, ids, {} policies{}", n, events), make_program(), {}, {}, {}, 80};
   for (std::uint32_t i = 0; i < n; ++i) {
     KernelRow& row = add_row(made.program, i % 5 ? Effect::permit : Effect::forbid);
     switch (i % 4) {
       case 0: row.address = AddressSet{{prefix4(kNetwork + (i << 8), 24)}, {}}; break;
-      case 1: row.address = AddressSet{{}, {prefix6(0x20010db800000000u + i, 0, 64)}}; break;
+      case 1: row.address = AddressSet{{}, {prefix6(0x20010db800000000u + i, hosts ? 1 : 0, hosts ? 128 : 64)}}; break;
       case 2: row.endpoint = EndpointSet{{endpoint4(kNetwork + i * 77, static_cast<std::uint16_t>(i))}, false}; break;
       default:
         row.address = AddressSet{{prefix4(kNetwork + (i << 8), 24)}, {}};
@@ -145,10 +149,11 @@ Case mixture(std::uint32_t n, bool v6) {
   made.hit.seen = connect(kNetwork + (hit % n << 8) + 7, 443);
   made.miss.seen = connect(0xc0a80001, 443);
   for (std::uint32_t i = 0; i < 1024; ++i) made.mixed.push_back({connect(kNetwork + (i * 7919 % n << 8) + i % 251, i % 2 ? 443 : 80), {}});
-  if (!v6) return made;
-  auto to = [](Event& event, std::uint64_t network) {
+  if (to_what == To::ip4) return made;
+  auto to = [hosts](Event& event, std::uint64_t network) {
     event.seen.net.v6 = 1;
     event.seen.net.address_high = network;
+    if (hosts) event.seen.net.address_low = 1;
   };
   std::uint32_t network = n / 2 | 1;
   while (network % 4 != 1 || network % 5 == 0) ++network;   // a permit's
@@ -234,7 +239,7 @@ std::vector<std::function<Case()>> all_cases() {
     cases.push_back([n] { return addresses(n); });
     cases.push_back([n] { return ports(n); });
     cases.push_back([n] { return endpoints(n); });
-    for (bool v6 : {false, true}) cases.push_back([n, v6] { return mixture(n, v6); });
+    for (To to : {To::ip4, To::ip6, To::ip6_host}) cases.push_back([n, to] { return mixture(n, to); });
     cases.push_back([n] { return numbers(n); });
   }
   for (std::uint32_t n : {10u, 1000u, 10000u}) {

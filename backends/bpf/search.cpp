@@ -71,28 +71,41 @@ struct Step {
 };
 using Steps = std::vector<Step>;   // ascending, the first starts at 0
 
-// Breadth-first order: in-order position i of the perfect tree goes to its node.
-template <class T>
-SearchTable store_tree(Tables& tables, std::vector<T>& pool, const Steps& steps, T last) {
-  SearchTable table;
+std::uint32_t depth_of(const Steps& steps) {
   static_assert(KERF_ADDRESS_DEPTH % KERF_SEARCH_STEP == 0);
-  while ((std::size_t{1} << table.depth) < steps.size()) table.depth += KERF_SEARCH_STEP;
-  const std::size_t nodes = std::size_t{1} << table.depth;
-  table.keys = static_cast<std::uint32_t>(pool.size());
-  pool.resize(pool.size() + nodes, last);
-  for (std::size_t node = 1; node < nodes; ++node) {
-    std::size_t level = 63 - static_cast<std::size_t>(__builtin_clzll(node));
-    std::size_t step = std::size_t{1} << (table.depth - level);
-    std::size_t position = (node - (std::size_t{1} << level)) * step + step / 2;
-    if (position < steps.size()) pool[table.keys + node] = static_cast<T>(steps[position].start);
-  }
-  table.ranks = static_cast<std::uint32_t>(tables.ranks.size());
-  for (const Step& step : steps) tables.ranks.push_back(step.leads_to);
-  tables.ranks.resize(table.ranks + nodes, steps.back().leads_to);
-  return table;
+  std::uint32_t depth = 0;
+  while ((std::size_t{1} << depth) < steps.size()) depth += KERF_SEARCH_STEP;
+  return depth;
 }
 
-// The trees of 64-bit halves, one pair for each list of steps.
+// Breadth-first order: in-order position i of the perfect tree goes to its node.
+template <class T>
+std::vector<T> tree_of(const Steps& steps, std::uint32_t depth, T last) {
+  std::vector<T> tree(std::size_t{1} << depth, last);
+  for (std::size_t node = 1; node < tree.size(); ++node) {
+    std::size_t level = 63 - static_cast<std::size_t>(__builtin_clzll(node));
+    std::size_t step = std::size_t{1} << (depth - level);
+    std::size_t position = (node - (std::size_t{1} << level)) * step + step / 2;
+    if (position < steps.size()) tree[node] = static_cast<T>(steps[position].start);
+  }
+  return tree;
+}
+
+template <class T>
+std::uint32_t append(std::vector<T>& pool, const std::vector<T>& more) {
+  const auto at = static_cast<std::uint32_t>(pool.size());
+  pool.insert(pool.end(), more.begin(), more.end());
+  return at;
+}
+
+std::uint32_t store_ranks(Tables& tables, const Steps& steps, std::uint32_t depth) {
+  const auto at = static_cast<std::uint32_t>(tables.ranks.size());
+  for (const Step& step : steps) tables.ranks.push_back(step.leads_to);
+  tables.ranks.resize(at + (std::size_t{1} << depth), steps.back().leads_to);
+  return at;
+}
+
+// The trees of 64-bit halves, one pair for each list of steps, and keys of each tree once: hosts of many networks are often alike.
 class Pairs {
  public:
   explicit Pairs(Tables& tables) : tables_(tables) {}
@@ -108,19 +121,25 @@ class Pairs {
     }
     if (halves[1].empty()) halves[1].push_back({0, steps.back().leads_to});
     for (const Steps& half : halves) {
-      const SearchTable tree = store_tree(tables_, tables_.keys64, half, second - 1);
-      std::uint32_t fields[KERF_TREE_FIELDS] = {};
-      fields[KERF_TREE_KEYS] = tree.keys;
-      fields[KERF_TREE_DEPTH] = tree.depth;
-      fields[KERF_TREE_RANKS] = tree.ranks;
+      std::uint32_t fields[KERF_TREE_FIELDS] = {}, depth = depth_of(half);
+      fields[KERF_TREE_KEYS] = add_keys(tree_of(half, depth, second - 1));
+      fields[KERF_TREE_DEPTH] = depth;
+      fields[KERF_TREE_RANKS] = store_ranks(tables_, half, depth);
       tables_.trees.insert(tables_.trees.end(), fields, fields + KERF_TREE_FIELDS);
     }
     return it->second;
   }
 
  private:
+  std::uint32_t add_keys(const Words& keys) {
+    auto [it, fresh] = keys_.try_emplace(keys);
+    if (fresh) it->second = append(tables_.keys64, keys);
+    return it->second;
+  }
+
   Tables& tables_;
   std::map<Steps, std::uint32_t> pairs_;
+  std::map<Words, std::uint32_t> keys_;
 };
 
 class Sweep {
@@ -198,7 +217,10 @@ Result<SearchTable> build_search(Tables& tables, ClassStore& classes, std::uint3
   if (!cuts) return cuts.error();
   Steps steps{{0, cuts->classes[0]}};
   for (std::size_t i = 0; i < cuts->keys.size(); ++i) add_step(steps, {cuts->keys[i].low, cuts->classes[i + 1]});
-  SearchTable table = store_tree(tables, tables.keys32, steps, last);
+  SearchTable table;
+  table.depth = depth_of(steps);
+  table.keys = append(tables.keys32, tree_of(steps, table.depth, last));
+  table.ranks = store_ranks(tables, steps, table.depth);
   table.base = cuts->base;
   return table;
 }

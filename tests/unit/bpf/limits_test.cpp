@@ -55,6 +55,16 @@ std::string refusal_of_addresses(std::uint32_t holes, bool to_the_end) {
   return refusal(program);
 }
 
+// The same of IPv6, where every range begins in one high half, ends in another, and goes on beside a bound of low halves.
+std::string refusal_of_halves(std::uint32_t holes, bool to_the_end) {
+  Program program = make_program();
+  AddressSet set;
+  for (std::uint64_t i = 0; i < holes; ++i) set.v6.push_back({address6(i * 4 + 4, 1), address6(i * 4 + 6, 0)});
+  if (to_the_end) set.v6.push_back({address6(~std::uint64_t{0} - 1, 1), address6(~std::uint64_t{0}, ~std::uint64_t{0})});
+  add_row(program, Effect::permit).address = std::move(set);
+  return refusal(program);
+}
+
 // Trees in trees, each a test of its own: `depth` of them hold together at the bottom of a chain.
 void add_chain(std::vector<PathTest>& tests, std::string_view top, int depth) {
   std::string path(top);
@@ -109,6 +119,8 @@ TEST_CASE("ranges of addresses: 262,144, and not one more") {
   constexpr std::uint32_t boundaries = (1u << KERF_ADDRESS_DEPTH) - 1;
   CHECK(refusal_of_addresses(boundaries / 2, true) == "");
   CHECK(has(refusal_of_addresses(boundaries / 2 + 1, false), "IPv4 addresses into 262145 ranges, the kernel tables hold 262144"));
+  CHECK(refusal_of_halves(boundaries / 2, true) == "");
+  CHECK(has(refusal_of_halves(boundaries / 2 + 1, false), "IPv6 addresses into 262145 ranges, the kernel tables hold 262144"));
 }
 
 TEST_CASE("path tests that hold together: 16,777,216 in all, and not one more") {

@@ -61,6 +61,36 @@ TEST_CASE("the limit of 65,536 rows") {
   if (kernel_takes_bpf()) check_size(kMaxRowsPerEnv);
 }
 
+TEST_CASE("IPv6 ranges at their limit, each of which begins in one high half and ends in another") {
+  if (!kernel_takes_bpf()) return;
+  Program program = make_program();
+  AddressSet set;
+  constexpr std::uint64_t count = (1u << KERF_ADDRESS_DEPTH) / 2 - 1;
+  for (std::uint64_t i = 0; i < count; ++i) set.v6.push_back({address6(i * 4 + 4, 7), address6(i * 4 + 6, 6)});
+  add_row(program, Effect::permit).address = std::move(set);
+  Result<BpfObject> object = emit(program);
+  if (!object) FAIL(object.error().message);
+  auto loaded = Loaded::load(program, std::move(*object), false);
+  if (!loaded) FAIL(loaded.error().message);
+  REQUIRE((*loaded)->bind(1, {}) == 0);
+  std::vector<kerf_seen> events;
+  for (std::uint64_t i : {std::uint64_t{0}, count / 2, count - 1}) {
+    for (std::uint64_t high = i * 4 + 3; high < i * 4 + 8; ++high) {
+      for (std::uint64_t low : {std::uint64_t{0}, std::uint64_t{6}, std::uint64_t{7}, ~std::uint64_t{0}}) {
+        events.emplace_back();
+        events.back().net = {high, low, 1, 443, 6, 0, 0, 0};
+      }
+    }
+  }
+  std::vector<kerf_decision> decisions = (*loaded)->decide(1, events);
+  REQUIRE(decisions.size() == events.size());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const std::uint64_t high = events[i].net.address_high % 4, low = events[i].net.address_low;
+    CAPTURE(describe(events[i]));
+    CHECK((decisions[i].verdict == KERF_VERDICT_ALLOW) == ((high == 0 && low >= 7) || high == 1 || (high == 2 && low <= 6)));
+  }
+}
+
 TEST_CASE("rows that hold everywhere but somewhere stay small") {
   Program program = make_program();
   for (std::uint32_t i = 0; i < 4000; ++i) {

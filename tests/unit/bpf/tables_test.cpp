@@ -241,6 +241,7 @@ TEST_CASE("tables: where no network is longer than 64 bits, no low half is searc
   CHECK(built(1000, 64, 1).trees.size() == 2 * KERF_TREE_FIELDS);
   CHECK(built(1000, 64, 1).keys64.size() == 1 + (1u << 12));
   CHECK(built(1000, 128, 1).trees.size() == 1001 * 2 * KERF_TREE_FIELDS);
+  CHECK(built(1000, 128, 1).keys64.size() == 1 + (1u << 12) + 8);
   CHECK(built(1000, 128, 1000).trees.size() == 2 * 2 * KERF_TREE_FIELDS);
 }
 

@@ -31,6 +31,16 @@ TEST_CASE("classes of IPv6 addresses are read as hooks search them") {
   CHECK(ranks->classes == std::vector<std::uint32_t>{3, 8, 9, 4, 4, 7});
 }
 
+TEST_CASE("trees may be as deep as the most bounds make them, and not deeper") {
+  for (std::uint32_t depth : {21u, 24u}) {
+    ObjectTables made;
+    made.keys64.assign(1u << depth, kTop - 1);
+    made.ranks.assign(1u << depth, 3);
+    made.trees = {0, depth, 0, 0, 0, 0, 0, 0};
+    CHECK(read_halves(made, 0).has_value() == (depth == 21));
+  }
+}
+
 TEST_CASE("trees that leave their tables, or are not in order") {
   CHECK_FALSE(read_halves(tables(), 2));
   auto refused = [](auto change) {
