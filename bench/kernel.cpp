@@ -261,6 +261,7 @@ void measure(const Case& test) {
   Result<BpfObject> object = emit(test.program);
   const double emit_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   if (!object) return fmt::print("| {} | {}\n", test.name, object.error().message);
+  const std::size_t object_kib = object->elf.size() >> 10, binding_kib = object->layout.binding_bytes >> 10;
   auto loaded = Loaded::load(test.program, std::move(*object), false);
   if (!loaded) return fmt::print("| {} | {}\n", test.name, loaded.error().message);
   Binding binding;
@@ -280,8 +281,8 @@ void measure(const Case& test) {
   bench.put(test.mixed, 1024);
   const Figure mixed = bench.once();
   const double figure = file ? match.least : std::max(uncounted.least, miss.least);
-  fmt::print("| {} | {} | {:.0f} ({:.0f}) | {:.0f} | {:.0f} | {:.0f} | {:.0f} | {} | {:.0f} | {} |\n", test.name, matching, uncounted.least, uncounted.median, hit.least, miss.least,
-             mixed.least, test.target_ns, figure <= test.target_ns ? "met" : "NOT met", emit_ms, verified(**loaded, test.program.module.policies.size()));
+  fmt::print("| {} | {} | {:.0f} ({:.0f}) | {:.0f} | {:.0f} | {:.0f} | {:.0f} | {} | {:.0f} | {} | {} | {} |\n", test.name, matching, uncounted.least, uncounted.median, hit.least, miss.least,
+             mixed.least, test.target_ns, figure <= test.target_ns ? "met" : "NOT met", emit_ms, verified(**loaded, test.program.module.policies.size()), object_kib, binding_kib);
   std::fflush(stdout);
 }
 
@@ -289,8 +290,8 @@ void measure(const Case& test) {
 
 int main(int argc, char** argv) {
   if (!kernel_takes_bpf()) return 0;
-  fmt::print("| policies | matching a path of 60 bytes, ns | no policy's path | deciding: permitted, ns | with hits counted | refused | 1,024 different events in turn, all of it | target | | emit, ms | verified instructions | a policy |\n"
-             "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  fmt::print("| policies | matching a path of 60 bytes, ns | no policy's path | deciding: permitted, ns | with hits counted | refused | 1,024 different events in turn, all of it | target | | emit, ms | verified instructions | a policy | object, KiB | a binding, KiB |\n"
+             "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const auto& make : all_cases()) {
     const Case test = make();
     bool wanted = argc == 1;
