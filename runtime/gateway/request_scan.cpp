@@ -7,6 +7,8 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -81,6 +83,13 @@ class Keys {
 }  // namespace
 
 struct Workspace::Scanner {
+  // Which attribute of the context stood where in the text before: most often it does again. With names that need no escapes.
+  struct Place {
+    std::string_view name;             // none: it is not known
+    std::uint32_t attribute = 0;
+  };
+  static constexpr std::size_t kLongestName = 32;
+  std::array<Place, 16> places;
   std::vector<char> copy;              // of a text without room behind it
   std::vector<char> unescaped;         // strings of a text that has escapes; as long as the text
 };
@@ -202,6 +211,8 @@ class Scan {
   bool uid(Uid& out);
   bool context() { return take('{') && context_members(); }
   bool context_members();
+  bool take_key(std::string_view name);
+  static bool is_plain_name(std::string_view name);
   bool extension(Value& out);
   static bool extension(std::string_view function, std::string_view argument, Value& out);
   bool attribute(Workspace::Entry& entry);
@@ -321,17 +332,43 @@ bool Scan::extension(std::string_view function, std::string_view argument, Value
 
 bool Scan::context_members() {
   Keys others;
-  return rest_of_object([&](std::string_view name) {
-    if (name.starts_with("__")) return false;
-    const std::uint32_t known = names_.find_attribute(name);
-    if (known == TextMap::kNone) return others.add(name) && attribute(unread_);
+  if (take('}')) return true;
+  std::size_t place = 0;
+  do {
+    Workspace::Scanner::Place unplaced, &usual = place < scanner_.places.size() ? scanner_.places[place] : unplaced;
+    ++place;
+    std::uint32_t known = usual.attribute;
+    if (!take_key(usual.name)) {
+      std::string_view name;
+      if (!string(name) || !take(':') || name.starts_with("__")) return false;
+      known = names_.find_attribute(name);
+      if (known == TextMap::kNone) {
+        if (!others.add(name) || !attribute(unread_)) return false;
+        continue;
+      }
+      if (is_plain_name(name)) usual = {names_.attribute_name(known), known};
+    }
     Workspace::Entry& entry = work_.entries[known];
     if (entry.stamp == work_.context_stamp) return false;   // a repetition
     entry.stamp = work_.context_stamp;
     entry.present = true;
     entry.pending = Workspace::Pending::none;
-    return attribute(entry);
-  });
+    if (!attribute(entry)) return false;
+  } while (take(','));
+  return take('}');
+}
+
+// That key, in quotes and with its colon. May go on behind the end, where no more is taken.
+bool Scan::take_key(std::string_view name) {
+  if (name.empty() || !same({at_ + 1, name.size()}, name) || at_[0] != '"' || at_[name.size() + 1] != '"' || at_[name.size() + 2] != ':') return false;
+  at_ += name.size() + 3;
+  return true;
+}
+
+bool Scan::is_plain_name(std::string_view name) {
+  static_assert(Workspace::Scanner::kLongestName + 3 <= Engine::kPadding);
+  return name.size() <= Workspace::Scanner::kLongestName &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
 }
 
 bool Scan::attribute(Workspace::Entry& entry) {
