@@ -238,6 +238,70 @@ TEST_CASE("damaged texts are taken or refused as the strict reader does") {
   CHECK(refused > 5000);
 }
 
+TEST_CASE("keys of a context may come in any order, and change it") {
+  const char* text = R"({"format":"kerf-table","version":1,
+    "policies":[{"id":"p","effect":"permit","annotations":{},"source":{"file":"p.cedar","begin":0,"end":68,"line":1,"column":1}}],
+    "actions":[{"uid":{"id":"a","type":"Action"},"parents":[]}],
+    "environments":[{"principal":"U","action":{"id":"a","type":"Action"},"resource":"D",
+      "atoms":[{"==":[{".":[{"Var":"context"},"x"]},{"Long":"1"}]},{"==":[{".":[{"Var":"context"},"xy"]},{"Long":"1"}]},
+               {"==":[{".":[{"Var":"context"},"x\"y"]},{"Long":"1"}]},{"==":[{".":[{"Var":"context"},"a name of more bytes than the padding behind a text has, or than are kept"]},{"Long":"1"}]}],
+      "groups":[{"principal":null,"resource":null,"rows":[{"policy":0,"when":[[0,"true"],[1,"true"],[2,"true"],[3,"true"]],"then":"true"}],"exprs":[]}]}]})";
+  Result<Table> table = Table::read(text);
+  INFO((table.ok() ? "" : table.error().message));
+  REQUIRE(table.ok());
+  const Vectors vectors{"orders", Entities(), std::make_shared<const Engine>(*Engine::build(std::make_shared<const Table>(*std::move(table)), Entities())), {}};
+  Query query(*vectors.engine);
+  std::vector<std::string> keys = {"x", "xy", "x\\\"y", "a name of more bytes than the padding behind a text has, or than are kept", "z"};
+  std::mt19937 random(7);
+  std::size_t allowed = 0;
+  for (int i = 0; i < 3000; ++i) {
+    if (i % 3 == 0) std::shuffle(keys.begin(), keys.end(), random);
+    std::string members;
+    for (const std::string& key : keys) members += (members.empty() ? "\"" : ",\"") + key + "\":" + (random() % 8 == 0 ? "2" : "1");
+    if (random() % 8 == 0) members += ",\"" + keys[random() % keys.size()] + "\":1";   // twice
+    if (random() % 4 == 0) members.erase(random() % members.size(), 1);
+    const std::string line = R"({"principal":{"type":"U","id":"u"},"action":{"type":"Action","id":"a"},"resource":{"type":"D","id":"d"},"context":{)" + members + "}}";
+    check_text(vectors, query, line);
+    allowed += by_text(*vectors.engine, query, line).starts_with(R"({"decision":"allow")") ? 1 : 0;
+  }
+  CHECK(allowed > 500);
+}
+
+TEST_CASE("ids in an answer are quoted, whatever they hold") {
+  const Request request{{"U", "u"}, {"Action", "a"}, {"D", "d"}, {}};
+  for (std::size_t length = 0; length < 20; ++length) {
+    for (const char* part : {"", "\"", "\\", "\n", "\x01", "\x1f", "\x7f", "\xc3\xa9", " ", "!"}) {
+      for (std::size_t at = 0; at <= length; ++at) {
+        const std::string ids[] = {"first", std::string(length, 'x').insert(at, part), "the last"};
+        Json policies = Json::array(), rows = Json::array();
+        for (const std::string& id : ids) {
+          rows.push_back({{"policy", policies.size()}, {"when", Json::array()}, {"then", "true"}});
+          policies.push_back({{"id", id}, {"effect", "permit"}, {"annotations", Json::object()}, {"source", {{"file", "p"}, {"begin", 0}, {"end", 1}, {"line", 1}, {"column", 1}}}});
+        }
+        const Json action = {{"type", "Action"}, {"id", "a"}};
+        const Json group = {{"principal", nullptr}, {"resource", nullptr}, {"rows", rows}, {"exprs", Json::array()}};
+        const Json table = {{"format", "kerf-table"}, {"version", 1}, {"policies", policies}, {"actions", {{{"uid", action}, {"parents", Json::array()}}}},
+                            {"environments", {{{"principal", "U"}, {"action", action}, {"resource", "D"}, {"atoms", Json::array()}, {"groups", {group}}}}}};
+        Result<Table> read = Table::read(table.dump());
+        INFO((read.ok() ? "" : read.error().message));
+        REQUIRE(read.ok());
+        const Engine engine = *Engine::build(std::make_shared<const Table>(*std::move(read)), Entities());
+        Query query(engine);
+        REQUIRE(engine.set(query, request.principal, request.action, request.resource, request.context));
+        Answer answer;
+        engine.decide(query, answer);
+        std::string line = "before ";
+        engine.append_json(line, query, answer);
+        REQUIRE(line.starts_with("before {"));
+        const Json expected = {{"decision", "allow"}, {"determining", ids}, {"errors", Json::array()}};
+        Result<Json> json = parse_json(line.substr(7));
+        REQUIRE(json.ok());
+        CHECK(*json == expected);
+      }
+    }
+  }
+}
+
 // Blocks of 64 bytes meet strings, escapes and what is wrong at each of their bytes.
 TEST_CASE("a text is read the same wherever its parts lie") {
   const Vectors& vectors = *std::find_if(all_vectors().begin(), all_vectors().end(), [](const Vectors& v) { return v.name == "errors.json"; });
