@@ -68,17 +68,18 @@ std::optional<IpAddr> ipv6_address(std::string_view text) {
 
 std::optional<IpAddr> ipv4_address(std::string_view text) {
   IpAddr address{false, 32, {}};
-  std::size_t at = 0;
+  const char *at = text.data(), *const end = at + text.size();
+  auto digit = [&] { return at == end ? 10u : static_cast<unsigned>(static_cast<unsigned char>(*at)) - '0'; };   // above 9: none
   for (std::size_t i = 0; i < 4; ++i) {
-    if (i > 0 && (at == text.size() || text[at++] != '.')) return std::nullopt;
-    const std::size_t begin = at;
-    int number = 0;
-    for (; at < text.size() && at - begin < 4 && is_digit(text[at]); ++at) number = number * 10 + (text[at] - '0');
-    const std::size_t digits = at - begin;
-    if (digits == 0 || digits > 3 || (digits > 1 && text[begin] == '0') || number > 255) return std::nullopt;
+    if (i > 0 && (at == end || *at++ != '.')) return std::nullopt;
+    unsigned number = digit();
+    if (number > 9) return std::nullopt;
+    ++at;
+    for (int more = 0; number != 0 && more < 2 && digit() <= 9; ++more, ++at) number = number * 10 + digit();   // a 0 stands alone
+    if (number > 255) return std::nullopt;
     address.bytes[i] = static_cast<std::uint8_t>(number);
   }
-  return at == text.size() ? std::optional(address) : std::nullopt;
+  return at == end ? std::optional(address) : std::nullopt;
 }
 
 std::optional<IpAddr> address_of(std::string_view text) {
@@ -265,7 +266,10 @@ std::string to_text(const Decimal& d) {
 }
 
 std::optional<Decimal> parse_decimal(std::string_view text) { return accepted(read_decimal(text)); }
-std::optional<IpAddr> parse_ip(std::string_view text) { return accepted(read_ip(text)); }
+std::optional<IpAddr> parse_ip(std::string_view text) {
+  if (std::optional<IpAddr> plain = ipv4_address(text)) return plain;   // without a detour
+  return accepted(read_ip(text));
+}
 std::optional<Datetime> parse_datetime(std::string_view text) { return accepted(read_datetime(text)); }
 std::optional<Duration> parse_duration(std::string_view text) { return accepted(read_duration(text)); }
 

@@ -167,8 +167,7 @@ Asker::Quick Asker::contains(const Cell& a, const Cell& b) const {
 
 inline Asker::Quick Asker::try_quick(const Atom& atom) const {
   if (atom.kind == Atom::Kind::general) return Quick::unknown;
-  Cell own_left, own_right;
-  const Cell* left = load(atom.left, own_left);
+  const Cell* left = load(atom.left, work_.own[0]);
   if (left == nullptr) return Quick::error;
   switch (atom.kind) {
     case Atom::Kind::truth: return left->kind == ValueKind::boolean ? quick(left->number != 0) : Quick::error;
@@ -176,7 +175,7 @@ inline Asker::Quick Asker::try_quick(const Atom& atom) const {
     case Atom::Kind::like: return left->kind == ValueKind::string ? quick(matches(*atom.pattern, left->string())) : Quick::error;
     default: break;
   }
-  const Cell* right = load(atom.right, own_right);
+  const Cell* right = load(atom.right, work_.own[1]);
   if (right == nullptr) return Quick::error;
   switch (atom.kind) {
     case Atom::Kind::equal: return equal(*left, *right);

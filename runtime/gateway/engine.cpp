@@ -32,7 +32,8 @@ struct Sink {
     any = true;
     if (answer != nullptr) satisfied->push_back(first + policy);
   }
-  void fail(std::uint32_t policy, std::uint32_t atom) {
+  [[gnu::noinline]] void satisfy_apart(std::uint32_t policy) { satisfy(policy); }   // where it is rare
+  [[gnu::noinline]] void fail(std::uint32_t policy, std::uint32_t atom) {
     if (answer != nullptr && !has(removed, policy)) answer->errors.push_back({first + policy, atom});
   }
 };
@@ -40,7 +41,8 @@ struct Sink {
 class Pass {
  public:
   Pass(const Store& store, const Names& names, const EnvironmentPlan& plan, Workspace& work)
-      : store_(store), plan_(plan), source_(*plan.source), work_(work), asker_(store, names, work) {
+      : store_(store), plan_(plan), source_(*plan.source), rows_(source_.rows.data()), needs_(source_.requirements.data()), work_(work),
+        asker_(store, names, work) {
     if (work_.outcomes.size() < plan.atoms.size()) work_.outcomes.resize(plan.atoms.size());   // of policies that came later
     if (++work_.stamp >= 1u << 30) {
       std::fill(work_.outcomes.begin(), work_.outcomes.end(), 0);
@@ -59,12 +61,13 @@ class Pass {
 
  private:
   Outcome ask(std::uint32_t atom) {
-    std::uint32_t& known = work_.outcomes[atom];
-    if (known >> 2 != work_.stamp) {
-      known = work_.stamp << 2 | static_cast<std::uint32_t>(asker_.ask(plan_.atoms[atom], source_.atoms[atom]));
-    }
-    const auto outcome = static_cast<Outcome>(known & 3);
-    if (asked_ != nullptr) note(atom, outcome);
+    const std::uint32_t known = work_.outcomes[atom];
+    return known >> 2 == work_.stamp ? static_cast<Outcome>(known & 3) : ask_first(atom);
+  }
+  [[gnu::noinline]] Outcome ask_first(std::uint32_t atom) {
+    const Outcome outcome = asker_.ask(plan_.atoms[atom], source_.atoms[atom]);
+    if (asked_ != nullptr) note(atom, outcome);   // and not known: the next policy asks again
+    else work_.outcomes[atom] = work_.stamp << 2 | static_cast<std::uint32_t>(outcome);
     return outcome;
   }
   void note(std::uint32_t atom, Outcome outcome) {
@@ -83,10 +86,10 @@ class Pass {
       if (index != FlatMap::kNone) return run_index(plan_.indexes[index], forbids, sink);
     }
     const Rule* rule = source_.rules.data() + group.first + (forbids ? 0 : group.forbids);
-    for (std::uint32_t i = 0; i < count && !sink.stop(); ++i) apply(rule[i], sink);
+    for (const Rule* const last = rule + count; rule != last && !sink.stop(); ++rule) apply(*rule, sink);
   }
-  void apply(const Rule& rule, Sink& sink);
-  void apply_formula(const Rule& rule, Sink& sink);
+  [[gnu::always_inline]] void apply(const Rule& rule, Sink& sink);
+  [[gnu::noinline]] void apply_formula(const Rule& rule, Sink& sink);
   void run_index(const BlockIndex& index, bool forbids, Sink& sink);
   bool watches_hold(const BlockIndex& index);
   void look_up(const Keyed& keyed);
@@ -100,6 +103,8 @@ class Pass {
   const Store& store_;
   const EnvironmentPlan& plan_;
   const Environment& source_;
+  const Row* const rows_;
+  const Requirement* const needs_;
   Workspace& work_;
   Asker asker_;
   std::vector<PolicyTrace::Atom>* asked_ = nullptr;   // while a trace is made
@@ -109,18 +114,16 @@ class Pass {
   bool hold_ = false, complete_ = false, intersected_ = false;
 };
 
-void Pass::apply(const Rule& rule, Sink& sink) {
+inline void Pass::apply(const Rule& rule, Sink& sink) {
   if (rule.is_formula) return apply_formula(rule, sink);
-  for (const Row& row : source_.rows_of(rule)) {
-    const std::span<const Requirement> needs = source_.needs_of(row);
-    std::uint32_t i = 0;
-    for (; i < row.count; ++i) {
-      const Requirement& required = needs[i];
-      const Outcome outcome = ask(required.atom);
-      if (outcome == Outcome::error) return sink.fail(rule.policy, required.atom);
-      if (outcome != required.outcome) break;
+  for (const Row *row = rows_ + rule.first, *const last = row + rule.count; row != last; ++row) {
+    const Requirement *need = needs_ + row->first, *const end = need + row->count;
+    for (;; ++need) {
+      if (need == end) return sink.satisfy_apart(rule.policy);
+      const Outcome outcome = ask(need->atom);
+      if (outcome == Outcome::error) return sink.fail(rule.policy, need->atom);
+      if (outcome != need->outcome) break;
     }
-    if (i == row.count) return sink.satisfy(rule.policy);
   }
 }
 
@@ -146,7 +149,7 @@ void Pass::apply_formula(const Rule& rule, Sink& sink) {
         break;
     }
   }
-  if (current == Outcome::true_) sink.satisfy(rule.policy);
+  if (current == Outcome::true_) sink.satisfy_apart(rule.policy);
 }
 
 // The same steps as apply(), with what was asked on the way.
@@ -214,8 +217,7 @@ void Pass::look_up_like(const Keyed& keyed, std::string_view text) {
 }
 
 void Pass::look_up(const Keyed& keyed) {
-  Cell own;
-  const Cell* cell = value_of(keyed.watch, keyed.subject, own);
+  const Cell* cell = value_of(keyed.watch, keyed.subject, work_.own[0]);
   if (cell == nullptr || cell->kind != keyed.kind) return;   // failing ones are watched
   if (keyed.is_like) return look_up_like(keyed, cell->string());
   const std::uint32_t list = keyed.lists.find(value_key(*cell));
@@ -258,8 +260,7 @@ const std::uint64_t* Pass::map_of(const Feature& feature, std::size_t words) {
     const Outcome outcome = ask(feature.atom);
     return outcome == Outcome::error ? nullptr : feature.maps.data() + (outcome == Outcome::true_ ? words : 0);
   }
-  Cell own;
-  const Cell* found = value_of(feature.watch, feature.subject, own);
+  const Cell* found = value_of(feature.watch, feature.subject, work_.own[0]);
   if (found == nullptr) return nullptr;
   const Cell& cell = *found;
   switch (feature.kind) {
@@ -294,26 +295,33 @@ bool Pass::intersect(const BlockIndex& index) {
 
 constexpr std::size_t kStep = 8;   // words of 64 rules
 
-// Of 512 bits at a time, or fewer at the end: `out` becomes the intersection; false if it is empty.
-KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t count, std::size_t from, std::size_t words, std::uint64_t* out) {
-  if (words == kStep) {   // the same, in as few instructions as there are registers
-    for (std::size_t w = 0; w < kStep; ++w) out[w] = ~std::uint64_t{0};
-    for (std::size_t m = 0; m < count; ++m) {
-      const std::uint64_t* map = maps[m] + from;
-      std::uint64_t any = 0;
-      for (std::size_t w = 0; w < kStep; ++w) any |= out[w] &= map[w];
-      if (any == 0) return false;
-    }
-    return true;
-  }
-  for (std::size_t w = 0; w < words; ++w) out[w] = ~std::uint64_t{0};
+// So many words at a time, in registers.
+template <std::size_t kWords>
+[[gnu::always_inline]] inline bool intersect_words(const std::uint64_t* const* maps, std::size_t count, std::size_t from, std::uint64_t* out) {
+  std::uint64_t left[kWords];
+  for (std::size_t w = 0; w < kWords; ++w) left[w] = ~std::uint64_t{0};
   for (std::size_t m = 0; m < count; ++m) {
     const std::uint64_t* map = maps[m] + from;
     std::uint64_t any = 0;
-    for (std::size_t w = 0; w < words; ++w) any |= out[w] &= map[w];
+    for (std::size_t w = 0; w < kWords; ++w) any |= left[w] &= map[w];
     if (any == 0) return false;
   }
+  for (std::size_t w = 0; w < kWords; ++w) out[w] = left[w];
   return true;
+}
+// Of 512 bits at a time, or fewer at the end: `out` becomes the intersection; false if it is empty.
+KERF_WIDE bool intersect_words(const std::uint64_t* const* maps, std::size_t count, std::size_t from, std::size_t words, std::uint64_t* out) {
+  switch (words) {
+    case 1: return intersect_words<1>(maps, count, from, out);
+    case 2: return intersect_words<2>(maps, count, from, out);
+    case 3: return intersect_words<3>(maps, count, from, out);
+    case 4: return intersect_words<4>(maps, count, from, out);
+    case 5: return intersect_words<5>(maps, count, from, out);
+    case 6: return intersect_words<6>(maps, count, from, out);
+    case 7: return intersect_words<7>(maps, count, from, out);
+    case 8: return intersect_words<8>(maps, count, from, out);
+    default: internal_error("more words than a step has");
+  }
 }
 
 // Of some of the words. Rules that are exact and may err are candidates already. Where all watches hold and no dimension is missing, exact

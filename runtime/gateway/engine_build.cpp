@@ -46,10 +46,16 @@ Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table
   later->table = std::move(table);
   later->places.assign(base.environments.size(), LaterPlans::kNone);
   for (std::uint32_t i = 0; i < source.uids.size(); ++i) draft.add_node(source.uids.uid(i));
-  for (const Environment& environment : source.environments) {
+  // Where the engine has it; tables of one schema have them at the same places.
+  auto place_of = [&](const Environment& environment, std::uint32_t likely) {
+    if (environment.is_of(base.environments[likely])) return likely;
     const Node action = draft.find(environment.action.type, environment.action.id);
     const std::uint64_t key = Engine::State::key(draft.find_type(environment.principal), action, draft.find_type(environment.resource));
-    const std::uint32_t place = action == kNoNode ? FlatMap::kNone : plans.index.find(key);
+    return action == kNoNode ? FlatMap::kNone : plans.index.find(key);
+  };
+  std::uint32_t likely = 0;
+  for (const Environment& environment : source.environments) {
+    const std::uint32_t place = place_of(environment, likely++);
     if (place == FlatMap::kNone) return other;
     if (environment.groups.empty()) continue;
     std::vector<EntityUid> mentioned;

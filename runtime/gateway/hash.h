@@ -19,6 +19,20 @@ Word load(const char* from) {
   return word;
 }
 
+// `==`; most are short.
+inline bool same(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const std::size_t size = a.size();
+  const char *x = a.data(), *y = b.data();
+  auto differ = [&]<class Word>(Word) {   // both ends, which overlap
+    return ((load<Word>(x) ^ load<Word>(y)) | (load<Word>(x + size - sizeof(Word)) ^ load<Word>(y + size - sizeof(Word)))) != 0;
+  };
+  if (size > 16) return std::memcmp(x, y, size) == 0;
+  if (size >= 8) return !differ(std::uint64_t{});
+  if (size >= 4) return !differ(std::uint32_t{});
+  return size == 0 || (x[0] == y[0] && x[size / 2] == y[size / 2] && x[size - 1] == y[size - 1]);
+}
+
 // The last word overlaps the one before it, so that no length needs a loop over bytes.
 inline std::uint64_t hash_text(std::string_view text) {
   constexpr std::uint64_t k0 = 0x9e3779b97f4a7c15u, k1 = 0xe7037ed1a0b428dbu, k2 = 0x8ebc6af09c88c6e3u;
@@ -37,8 +51,10 @@ inline std::uint64_t hash_text(std::string_view text) {
   return mix(hash ^ tail, k2);
 }
 
+// `type`: its hash.
+inline std::uint64_t hash_uid(std::uint64_t type, std::string_view id) { return mix(type + 0x51ed270b, hash_text(id)); }
 inline std::uint64_t hash_uid(std::string_view type, std::string_view id) {
-  return mix(hash_text(type) + 0x51ed270b, hash_text(id));
+  return hash_uid(hash_text(type), id);
 }
 
 // Open addressing, never more than half full; built once, then read. A key occurs once.
@@ -139,7 +155,7 @@ class TextMap {
     for (std::size_t at = hash & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
       const Slot& slot = slots_[at];
       if (slot.number == kNone) return kNone;
-      if (slot.tag == tag && texts_[slot.number] == text) return slot.number;
+      if (slot.tag == tag && same(texts_[slot.number], text)) return slot.number;
     }
   }
   std::string_view text(std::uint32_t number) const { return texts_[number]; }

@@ -53,6 +53,7 @@ struct Workspace {
     const Cell* cell = nullptr;          // null: there is none
     Cell own;                            // that it is, if it lies nowhere else
   };
+  Cell own[2];                           // of the operands that are being looked at, if they lie nowhere else
   std::vector<Resolved> resolved;        // of a block's watches, in order
   std::vector<const std::uint64_t*> maps;
   std::vector<std::uint64_t> gathered;   // of the size that the largest block needs

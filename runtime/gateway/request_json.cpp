@@ -17,17 +17,33 @@ Result<EntityUid> read_uid(const Json& json) {
   return Error{quote(text) + " is no entity: write Type::\"id\", or {\"type\": …, \"id\": …}"};
 }
 
-// Whether nothing has to be escaped. By words; the last overlaps the one before it.
-bool is_plain(std::string_view text) {
+// Copies a text in which nothing has to be escaped; else says no. By words; the last overlaps the one before it.
+inline bool copy_plain(char* to, std::string_view text) {
   const char* const at = text.data();
   const std::size_t size = text.size();
   constexpr std::uint64_t ones = 0x0101010101010101u, highs = ones << 7;
   auto below = [](std::uint64_t word, std::uint64_t limit) { return (word - ones * limit) & ~word & highs; };   // not 0: a byte is
   auto has_escaped = [&](std::uint64_t word) { return below(word, 0x20) | below(word ^ ones * '"', 1) | below(word ^ ones * '\\', 1); };
-  if (size < 4) return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; });
-  if (size < 8) return has_escaped(load<std::uint32_t>(at) | static_cast<std::uint64_t>(load<std::uint32_t>(at + size - 4)) << 32) == 0;
-  std::uint64_t found = has_escaped(load<std::uint64_t>(at + size - 8));
-  for (std::size_t i = 0; i + 8 < size; i += 8) found |= has_escaped(load<std::uint64_t>(at + i));
+  std::uint64_t found = 0;
+  auto copy = [&](std::size_t i) {
+    const auto word = load<std::uint64_t>(at + i);
+    std::memcpy(to + i, &word, sizeof word);
+    found |= has_escaped(word);
+  };
+  if (size >= 8) {
+    for (std::size_t i = 0; i + 8 < size; i += 8) copy(i);
+    copy(size - 8);
+  } else if (size >= 4) {
+    const std::uint64_t both = load<std::uint32_t>(at) | static_cast<std::uint64_t>(load<std::uint32_t>(at + size - 4)) << 32;
+    std::memcpy(to, at, 4);
+    std::memcpy(to + size - 4, at + size - 4, 4);
+    found = has_escaped(both);
+  } else {
+    for (std::size_t i = 0; i < size; ++i) {
+      to[i] = at[i];
+      found |= static_cast<unsigned char>(at[i]) < 0x20 || at[i] == '"' || at[i] == '\\';
+    }
+  }
   return found == 0;
 }
 
@@ -35,11 +51,7 @@ void append_quoted(std::string& out, std::string_view text) {
   constexpr char digits[] = "0123456789abcdef";
   out += '"';
   std::size_t done = 0;
-  if (is_plain(text)) {
-    out += text;
-    done = text.size();
-  }
-  for (std::size_t i = done; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && c != '"' && c != '\\') continue;
@@ -146,10 +158,30 @@ Result<Unit, RequestFault> Engine::set(Query& query, std::string_view text, std:
 
 void Engine::append_json(std::string& out, Query& query, const Answer& answer) const {
   out += answer.allow ? R"({"decision":"allow","determining":[)" : R"({"decision":"deny","determining":[)";
-  for (std::size_t i = 0; i < answer.determining.size(); ++i) {
-    if (i != 0) out += ',';
-    append_quoted(out, policy(answer.determining[i]).id);
+  const std::span<const PolicyInfo> first = state_->later.empty() ? std::span(table().policies()) : std::span<const PolicyInfo>();
+  auto id_of = [&](std::uint32_t p) -> const std::string& { return p < first.size() ? first[p].id : policy(p).id; };
+  const std::size_t begin = out.size();
+  std::size_t most = 0;
+  for (std::uint32_t p : answer.determining) most += id_of(p).size() + 3;
+  out.resize(begin + most);
+  char* to = out.data() + begin;
+  bool plain = true;
+  for (std::uint32_t p : answer.determining) {
+    const std::string& id = id_of(p);
+    *to++ = '"';
+    plain &= copy_plain(to, id);
+    to += id.size();
+    *to++ = '"';
+    *to++ = ',';
   }
+  if (!plain) {
+    out.resize(begin);
+    for (std::uint32_t p : answer.determining) {
+      append_quoted(out, id_of(p));
+      out += ',';
+    }
+  }
+  if (!answer.determining.empty()) out.pop_back();
   out += R"(],"errors":[)";
   for (std::size_t i = 0; i < answer.errors.size(); ++i) {
     out += i != 0 ? R"(,{"policy":)" : R"({"policy":)";

@@ -7,6 +7,8 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -39,10 +41,22 @@ inline const char* special(const char* at, const char* end) {
 }
 #endif
 
+// Whether the word stands there, of which so many bytes may be read. The last of its parts overlaps the one before it.
+template <std::size_t Size>
+inline bool stands_at(const char* at, const char (&word)[Size]) {
+  constexpr std::size_t length = Size - 1;
+  if constexpr (length < 8) {
+    return std::memcmp(at, word, length) == 0;
+  } else {
+    std::uint64_t other = load<std::uint64_t>(at + length - 8) ^ load<std::uint64_t>(word + length - 8);
+    for (std::size_t i = 0; i + 8 < length; i += 8) other |= load<std::uint64_t>(at + i) ^ load<std::uint64_t>(word + i);
+    return other == 0;
+  }
+}
 // `==` with a length that the compiler knows.
 template <std::size_t Size>
 bool is(std::string_view text, const char (&word)[Size]) {
-  return text.size() == Size - 1 && std::memcmp(text.data(), word, Size - 1) == 0;
+  return text.size() == Size - 1 && stands_at(text.data(), word);
 }
 
 // Keys of an object, for finding repetitions; full at 16.
@@ -69,6 +83,13 @@ class Keys {
 }  // namespace
 
 struct Workspace::Scanner {
+  // Which attribute of the context stood where in the text before: most often it does again. With names that need no escapes.
+  struct Place {
+    std::string_view name;             // none: it is not known
+    std::uint32_t attribute = 0;
+  };
+  static constexpr std::size_t kLongestName = 32;
+  std::array<Place, 16> places;
   std::vector<char> copy;              // of a text without room behind it
   std::vector<char> unescaped;         // strings of a text that has escapes; as long as the text
 };
@@ -86,15 +107,9 @@ class Scan {
   Uid uids[3];
 
   bool request() {
-    unsigned seen = 0;
-    const bool read = object([&](std::string_view name) {
-      const unsigned part = is(name, "principal") ? 0 : is(name, "action") ? 1 : is(name, "resource") ? 2 : is(name, "context") ? 3 : 4;
-      if (part == 4 || seen & 1u << part) return false;
-      seen |= 1u << part;
-      return part < 3 ? uid(uids[part]) : context();
-    });
+    const bool read = has_usual_uids() ? usual_rest() : members();
     skip_space();
-    if (!read || (seen & 7) != 7 || at_ != end_) return false;
+    if (!read || at_ != end_) return false;
     return is_ascii_ || simdjson::validate_utf8(end_ - size_, size_);
   }
   // The type is a name if it is known.
@@ -103,6 +118,34 @@ class Scan {
   }
 
  private:
+  bool members() {
+    unsigned seen = 0;
+    const bool read = object([&](std::string_view name) {
+      const unsigned part = is(name, "principal") ? 0 : is(name, "action") ? 1 : is(name, "resource") ? 2 : is(name, "context") ? 3 : 4;
+      if (part == 4 || seen & 1u << part) return false;
+      seen |= 1u << part;
+      return part < 3 ? uid(uids[part]) : context();
+    });
+    return read && (seen & 7) == 7;
+  }
+  // As most write it: in this order and without spaces. False: nothing was read.
+  bool has_usual_uids() {
+    if (take("{\"principal\":{\"type\":\"") && usual_uid(uids[0]) && take("},\"action\":{\"type\":\"") && usual_uid(uids[1]) &&
+        take("},\"resource\":{\"type\":\"") && usual_uid(uids[2]) && take("}")) {
+      return true;
+    }
+    at_ = end_ - size_;
+    unescaped_ = 0;
+    return false;
+  }
+  // Behind the quote of its type, and up to its bracket.
+  bool usual_uid(Uid& out) { return rest_of_string(out.type) && take(",\"id\":\"") && rest_of_string(out.id); }
+  bool usual_rest() {
+    if (take(",\"context\":{")) return context_members() && take('}');
+    if (take('}')) return true;
+    std::string_view name;
+    return take(',') && string(name) && is(name, "context") && take(':') && context() && take('}');
+  }
   char peek() const { return at_ < end_ ? *at_ : '\0'; }
   void skip_space() {
     if (peek() > ' ') return;
@@ -119,7 +162,10 @@ class Scan {
   // Of each member, behind its key and the colon.
   template <class Member>
   bool object(Member member) {
-    if (!take('{')) return false;
+    return take('{') && rest_of_object(member);
+  }
+  template <class Member>
+  bool rest_of_object(Member member) {
     if (take('}')) return true;
     do {
       std::string_view name;
@@ -139,7 +185,11 @@ class Scan {
   bool string(std::string_view& out) {
     skip_space();
     if (peek() != '"') return false;
-    const char* const begin = at_ + 1;
+    ++at_;
+    return rest_of_string(out);
+  }
+  bool rest_of_string(std::string_view& out) {   // behind its quote
+    const char* const begin = at_;
     const char* const close = special(begin, end_);
     if (close >= end_) return false;
     out = {begin, static_cast<std::size_t>(close - begin)};
@@ -148,17 +198,23 @@ class Scan {
   }
   bool rare_string(const char* begin, const char* at, std::string_view& out);
   bool unescape(std::string_view& text);
+  // May go on behind the end, where no more is taken.
   template <std::size_t Size>
   bool take(const char (&word)[Size]) {
-    if (end_ - at_ < static_cast<std::ptrdiff_t>(Size - 1) || std::memcmp(at_, word, Size - 1) != 0) return false;
+    static_assert(Size <= Engine::kPadding);
+    if (!stands_at(at_, word)) return false;
     at_ += Size - 1;
     return true;
   }
   bool integer(std::int64_t& out);
   bool boolean(bool& out);
   bool uid(Uid& out);
-  bool context();
+  bool context() { return take('{') && context_members(); }
+  bool context_members();
+  bool take_key(std::string_view name);
+  static bool is_plain_name(std::string_view name);
   bool extension(Value& out);
+  static bool extension(std::string_view function, std::string_view argument, Value& out);
   bool attribute(Workspace::Entry& entry);
   bool escape_or_record(Workspace::Entry& entry);
   bool read_escape(std::string_view name, Workspace::Entry& entry);
@@ -222,11 +278,8 @@ bool Scan::integer(std::int64_t& out) {
 }
 
 bool Scan::boolean(bool& out) {
-  const std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
-  out = peek() == 't';
-  if (!rest.starts_with(out ? std::string_view("true") : std::string_view("false"))) return false;
-  at_ += out ? 4 : 5;
-  return true;
+  out = take("true");
+  return out || take("false");
 }
 
 bool Scan::uid(Uid& out) {
@@ -248,6 +301,13 @@ bool Scan::uid(Uid& out) {
 
 bool Scan::extension(Value& out) {
   std::string_view function, argument;
+  const char* const begin = at_;
+  const std::size_t unescaped = unescaped_;
+  if (take("{\"fn\":\"") && rest_of_string(function) && take(",\"arg\":\"") && rest_of_string(argument) && take("}")) {
+    return extension(function, argument, out);
+  }
+  at_ = begin;
+  unescaped_ = unescaped;
   bool has_function = false, has_argument = false;
   const bool read = object([&](std::string_view name) {
     const bool fn = is(name, "fn");
@@ -256,7 +316,10 @@ bool Scan::extension(Value& out) {
     has = true;
     return string(fn ? function : argument);
   });
-  if (!read || !has_function || !has_argument) return false;
+  return read && has_function && has_argument && extension(function, argument, out);
+}
+
+bool Scan::extension(std::string_view function, std::string_view argument, Value& out) {
   auto keep = [&](auto parsed) {
     if (parsed) out = Value(*parsed);
     return parsed.has_value();
@@ -267,19 +330,45 @@ bool Scan::extension(Value& out) {
   return is(function, "duration") && keep(parse_duration(argument));
 }
 
-bool Scan::context() {
+bool Scan::context_members() {
   Keys others;
-  return object([&](std::string_view name) {
-    if (name.starts_with("__")) return false;
-    const std::uint32_t known = names_.find_attribute(name);
-    if (known == TextMap::kNone) return others.add(name) && attribute(unread_);
+  if (take('}')) return true;
+  std::size_t place = 0;
+  do {
+    Workspace::Scanner::Place unplaced, &usual = place < scanner_.places.size() ? scanner_.places[place] : unplaced;
+    ++place;
+    std::uint32_t known = usual.attribute;
+    if (!take_key(usual.name)) {
+      std::string_view name;
+      if (!string(name) || !take(':') || name.starts_with("__")) return false;
+      known = names_.find_attribute(name);
+      if (known == TextMap::kNone) {
+        if (!others.add(name) || !attribute(unread_)) return false;
+        continue;
+      }
+      if (is_plain_name(name)) usual = {names_.attribute_name(known), known};
+    }
     Workspace::Entry& entry = work_.entries[known];
     if (entry.stamp == work_.context_stamp) return false;   // a repetition
     entry.stamp = work_.context_stamp;
     entry.present = true;
     entry.pending = Workspace::Pending::none;
-    return attribute(entry);
-  });
+    if (!attribute(entry)) return false;
+  } while (take(','));
+  return take('}');
+}
+
+// That key, in quotes and with its colon. May go on behind the end, where no more is taken.
+bool Scan::take_key(std::string_view name) {
+  if (name.empty() || !same({at_ + 1, name.size()}, name) || at_[0] != '"' || at_[name.size() + 1] != '"' || at_[name.size() + 2] != ':') return false;
+  at_ += name.size() + 3;
+  return true;
+}
+
+bool Scan::is_plain_name(std::string_view name) {
+  static_assert(Workspace::Scanner::kLongestName + 3 <= Engine::kPadding);
+  return name.size() <= Workspace::Scanner::kLongestName &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
 }
 
 bool Scan::attribute(Workspace::Entry& entry) {
@@ -313,6 +402,7 @@ bool Scan::attribute(Workspace::Entry& entry) {
 
 // An escape is an object with one key; with others beside it, it is wrong.
 bool Scan::escape_or_record(Workspace::Entry& entry) {
+  if (take("{\"__extn\":")) return read_escape("__extn", entry) && take('}');
   entry.pending = Workspace::Pending::value;
   Keys keys;
   std::size_t count = 0;

@@ -69,7 +69,9 @@ Node Store::look_up(const UidTable& table, std::uint64_t hash, std::string_view 
   for (std::size_t at = hash & (table.slots.size() - 1);; at = (at + 1) & (table.slots.size() - 1)) {
     const UidSlot& slot = table.slots[at];
     if (slot.node == kNoNode) return kNoNode;
-    if (slot.tag == tag && uid(slot.node).id == id && uid(slot.node).type == type) return slot.node;
+    if (slot.tag != tag) continue;
+    const EntityUid& found = uid(slot.node);
+    if (same(found.id, id) && same(found.type, type)) return slot.node;
   }
 }
 

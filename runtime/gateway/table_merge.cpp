@@ -51,7 +51,7 @@ class Merger {
         out_->policies.push_back(part.table->policies[p]);
       }
     }
-    for (const Environment& environment : first.environments) merge(environment);
+    for (std::size_t i = 0; i < first.environments.size(); ++i) merge(first.environments[i], i);
     return std::move(out_);
   }
 
@@ -63,7 +63,14 @@ class Merger {
     const Group* group;
   };
 
-  void merge(const Environment& first) {
+  // The part's environment of these types and this action, or null. Tables of one schema have them at the same places.
+  static const Environment* find(const Table::State& table, const EnvironmentKey& key, const Environment& first, std::size_t place) {
+    if (place < table.environments.size() && table.environments[place].is_of(first)) return &table.environments[place];
+    auto found = table.index.find(key);
+    return found == table.index.end() ? nullptr : found->second;
+  }
+
+  void merge(const Environment& first, std::size_t place) {
     environment_ = &out_->environments.emplace_back();
     environment_->principal = first.principal;
     environment_->resource = first.resource;
@@ -72,11 +79,10 @@ class Merger {
     const EnvironmentKey key{environment_->principal, environment_->action.type, environment_->action.id, environment_->resource};
     std::map<std::pair<ScopeKey, ScopeKey>, std::vector<Source>> groups;
     for (std::size_t part = 0; part < parts_.size(); ++part) {
-      auto found = parts_[part].table->index.find(key);
-      if (found == parts_[part].table->index.end()) continue;
-      const Environment& from = *found->second;
-      for (const Group& group : from.groups) {
-        if (lives(part, from, group)) groups[{scope(part, group.principal), scope(part, group.resource)}].push_back({part, &from, &group});
+      const Environment* from = find(*parts_[part].table, key, first, place);
+      if (from == nullptr) continue;
+      for (const Group& group : from->groups) {
+        if (lives(part, *from, group)) groups[{scope(part, group.principal), scope(part, group.resource)}].push_back({part, from, &group});
       }
     }
     RuleWriter writer(*environment_);

@@ -65,6 +65,8 @@ struct Environment {
   std::vector<Group> groups;               // ascending by scopes, each once
   std::vector<std::uint32_t> principal_in, resource_in;   // entities of `in` scopes, ascending
 
+  bool is_of(const Environment& other) const { return principal == other.principal && resource == other.resource && action == other.action; }
+
   std::span<const Rule> rules_of(const Group& group) const { return std::span(rules).subspan(group.first, group.forbids + group.permits); }
   std::span<const Row> rows_of(const Rule& rule) const { return std::span(rows).subspan(rule.first, rule.count); }
   std::span<const Requirement> needs_of(const Row& row) const { return std::span(requirements).subspan(row.first, row.count); }

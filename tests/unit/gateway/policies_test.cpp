@@ -205,6 +205,46 @@ TEST_CASE("policies come and go, and do not pile up") {
   CHECK(anew == before + 1);
 }
 
+// Of a policy that holds in one of four environments, which the table has in any order.
+TEST_CASE("environments are those of the engine, in whatever order added tables have them") {
+  const std::vector<std::array<std::string, 3>> kinds = {{"User", "read", "Doc"}, {"User", "write", "Doc"}, {"Team", "read", "Doc"}, {"User", "read", "Team"}};
+  Random r(4);
+  auto table_of = [&](const std::string& id, std::size_t where, bool shuffled) {
+    std::vector<std::size_t> order = {0, 1, 2, 3};
+    for (std::size_t i = 3; shuffled && i > 0; --i) std::swap(order[i], order[r.below(i + 1)]);
+    std::string environments;
+    for (std::size_t kind : order) {
+      environments += (environments.empty() ? "" : ",") + std::string(R"({"principal":")") + kinds[kind][0] + R"(","action":{"type":"Action","id":")" + kinds[kind][1] +
+                      R"("},"resource":")" + kinds[kind][2] + R"(","atoms":[],"groups":[)" +
+                      (kind == where ? R"({"principal":null,"resource":null,"rows":[{"policy":0,"when":[],"then":"true"}],"exprs":[]})" : "") + "]}";
+    }
+    return read(R"({"format":"kerf-table","version":1,"policies":[{"id":")" + id +
+                R"(","effect":"permit","annotations":{},"source":{"file":"","begin":0,"end":0,"line":1,"column":1}}],)"
+                R"("actions":[{"uid":{"type":"Action","id":"read"},"parents":[]},{"uid":{"type":"Action","id":"write"},"parents":[]}],"environments":[)" + environments + "]}");
+  };
+  Editor editor = *Editor::build(table_of("p", 0, false), Entities());
+  std::map<std::string, std::size_t> there = {{"p", 0}};
+  Query query(editor.engine());
+  for (std::size_t i = 0; i < 300; ++i) {
+    PolicyChange change;
+    const std::size_t where = r.below(4);
+    change.add = table_of("n" + number(i), where, r.chance(70));
+    there["n" + number(i)] = where;
+    if (there.size() > 4) {
+      const auto victim = std::next(there.begin(), static_cast<std::ptrdiff_t>(r.below(there.size() - 1)));
+      if (victim->first != "n" + number(i)) change.remove.push_back(victim->first), there.erase(victim);
+    }
+    REQUIRE(editor.change(change).ok());
+    if (!query.fits(editor.engine())) query = Query(editor.engine());
+    for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+      std::string expected;
+      for (const auto& [id, at] : there) expected += at == kind ? " " + id : "";
+      CHECK(answer_of(editor.engine(), query, {{kinds[kind][0], "x"}, {"Action", kinds[kind][1]}, {kinds[kind][2], "y"}, {}}) ==
+            (expected.empty() ? "deny" : "allow" + expected));
+    }
+  }
+}
+
 TEST_CASE("policies of another schema are refused") {
   Random r(3);
   const std::vector<std::string> atoms = random_atoms(false, false);

@@ -104,6 +104,37 @@ TEST_CASE("canonical texts") {
   CHECK(!has_text(Datetime{std::numeric_limits<std::int64_t>::min()}));
 }
 
+TEST_CASE("an IPv4 address has four numbers up to 255, without zeros before them") {
+  const std::string digits = "0123456789";
+  std::vector<std::string> texts = {""}, all;
+  for (int length = 1; length <= 4; ++length) {
+    std::vector<std::string> longer;
+    for (const std::string& text : texts) {
+      for (char digit : digits) longer.push_back(text + digit);
+    }
+    all.insert(all.end(), longer.begin(), longer.end());
+    texts = std::move(longer);
+  }
+  for (std::size_t place = 0; place < 4; ++place) {
+    for (const std::string& part : all) {
+      std::string text;
+      for (std::size_t i = 0; i < 4; ++i) text += (i == 0 ? "" : ".") + (i == place ? part : std::to_string(i + 1));
+      const auto address = parse_ip(text);
+      const bool good = std::stoi(part) <= 255 && std::to_string(std::stoi(part)) == part;
+      CAPTURE(text);
+      if (address.has_value() != good) FAIL_CHECK("taken or refused wrongly");
+      if (address && (address->v6 || address->prefix != 32 || address->bytes[place] != std::stoi(part) || to_text(*address) != text)) FAIL_CHECK("another address");
+    }
+  }
+  for (const char* text : {"", ".", "1", "1.2.3", "1.2.3.", ".1.2.3", "1..2.3", "1.2.3.4.", "1.2.3.4.5", " 1.2.3.4", "1.2.3.4 ", "1.2.3.a", "1.2.3./", "1.2.3.:", "1,2,3,4",
+                           "+1.2.3.4", "-1.2.3.4", "1.2.3.4a", "1.2.3.0x1", "1.2.3.00", "1.2.3.4/", "1.2.3.\xb2"}) {
+    CAPTURE(text);
+    CHECK(!parse_ip(text));
+  }
+  CHECK(!parse_ip(std::string_view("1.2.3.4\0", 8)));
+  CHECK(parse_ip(std::string_view("1.2.3.45", 7)) == parse_ip("1.2.3.4"));
+}
+
 TEST_CASE("bad IPv6 texts are refused") {
   for (const char* text : {"1:2:3:4:5:6:7:8::", "::1:2:3:4:5:6:7:8", "1::2::3", ":1", "1:", "12345::", "1:2:3:4:5:6:7",
                            "::1%eth0", "fe80::g", "1:2:3:4:5:6:7:8:9", "::/", "/64", "::1/ 64"}) {
