@@ -1,5 +1,5 @@
 // KernelPlan -> policy.bpf.o. Tables are laid out here (data); instructions are emitted by the helper program
-// kerf-codegen, which alone links LLVM and is started only if nothing of this shape was made before.
+// kerf-codegen, which alone links LLVM and is started only if nothing for these events and conditions was made before.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -52,13 +52,13 @@ Result<BpfObject> emit_bpf(const Module& module, const KernelPlan& plan, const s
     if (!made) return made.error();
     blank = std::make_shared<const std::string>(std::move(*made));
   }
-  BpfObject object{*blank, std::move(layout->object)};
-  std::optional<bpf::ObjectContents> contents = bpf::read_contents(object.elf);
+  std::optional<bpf::ObjectContents> contents = bpf::read_contents(*blank);
   if (!contents) return Error{"kerf-codegen made no BPF object"};
-  if (auto error = check_contents(*contents, object.layout)) return *error;
-  if (auto error = bpf::fill_object(object.elf, *contents, *layout)) return *error;
+  if (auto error = check_contents(*contents, layout->object)) return *error;
+  Result<std::string> elf = bpf::fill_object(*blank, *contents, *layout);
+  if (!elf) return elf.error();
   if (fresh && options.templates) options.templates->keep(key, std::move(blank));
-  return object;
+  return BpfObject{std::move(*elf), std::move(layout->object)};
 }
 
 }  // namespace kerf

@@ -11,7 +11,7 @@
 
 #include "backends/bpf/numbers.h"
 #include "backends/bpf/path_tables.h"
-#include "backends/bpf/request.h"
+#include "backends/bpf/contents.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
 
@@ -19,7 +19,6 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint32_t kNoPolicy = 0xffffffffu;
-constexpr std::uint64_t kLeastSegmentWords = 16;
 constexpr std::uint32_t kValueWords = sizeof(kerf_value) / 8;
 constexpr std::uint32_t kSlackWords = 64;
 constexpr std::uint32_t kMaxRowWords = 32 * 64;   // a class has a mask of 32 blocks
@@ -386,7 +385,7 @@ std::uint32_t place_in_segment(const KernelPlan& plan, BpfLayout& layout) {
     env.active_offset = begin[part_of(env)];
     env.values_offset = env.active_offset + env.summary_words + env.row_words;
   }
-  return static_cast<std::uint32_t>(rounded_length(total, kLeastSegmentWords));
+  return total;
 }
 
 // The mask of events that some action of the schema binds, and whether one asks for the executable.
@@ -463,7 +462,7 @@ Result<Layout> lay_out(const Module& module, const KernelPlan& plan, const std::
   static_assert(kSlackWords >= 64 && kSlackWords >= KERF_VALUE_SLOTS * kValueWords);
   std::uint32_t words = (KERF_SEGMENTS + 1) * result.object.segment_words + kSlackWords;
   result.object.binding_bytes = static_cast<std::uint32_t>(sizeof(kerf_binding)) + words * 8;
-  if (auto error = fill_request(module, plan, tables, digest, result)) return *error;
+  if (auto error = make_contents(module, plan, tables, digest, result)) return *error;
   return result;
 }
 

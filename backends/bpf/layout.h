@@ -14,7 +14,8 @@ namespace kerf::bpf {
 struct Layout {
   BpfLayout object;
   CodegenRequest request;
-  std::map<std::string, std::string> contents;   // of the request's tables, by name; little-endian
+  std::map<std::string, std::string> contents;   // of tables and of what is told beside them, by name; little-endian
+  std::map<std::string, std::uint32_t> numbers;  // runtime/kernel/numbers.def
   std::uint32_t policy_count = 0;                // elements of kerf_hits
 };
 

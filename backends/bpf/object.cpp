@@ -1,15 +1,10 @@
-// Reads and fills an object without a library: all that is needed are places, and each is checked against what it lies in.
+// Reads an object without a library: all that is needed are places, and each is checked against what it lies in.
 #include "backends/bpf/object.h"
 
 #include <elf.h>
-#include <fmt/format.h>
-#include <linux/btf.h>
 
 #include <cstring>
 #include <vector>
-
-#include "backends/bpf/layout.h"
-#include "runtime/kernel/marks.h"
 
 namespace kerf::bpf {
 namespace {
@@ -91,39 +86,8 @@ class ElfReader {
   ObjectContents contents_;
 };
 
-// Lengths of maps are types of BTF, arrays with a mark for a length. Every number of BTF is four bytes, and none of the others
-// is that large.
-std::optional<Error> replace_mark(std::string& elf, const Place& btf, std::uint32_t mark, std::uint32_t length) {
-  btf_header header;
-  if (btf.size < sizeof header || !within(btf.offset, btf.size, elf.size())) return Error{"kerf-codegen made an object without types"};
-  std::memcpy(&header, elf.data() + btf.offset, sizeof header);
-  const std::uint64_t begin = std::uint64_t{header.hdr_len} + header.type_off, end = begin + header.type_len;
-  if (header.magic != BTF_MAGIC || end > btf.size) return Error{"kerf-codegen made an object with malformed types"};
-  std::size_t found = 0;
-  for (std::uint64_t at = begin; at + sizeof mark <= end; at += sizeof mark) {
-    char* place = elf.data() + btf.offset + at;
-    if (std::memcmp(place, &mark, sizeof mark) != 0) continue;
-    std::memcpy(place, &length, sizeof length);
-    ++found;
-  }
-  if (found != 1) return Error{"the glue's maps have no lengths to replace"};
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::optional<ObjectContents> read_contents(std::string_view elf) { return ElfReader(elf).read(); }
-
-std::optional<Error> fill_object(std::string& elf, const ObjectContents& contents, const Layout& layout) {
-  for (const auto& [name, bytes] : layout.contents) {
-    auto constant = contents.constants.find(name);
-    if (constant == contents.constants.end()) continue;   // no instruction asks for it
-    if (constant->second.size != bytes.size()) return Error{fmt::format("kerf-codegen gave the table {} another length", name)};
-    std::memcpy(elf.data() + constant->second.offset, bytes.data(), bytes.size());
-  }
-  const Place& btf = contents.sections.at(".BTF");
-  if (auto error = replace_mark(elf, btf, KERF_BINDING_BYTES_MARK, layout.object.binding_bytes)) return error;
-  return replace_mark(elf, btf, KERF_POLICY_COUNT_MARK, layout.policy_count);
-}
 
 }  // namespace kerf::bpf

@@ -1,4 +1,4 @@
-// The object that the helper makes, as bytes: what is in it, and how its tables are filled.
+// The object that the helper makes, as bytes: what is in it, and how it is filled.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -26,7 +26,7 @@ struct ObjectContents {
 // A little-endian 64-bit BPF object, read strictly; nothing if it is not one.
 std::optional<ObjectContents> read_contents(std::string_view elf);
 
-// Puts the layout's tables and the sizes of its maps into an object that was made for the layout's request.
-std::optional<Error> fill_object(std::string& elf, const ObjectContents& contents, const Layout& layout);
+// The object that was made for the layout's request, with the layout's tables, numbers and sizes of maps in it.
+Result<std::string> fill_object(std::string_view blank, const ObjectContents& contents, const Layout& layout);
 
 }  // namespace kerf::bpf

@@ -156,18 +156,7 @@ Result<std::string_view> unframe(std::string_view magic, std::string_view bytes)
 std::string write_request(const CodegenRequest& request) {
   Writer out;
   out.number(request.governed);
-  out.number<std::uint64_t>(request.tables.size());
-  for (const Table& table : request.tables) {
-    out.text(table.name);
-    out.number(table.element_bytes);
-    out.number(table.length);
-  }
-  out.number<std::uint64_t>(request.constants.size());
-  for (const Constant& constant : request.constants) {
-    out.text(constant.name);
-    out.number(constant.bytes);
-    out.number(constant.value);
-  }
+  out.number(std::uint8_t{request.reads_names});
   out.number<std::uint64_t>(request.exprs.size());
   for (const CodeExpr& expr : request.exprs) {
     out.number<std::uint64_t>(expr.size());
@@ -190,22 +179,9 @@ Result<CodegenRequest> read_request(std::string_view bytes) {
   Reader in(*payload);
   CodegenRequest request;
   request.governed = in.number<std::uint64_t>();
-  request.tables.resize(in.count(17));
-  std::uint64_t total = 0;
-  for (Table& table : request.tables) {
-    table.name = in.text();
-    table.element_bytes = in.number<std::uint8_t>();
-    table.length = in.number<std::uint64_t>();
-    bool whole = table.element_bytes == 1 || table.element_bytes == 4 || table.element_bytes == 8;
-    if (!whole || table.length == 0 || table.length > kMaxTableBytes || (total += table.bytes()) > kMaxTableBytes) in.fail();
-  }
-  request.constants.resize(in.count(17));
-  for (Constant& constant : request.constants) {
-    constant.name = in.text();
-    constant.bytes = in.number<std::uint8_t>();
-    constant.value = in.number<std::uint64_t>();
-    if (constant.bytes != 8 && (constant.bytes != 4 || constant.value > 0xffffffffu)) in.fail();
-  }
+  const std::uint8_t reads_names = in.number<std::uint8_t>();
+  if (reads_names > 1) in.fail();
+  request.reads_names = reads_names == 1;
   request.exprs.resize(in.count(8));
   for (CodeExpr& expr : request.exprs) {
     std::size_t nodes = in.count(45);

@@ -12,22 +12,6 @@
 
 namespace kerf::bpf {
 
-// A constant array that the glue declares (runtime/kernel/glue.h). The helper puts in zeros: no instruction depends on
-// what a table holds, and emit_bpf fills it in.
-struct Table {
-  std::string name;
-  std::uint8_t element_bytes = 4;   // 1, 4 or 8
-  std::uint64_t length = 0;         // elements
-  std::uint64_t bytes() const { return length * element_bytes; }
-};
-
-// A number that the glue declares, and that instructions depend on.
-struct Constant {
-  std::string name;
-  std::uint8_t bytes = 4;           // 4 or 8
-  std::uint64_t value = 0;
-};
-
 enum class CodeType : std::uint8_t { boolean, long_, ip, name };   // long_: dates and durations too; name: of a file system type
 
 enum class CodeOp : std::uint8_t {
@@ -77,15 +61,14 @@ struct CodeTest {
 
 using CodeCondition = std::vector<CodeTest>;   // all must hold
 
+// What the helper's object depends on: not on tables, their lengths or bounds, which emit_bpf fills in.
 struct CodegenRequest {
-  std::vector<Table> tables;
-  std::vector<Constant> constants;
   std::uint64_t governed = 0;           // mask of events; programs that need none of them are left out
+  bool reads_names = false;             // of hosts, by address
   std::vector<CodeExpr> exprs;
   std::vector<CodeCondition> conditions;
 };
 
-inline constexpr std::size_t kMaxTableBytes = 60u << 20;   // of all tables together; the loader takes objects of 64 MiB
 inline constexpr std::size_t kMaxConditions = 16384;
 inline constexpr std::size_t kMaxExprNodes = 4096;
 

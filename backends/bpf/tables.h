@@ -11,6 +11,8 @@
 
 namespace kerf::bpf {
 
+inline constexpr std::size_t kMaxTableBytes = 60u << 20;   // of all tables together; the loader takes objects of 64 MiB
+
 using Words = std::vector<std::uint64_t>;
 
 struct Tables {

@@ -1,5 +1,5 @@
-// Objects that the helper made, kept in memory while their tables are still zero: a later policy set of the same shape needs no
-// code generation. In memory only: what lies in files could be changed between two compiles.
+// Objects that the helper made, kept in memory before they are filled: a later policy set with the same events and conditions needs
+// no helper. In memory only: what lies in files could be changed between two compiles.
 #pragma once
 #include <cstddef>
 #include <list>

@@ -39,7 +39,7 @@ static __always_inline __u32 class_of_rank(__u32 ranks, __u64 node, __u32 depth)
 	({                                                                                                                        \
 		__u64 node = 1;                                                                                                   \
 		_Pragma("clang loop unroll(disable)")                                                                             \
-		for (__u32 level = 0; level < (depth_max); level += KERF_SEARCH_STEP) {                                           \
+		for (__u64 level = 0, levels = LENGTH(depth_max); level < levels; level += KERF_SEARCH_STEP) {                    \
 			if (level >= (depth))                                                                                     \
 				break;                                                                                            \
 			__u64 first = (keys) + node, second = (keys) + node * 2, third = (keys) + node * 4;                       \
@@ -100,15 +100,28 @@ static __always_inline __u32 find_peer(__u32 env, const struct kerf_net_event *n
 	return entry[KERF_PEER_CLASS];
 }
 
-/* Does some row ask for the dimension? Where no environment does, it leaves no instruction. */
-#define ASKS(walk, dimension) ((kerf_dimensions >> (dimension) & 1) && (FORGET((walk)->dimensions) >> (dimension) & 1))
+_Static_assert(KERF_DIMENSIONS == 4, "numbers.def has as many");
+
+/* Does some row ask for the dimension? Where no environment does, the number is above all that the bit can be, and the verifier
+ * drops what depends on it. */
+static __always_inline int asks(const struct kerf_walk *walk, __u32 dimension)
+{
+	__u64 bit = FORGET(walk->dimensions) & 1u << dimension;
+
+	switch (dimension) {
+	case 0: return AT_LEAST(bit, kerf_least_dimension0);
+	case 1: return AT_LEAST(bit, kerf_least_dimension1);
+	case 2: return AT_LEAST(bit, kerf_least_dimension2);
+	default: return AT_LEAST(bit, kerf_least_dimension3);
+	}
+}
 
 /* Which of the environment's blocks have rows that can hold. Not 0: a bound was hit. */
 static __always_inline int class_blocks(const struct kerf_walk *walk, __u64 *blocks)
 {
 #pragma clang loop unroll(full)
 	for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
-		if (!ASKS(walk, d))
+		if (!asks(walk, d))
 			continue;
 		__u64 at = FORGET(walk->class[d]);
 		if (!WITHIN(at, kerf_class_blocks_count))
@@ -201,8 +214,9 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 		group = KERF_GROUP_OVERRIDDEN;
 	}
 	FORGET(walk->group) = group;
+	__u32 policies = kerf_policy_count;
 #pragma clang loop unroll(disable)
-	for (__u32 turn = 0; turn < kerf_word_rows_max; turn++) {
+	for (__u64 turn = 0, turns = LENGTH(kerf_word_rows_max); turn < turns; turn++) {
 		if (!bits)
 			return 0;
 		__u64 at = (FORGET(walk->rows) + (__u64)word * 64 + lowest_bit(bits)) * 2;
@@ -210,7 +224,7 @@ __attribute__((noinline)) int kerf_walk_word(struct kerf_walk *walk, struct kerf
 		if (!WITHIN(at, kerf_rows_count - 1))
 			return 1;
 		__u32 policy = kerf_rows[at], condition = kerf_rows[at + 1];
-		if (policy >= kerf_policy_count)
+		if (policy >= policies)
 			return 1;
 		if (kerf_has_code && condition) {
 			int holds = kerf_code(walk, values, condition - 1);
@@ -236,7 +250,7 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 		return 1;
 #pragma clang loop unroll(full)
 	for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
-		if (!ASKS(walk, d))
+		if (!asks(walk, d))
 			continue;
 		__u64 entry = block_entry(FORGET(walk->class[d]), block);
 		if (!and_nonzero(&summary, entry))
@@ -244,7 +258,7 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 		FORGET(walk->entry[d]) = entry;
 	}
 #pragma clang loop unroll(disable)
-	for (__u32 turn = 0; turn < kerf_block_words_max; turn++) {
+	for (__u64 turn = 0, turns = LENGTH(kerf_block_words_max); turn < turns; turn++) {
 		if (!summary)
 			return 0;
 		__u64 word = lowest_bit(summary);
@@ -254,7 +268,7 @@ __attribute__((noinline)) int kerf_walk_block(struct kerf_walk *walk, struct ker
 		__u64 bits = active->word[word];
 #pragma clang loop unroll(full)
 		for (__u32 d = 0; d < KERF_DIMENSIONS; d++) {
-			if (ASKS(walk, d) && !and_row_word(&bits, FORGET(walk->entry[d]), FORGET(walk->base[d]) + block * 64, word))
+			if (asks(walk, d) && !and_row_word(&bits, FORGET(walk->entry[d]), FORGET(walk->base[d]) + block * 64, word))
 				return 1;
 		}
 		if (bits && kerf_walk_word(walk, values, bits, block * 64 + word))
@@ -267,7 +281,7 @@ static __always_inline void classify_net(struct kerf_walk *walk, __u32 env)
 {
 	const struct kerf_net_event *net = &walk->seen.net;
 
-	if (ASKS(walk, KERF_DIMENSION_ADDRESS)) {
+	if (asks(walk, KERF_DIMENSION_ADDRESS)) {
 		if (net->v6) {
 			walk->class[KERF_DIMENSION_ADDRESS] = class_of_address6(ENV(env, KERF_ENV_IP6_TREES), net);
 			walk->base[KERF_DIMENSION_ADDRESS] = ENV(env, KERF_ENV_IP6_BASE);
@@ -277,12 +291,12 @@ static __always_inline void classify_net(struct kerf_walk *walk, __u32 env)
 			walk->base[KERF_DIMENSION_ADDRESS] = ENV(env, KERF_ENV_IP4_BASE);
 		}
 	}
-	if (ASKS(walk, KERF_DIMENSION_PORT)) {
+	if (asks(walk, KERF_DIMENSION_PORT)) {
 		walk->class[KERF_DIMENSION_PORT] = search32(ENV(env, KERF_ENV_PORT_KEYS), ENV(env, KERF_ENV_PORT_DEPTH),
 							    ENV(env, KERF_ENV_PORT_RANKS), net->port);
 		walk->base[KERF_DIMENSION_PORT] = ENV(env, KERF_ENV_PORT_BASE);
 	}
-	if (ASKS(walk, KERF_DIMENSION_PEER)) {
+	if (asks(walk, KERF_DIMENSION_PEER)) {
 		walk->class[KERF_DIMENSION_PEER] = find_peer(env, net);
 		walk->base[KERF_DIMENSION_PEER] = ENV(env, KERF_ENV_PEER_BASE);
 	}
@@ -292,7 +306,7 @@ static __always_inline void classify_named(struct kerf_walk *walk, __u32 env)
 {
 #pragma clang loop unroll(full)
 	for (__u32 automaton = 0; automaton < KERF_AUTOMATA; automaton++) {
-		if (!ASKS(walk, automaton))
+		if (!asks(walk, automaton))
 			continue;
 		__u64 at = (__u64)ENV(env, KERF_ENV_MATCH_CLASSES + automaton) + walk->match[automaton];
 		walk->class[automaton] = WITHIN(at, kerf_ranks_count) ? kerf_ranks[at] : KERF_NOWHERE;
@@ -317,13 +331,13 @@ static __always_inline void classify_number(struct kerf_walk *walk, __u32 env)
 static __always_inline int classify(struct kerf_walk *walk, __u32 env, int named)
 {
 	walk->dimensions = ENV(env, KERF_ENV_DIMENSIONS);
-	if (named != (int)ENV(env, KERF_ENV_FILES) || ENV(env, KERF_ENV_DIMENSIONS) & ~kerf_dimensions)
+	if (named != (int)ENV(env, KERF_ENV_FILES) || ENV(env, KERF_ENV_DIMENSIONS) & ~LENGTH(kerf_dimensions))
 		return 1;
 	if (named)
 		classify_named(walk, env);
 	else
 		classify_net(walk, env);
-	if (ASKS(walk, KERF_DIMENSION_NUMBER))
+	if (asks(walk, KERF_DIMENSION_NUMBER))
 		classify_number(walk, env);
 	return 0;
 }
@@ -346,7 +360,7 @@ static __always_inline int walk_rows(struct kerf_walk *walk, const struct kerf_b
 	if (class_blocks(walk, &blocks))
 		return 1;
 #pragma clang loop unroll(disable)
-	for (__u32 turn = 0; turn < kerf_blocks_max; turn++) {
+	for (__u64 turn = 0, turns = LENGTH(kerf_blocks_max); turn < turns; turn++) {
 		if (!blocks)
 			break;
 		__u64 block = lowest_bit(blocks);
@@ -395,9 +409,9 @@ static __always_inline __u32 environment_of(const struct kerf_walk *walk, const 
 /* Is the resource known by its text, and not by an address? */
 static __always_inline int is_named(const struct kerf_walk *walk)
 {
-	if (!(kerf_governed & KERF_NAMED_EVENTS))
+	if (!kerf_has_named)
 		return 0;
-	if (!(kerf_governed & KERF_ENDPOINT_EVENTS))
+	if (!kerf_has_endpoints)
 		return 1;
 	return !(KERF_ENDPOINT_EVENTS >> (walk->seen.event & 63) & 1);
 }
@@ -466,9 +480,9 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 		return refuse(walk, KERF_REASON_QUARANTINE);
 	if (binding->mode > KERF_MODE_QUARANTINE)
 		return 1;
-	if (kerf_comm_events >> (walk->seen.event & 63) & 1 && kerf_comm_is_text(walk) != 1)
+	if (ASKED(kerf_asks_comm) && kerf_comm_events >> (walk->seen.event & 63) & 1 && kerf_comm_is_text(walk) != 1)
 		return refuse(walk, KERF_REASON_NOT_TEXT);
-	if (kerf_exe_events >> (walk->seen.event & 63) & 1) {
+	if (kerf_has_exe && kerf_exe_events >> (walk->seen.event & 63) & 1) {
 		__u32 status = FORGET(walk->seen.exe_status);
 		if (status != KERF_EXE_TOLD)
 			return status ? refuse(walk, status) : 1;
@@ -480,7 +494,7 @@ __attribute__((noinline)) int kerf_decide(struct kerf_walk *walk, __u32 binding_
 	__u64 segment = segment_now(walk, binding);
 	if (segment >= binding->segment_count)
 		return 1;
-	if (classify(walk, env, named) || walk_rows(walk, binding, segment * kerf_segment_words, env))
+	if (classify(walk, env, named) || walk_rows(walk, binding, segment * LENGTH(kerf_segment_words), env))
 		return 1;
 	if (walk->decision.reason == KERF_REASON_PERMIT)
 		walk->decision.verdict = KERF_VERDICT_ALLOW;

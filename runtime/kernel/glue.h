@@ -13,12 +13,13 @@
 #include "marks.h"
 #include "tables.h"
 
-/* The object has two parts. The decision (decision.bpf.c) is compiled anew for every shape of tables; the hooks (hooks.bpf.c),
- * with all maps, are compiled once, when kerf is built, and what they must know of the policies are numbers beside the
- * tables: the verifier knows them too, and drops what they rule out. */
+/* The object has three parts. The hooks (hooks.bpf.c), with all maps, and the decision (decision.bpf.c) are compiled once, when
+ * kerf is built. What hooks must know of the policies are numbers beside the tables: the verifier knows them too, and drops what
+ * they rule out. The decision, which is to be fast, has numbers in its instructions, as marks that are replaced (marks.h). The
+ * third part, conditions that are code, is made by LLVM for each policy set that has some. */
 #ifdef KERF_DECISION
 #define KERF_MAP extern
-#define KERF_TOLD(type) extern const type
+#define KERF_TOLD(type) extern const volatile type
 #else
 #define KERF_MAP
 /* Volatile: filled in later, so that no instruction may depend on the zeros. */
@@ -33,8 +34,38 @@
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 /* Reads or writes through memory, so that the verifier forgets what it knew and all turns of a loop look alike. */
 #define FORGET(x) (*(volatile typeof(x) *)&(x))
+/* Compares a __u64 with a mark. The compiler takes "no" for unlikely. */
+#define COMPARE(value, no, mark) ({                                                                       \
+	__label__ otherwise;                                                                              \
+	int holds = 0;                                                                                    \
+	asm goto("if %0 " no " %1 goto %l2" : : "r"(value), "i"(mark) : : otherwise);                      \
+	holds = 1;                                                                                        \
+otherwise:                                                                                                \
+	holds;                                                                                            \
+})
+#define BELOW(value, mark) COMPARE(value, ">=", mark)
+#define AT_LEAST(value, mark) COMPARE(value, "<", mark)
 /* Is this index (a __u64) within a table of `count`? */
-#define WITHIN(index, count) ({ OPAQUE(index); (index) < (count); })
+#define WITHIN(index, count) ({ OPAQUE(index); IS_MARK(count) ? BELOW(index, count) : (index) < (count); })
+/* A length as a number. */
+#define LENGTH(mark) ({ __u64 length; asm("%0 = %1" : "=r"(length) : "i"(mark)); length; })
+/* The same as WITHIN(), compared with a register: in loops over a text the verifier takes a third less work. */
+#define WITHIN_LENGTH(index, count) ({ OPAQUE(index); (index) < LENGTH(count); })
+/* The number is 0 or 1, and the verifier drops what it rules out: what is left of that is one instruction. */
+#define ASKED(mark) ({                                                                                   \
+	__label__ not_asked;                                                                              \
+	int asked = 0;                                                                                    \
+	asm goto("r0 = %0; if r0 == 0 goto %l1" : : "i"(mark) : "r0" : not_asked);                        \
+	asked = 1;                                                                                        \
+not_asked:                                                                                                \
+	asked;                                                                                            \
+})
+#define IS_MARK(count) ((count) >= KERF_MARK_BASE - KERF_MARK_ROOM && (count) < KERF_MARK_BASE + KERF_MARKS * KERF_MARK_STEP)
+
+enum kerf_mark {
+#define KERF_MARKED(name) name = KERF_MARK_BASE + name##_index * KERF_MARK_STEP,
+#include "numbers.def"
+};
 
 KERF_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -117,7 +148,7 @@ KERF_MAP struct {
 	__uint(value_size, sizeof(struct kerf_selftest_path));
 } kerf_selftest_exe SEC(".maps");
 
-/* Tables; all but kerf_envs have at least 64 elements where their lengths are below. */
+/* Tables; all but kerf_envs have at least 64 elements where numbers.def has their lengths. */
 extern const __u32 kerf_envs[];
 extern const __u32 kerf_rows[];           /* two words a row: policy, code condition + 1 (0: none) */
 extern const __u32 kerf_keys32[];
@@ -132,40 +163,21 @@ extern const __u64 kerf_peer_slots[];
 extern const __u32 kerf_path_cells[];
 extern const __u8 kerf_path_bytes[];
 extern const __u64 kerf_path_edges[];
-extern const __u32 kerf_path_starts[];    /* by automaton, that of executables too */
-extern const __u32 kerf_event_errnos[];   /* by event: the refusal where no environment says one */
-extern const __u32 kerf_policy_count;     /* data too */
 
-/* Their lengths, and bounds over all environments: constants when the object is optimised. */
-extern const __u32 kerf_env_count;
-extern const __u32 kerf_rows_count;
-extern const __u32 kerf_keys32_count;
-extern const __u32 kerf_keys64_count;
-extern const __u32 kerf_trees_count;
-extern const __u32 kerf_ranks_count;
-extern const __u32 kerf_class_blocks_count;
-extern const __u32 kerf_blocks_count;
-extern const __u32 kerf_words_count;
-extern const __u32 kerf_peer_factors_count;
-extern const __u32 kerf_peer_slots_count;
-extern const __u32 kerf_path_cells_count;
-extern const __u32 kerf_path_edges_count;
-extern const __u32 kerf_automata;         /* in use: 0 to KERF_AUTOMATA */
-extern const __u32 kerf_dimensions;       /* mask of enum kerf_dimension that some environment asks for */
-extern const __u32 kerf_depth32_max;
-extern const __u32 kerf_depth64_max;
-extern const __u32 kerf_blocks_max;       /* of one environment */
-extern const __u32 kerf_block_words_max;  /* words used in one block, at most 64 */
-extern const __u32 kerf_word_rows_max;    /* rows in one word, at most 64 */
-extern const __u32 kerf_segment_words;
-extern const __u32 kerf_binding_words;    /* words in a binding record, all segments and slack */
+/* The decision is built several times: once for each choice of these (backends/bpf/CMakeLists.txt). */
 extern const __u32 kerf_has_code;
-extern const __u64 kerf_comm_events;      /* mask of events that some action binds the name of the task for */
 extern const __u32 kerf_reads_names;
+extern const __u32 kerf_has_named;        /* some action binds events whose resource is known by its text */
+extern const __u32 kerf_has_exe;          /* some action binds the executable of the task */
+extern const __u32 kerf_has_endpoints;    /* some action binds events whose resource is an endpoint */
 
-/* What hooks must know of the policies. */
+/* What is told of the policies. */
 KERF_TOLD(__u64) kerf_governed;           /* mask of events that some action binds */
 KERF_TOLD(__u64) kerf_exe_events;         /* mask of events that some action binds the executable of the task for */
+KERF_TOLD(__u32) kerf_policy_count;
+KERF_TOLD(__u32) kerf_event_errnos[KERF_EVENT_KINDS];   /* by event: the refusal where no environment says one */
+KERF_TOLD(__u32) kerf_path_starts[KERF_AUTOMATA + 1];   /* by automaton, that of executables too */
+KERF_TOLD(__u64) kerf_comm_events;        /* mask of events that some action binds the name of the task for */
 KERF_TOLD(__u32) kerf_reads_clock;
 KERF_TOLD(__u32) kerf_reads_command;      /* some action binds ioctl.command */
 KERF_TOLD(__u32) kerf_reads_task;         /* capabilities, pid namespace or name of the task */

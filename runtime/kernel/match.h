@@ -74,7 +74,7 @@ __attribute__((noinline)) int kerf_text_check(struct kerf_scratch *s)
 }
 
 /* Bytes are at least as many as cells, and seven more. */
-#define STATE_WITHIN(state) WITHIN(state, kerf_path_cells_count - (KERF_NODE_CELLS - 1))
+#define STATE_WITHIN(state) WITHIN_LENGTH(state, kerf_path_cells_count - (KERF_NODE_CELLS - 1))
 
 /* Eight bytes from here on, wherever that is: the machines that this is for can read so. */
 static __always_inline __u64 eight(const void *bytes)
@@ -88,7 +88,7 @@ static __always_inline __u64 node_next(__u64 state, __u64 cell, __u64 byte)
 {
 	__u64 edge = (cell & KERF_CELL_REST) + byte, fallback = kerf_path_cells[state + KERF_NODE_FALLBACK];
 
-	if (!WITHIN(edge, kerf_path_edges_count))
+	if (!WITHIN_LENGTH(edge, kerf_path_edges_count))
 		return KERF_NO_STATE;
 	__u64 entry = kerf_path_edges[edge], own = -(((entry >> 32 ^ state) - 1) >> 63);
 	OPAQUE(own);
@@ -189,7 +189,7 @@ __attribute__((noinline)) int kerf_match_more(struct kerf_scratch *s, __u32 auto
 {
 	__u64 number = automaton;
 
-	if (!s || !WITHIN(number, KERF_EXE_AUTOMATON + 1))
+	if ((!kerf_has_named && !kerf_has_exe) || !s || !WITHIN(number, KERF_EXE_AUTOMATON + 1))
 		return 2;
 	return match_piece(s, number, s->position);
 }
@@ -226,6 +226,19 @@ static __always_inline int check_text(struct kerf_scratch *s, __u64 start)
 	return text_high(s, start) ? kerf_text_check(s) : 0;
 }
 
+_Static_assert(KERF_AUTOMATA == 3, "numbers.def has as many");
+
+static __always_inline int has_automaton(__u32 number)
+{
+	if (!kerf_has_named)
+		return 0;
+	switch (number) {
+	case 0: return ASKED(kerf_asks_automaton0);
+	case 1: return ASKED(kerf_asks_automaton1);
+	default: return ASKED(kerf_asks_automaton2);
+	}
+}
+
 /* Runs the automata over s->text[s->start, KERF_PATH_BYTES): fills s->walk.match for kerf_decide, and leaves the states in
  * s->state. Decides nothing. 0, or a KERF_REASON_* with which to refuse. */
 __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
@@ -241,7 +254,7 @@ __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 		return reason;
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
-		if (i >= kerf_automata)
+		if (!has_automaton(i))
 			continue;
 		__u32 match = match_one(s, i, start);
 		s->walk.match[i] = match;
@@ -254,7 +267,7 @@ __attribute__((noinline)) int kerf_match(struct kerf_scratch *s)
 /* The same for an executable's path and its automaton: fills s->walk.seen.exe_match. */
 __attribute__((noinline)) int kerf_match_exe(struct kerf_scratch *s)
 {
-	if (!s)
+	if (!s || !kerf_has_exe)
 		return KERF_REASON_INTERNAL;
 	__u64 start = FORGET(s->start);
 
@@ -278,7 +291,7 @@ __attribute__((noinline)) int kerf_match_below(struct kerf_scratch *s)
 	for (__u32 i = 0; i < KERF_AUTOMATA; i++) {
 		__u64 state = FORGET(s->state[i]);
 
-		if (i >= kerf_automata)
+		if (!has_automaton(i))
 			break;
 		if (!STATE_WITHIN(state))
 			return KERF_REASON_INTERNAL;

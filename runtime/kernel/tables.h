@@ -125,7 +125,7 @@ static inline __u64 kerf_mix(__u64 h)
 /* Endpoints are found by hash and displace: the first bits of the hash pick a factor, the first bits of their product the one
  * possible slot. Of products the first bits are those that depend on all others. Bytes are turned round so that what
  * differs in the first bits of both halves does not cancel out, whatever the seed. It is even, so that all factors are odd. */
-static inline __u64 kerf_peer_hash(__u64 seed, __u64 high, __u64 low, __u64 tail)
+static inline __attribute__((always_inline)) __u64 kerf_peer_hash(__u64 seed, __u64 high, __u64 low, __u64 tail)
 {
 	__u64 turned = __builtin_bswap64(high * (0xff51afd7ed558ccdull ^ seed));
 

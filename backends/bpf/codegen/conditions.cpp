@@ -369,12 +369,12 @@ class ConditionEmitter {
   const CodeExpr* expr_ = nullptr;
 };
 
-// A function like kerf_code with the debug information that BTF is made from: named parameters, global linkage.
+// A function like this one with the debug information that BTF is made from: named parameters, global linkage.
 class FunctionMaker {
  public:
-  FunctionMaker(llvm::Module& module, llvm::Function& declared)
+  FunctionMaker(llvm::Module& module, llvm::Function& like)
       : module_(module), unit_(*module.debug_compile_units_begin()), di_(module, false, unit_),
-        type_(declared.getSubprogram()->getType()), function_type_(declared.getFunctionType()) {}
+        type_(like.getSubprogram()->getType()), function_type_(like.getFunctionType()) {}
   ~FunctionMaker() { di_.finalize(); }
 
   void start(llvm::Function& function, llvm::IRBuilder<>& builder) {
@@ -495,19 +495,15 @@ void define_dispatch(FunctionMaker& maker, llvm::Function& function, const Codeg
 }  // namespace
 
 std::optional<Error> define_conditions(llvm::Module& module, const CodegenRequest& request) {
-  llvm::Function* declared = module.getFunction("kerf_code");
-  if (request.conditions.empty()) {
-    if (declared) return Error{"the glue asks for conditions that do not exist"};
-    return std::nullopt;
-  }
-  if (!declared) return Error{"the glue does not ask for conditions"};
-  check(declared->getSubprogram(), "kerf_code has a type");
+  llvm::Function* code = module.getFunction("kerf_code");
+  check(code && code->getSubprogram(), "kerf_code has a type");
   Result<std::vector<Part>> parts = divide(request);
   if (!parts) return parts.error();
   {
-    FunctionMaker maker(module, *declared);
-    if (parts->size() == 1) define_part(maker, *declared, request, parts->front());
-    else define_dispatch(maker, *declared, request, *parts);
+    FunctionMaker maker(module, *code);
+    code->deleteBody();
+    if (parts->size() == 1) define_part(maker, *code, request, parts->front());
+    else define_dispatch(maker, *code, request, *parts);
   }
   std::string complaint;
   llvm::raw_string_ostream out(complaint);

@@ -76,6 +76,22 @@ std::optional<Error> ChosenHooks::want_all(const llvm::object::ELFObjectFileBase
   return std::nullopt;
 }
 
+Result<llvm::StringRef> member_of(llvm::StringRef archive, llvm::StringRef name) {
+  auto opened = llvm::object::Archive::create(llvm::MemoryBufferRef(archive, "archive"));
+  if (!opened) return Error{llvm::toString(opened.takeError())};
+  llvm::Error error = llvm::Error::success();
+  std::optional<llvm::StringRef> found;
+  for (const llvm::object::Archive::Child& child : (*opened)->children(error)) {
+    auto own = child.getName();
+    auto bytes = child.getBuffer();
+    check(own && bytes, "members have names and bytes");
+    if (*own == name) found = *bytes;
+  }
+  if (error) return Error{llvm::toString(std::move(error))};
+  if (!found) return Error{fmt::format("kerf was built without the part {}", name.str())};
+  return *found;
+}
+
 Result<ChosenHooks> ChosenHooks::of(llvm::StringRef library, std::uint64_t governed) {
   auto archive = llvm::object::Archive::create(llvm::MemoryBufferRef(library, "hooks"));
   if (!archive) return Error{llvm::toString(archive.takeError())};
@@ -89,21 +105,30 @@ Result<ChosenHooks> ChosenHooks::of(llvm::StringRef library, std::uint64_t gover
   return chosen;
 }
 
-Result<std::string> ChosenHooks::link(llvm::StringRef decision) {
-  const std::set<std::string> asked = wanted_;
-  auto object = open_elf(decision, "decision");
-  if (!object) return object.error();
-  const auto& elf = llvm::cast<llvm::object::ELFObjectFileBase>(**object);
-  if (auto error = want_all(elf)) return *error;
-  if (wanted_ != asked) return Error{"hooks and decision do not fit together"};
-  for (const std::string& name : asked) check(is_code(elf, name), "the decision is functions");
+Result<std::string> ChosenHooks::link(const std::vector<llvm::StringRef>& others) {
+  std::set<std::string> defined;
+  for (llvm::StringRef other : others) {
+    auto object = open_elf(other, "part");
+    if (!object) return object.error();
+    const auto& elf = llvm::cast<llvm::object::ELFObjectFileBase>(**object);
+    if (auto error = want_all(elf)) return *error;
+    for (const llvm::object::ELFSymbolRef& symbol : elf.symbols()) {
+      auto flags = symbol.getFlags();
+      auto name = symbol.getName();
+      check(flags && name, "symbols have names and flags");
+      if ((*flags & llvm::object::SymbolRef::SF_Global) && !(*flags & llvm::object::SymbolRef::SF_Undefined)) defined.insert(name->str());
+    }
+  }
+  for (const std::string& name : wanted_) {
+    if (!defined.contains(name)) return Error{fmt::format("no part of the object defines {}", name)};
+  }
   AnonymousFile output("object");
   std::unique_ptr<bpf_linker, decltype(&bpf_linker__free)> linker(bpf_linker__new(output.path().c_str(), nullptr), bpf_linker__free);
   if (!linker) return failed("the linker does not start", -errno);
   // Before libbpf 1.5 the linker takes the place of a map, and that a symbol is the kernel's, only from the first object that names it.
   std::vector<llvm::StringRef> parts = data_;
   parts.insert(parts.end(), code_.begin(), code_.end());
-  parts.push_back(decision);
+  parts.insert(parts.end(), others.begin(), others.end());
   for (llvm::StringRef part : parts) {
     if (auto error = add_part(linker.get(), part)) return *error;
   }

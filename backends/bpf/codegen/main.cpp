@@ -18,7 +18,8 @@
 #define KERF_EMBEDDED(name)                 \
   extern "C" const char name[], name##_end[]; \
   static llvm::StringRef bytes_of_##name() { return {name, static_cast<std::size_t>(name##_end - name)}; }
-KERF_EMBEDDED(kerf_decision)
+KERF_EMBEDDED(kerf_decisions)
+KERF_EMBEDDED(kerf_conditions)
 KERF_EMBEDDED(kerf_hooks)       // where some action binds the executable
 KERF_EMBEDDED(kerf_hooks_plain) // where none does
 
@@ -42,22 +43,39 @@ struct Complaints : llvm::DiagnosticHandler {
   }
 };
 
-Result<std::string> generate(const CodegenRequest& request) {
+Result<std::string> generate_conditions(const CodegenRequest& request) {
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = make_machine(error);
   if (!machine) return Error{error};
   std::string complaints;
   llvm::LLVMContext context;
   context.setDiagnosticHandler(std::make_unique<Complaints>(complaints));
-  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bytes_of_kerf_decision(), "decision"), context);
+  auto module = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bytes_of_kerf_conditions(), "conditions"), context);
   if (!module) return Error{llvm::toString(module.takeError())};
+  if (auto failure = define_conditions(**module, request)) return *failure;
+  Result<std::string> object = write_object(**module, *machine);
+  if (!complaints.empty()) return Error{complaints};
+  return object;
+}
+
+std::string decision_for(const CodegenRequest& request) {
+  std::set<std::string> able;
+  if (!request.conditions.empty()) able.insert("kerf_has_code");
+  if (request.reads_names) able.insert("kerf_reads_names");
+  if (request.governed & KERF_READS_EXE) able.insert("kerf_has_exe");
+  if (request.governed & KERF_NAMED_EVENTS) able.insert("kerf_has_named");
+  if (request.governed & KERF_ENDPOINT_EVENTS) able.insert("kerf_has_endpoints");
+  return decision_name(able);
+}
+
+Result<std::string> generate(const CodegenRequest& request) {
   Result<ChosenHooks> hooks = ChosenHooks::of(request.governed & KERF_READS_EXE ? bytes_of_kerf_hooks() : bytes_of_kerf_hooks_plain(), request.governed);
   if (!hooks) return hooks.error();
-  if (auto failure = specialise_decision(**module, *machine, request, hooks->wanted())) return *failure;
-  if (auto failure = define_conditions(**module, request)) return *failure;
-  Result<std::string> decision = write_object(**module, *machine);
-  if (!complaints.empty()) return Error{complaints};
-  return decision ? hooks->link(*decision) : decision;
+  Result<llvm::StringRef> decision = member_of(bytes_of_kerf_decisions(), decision_for(request));
+  if (!decision) return decision.error();
+  if (request.conditions.empty()) return hooks->link({*decision});
+  Result<std::string> conditions = generate_conditions(request);
+  return conditions ? hooks->link({*decision, *conditions}) : conditions;
 }
 
 std::string read_all(std::FILE* file) {

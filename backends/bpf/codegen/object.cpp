@@ -1,10 +1,14 @@
 // Optimised module -> relocatable object.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/Support/raw_ostream.h>
 
 #include "backends/bpf/codegen/generate.h"
 
 namespace kerf::bpf {
+
+std::string decision_name(const std::set<std::string>& able) { return fmt::format("decision {}", fmt::join(able, " ")); }
 
 Result<std::string> write_object(llvm::Module& module, llvm::TargetMachine& machine) {
   // The optimiser lets equal constants merge, and mergeable ones would get sections `.rodata` of their own; libbpf and

@@ -9,4 +9,12 @@ namespace kerf::bpf {
 // Optimised hooks -> an archive, one member for each program, function and map.
 Result<std::string> write_library(const llvm::Module& hooks, llvm::TargetMachine& machine);
 
+// An object of the module, without DWARF.
+Result<std::string> write_member(llvm::Module& module, llvm::TargetMachine& machine);
+
+struct Member {
+  std::string name, bytes;
+};
+Result<std::string> write_archive(const std::vector<Member>& members);
+
 }  // namespace kerf::bpf

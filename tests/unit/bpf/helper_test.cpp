@@ -15,6 +15,7 @@
 
 #include "backends/bpf/helper.h"
 #include "backends/bpf/layout.h"
+#include "backends/bpf/marks.h"
 #include "backends/bpf/object.h"
 #include "backends/bpf/protocol.h"
 #include "rig.h"
@@ -73,6 +74,13 @@ struct Elf {
   }
   Elf64_Sym& symbol(std::size_t i) { return reinterpret_cast<Elf64_Sym*>(bytes.data() + symbols().sh_offset)[i]; }
 };
+
+Elf64_Sym& symbol_named(Elf& e, std::string_view wanted) {
+  const std::uint32_t at = static_cast<std::uint32_t>(e.symbol_name(wanted) - e.text(e.symbols().sh_link, 0));
+  for (std::size_t i = 0;; ++i) {
+    if (e.symbol(i).st_name == at) return e.symbol(i);
+  }
+}
 
 Program one_row() {
   Program program = make_program();
@@ -230,41 +238,10 @@ TEST_CASE("helper: where it has too few files to link with it says so, and what 
   std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("helper: what the glue does not declare, or declares and is not given, is refused") {
-  const Program program = one_row();
-  auto layout = bpf::lay_out(program.module, program.plan, digest());
-  REQUIRE(layout);
-  auto refusal = [&](auto change) {
-    bpf::CodegenRequest request = layout->request;
-    change(request);
-    auto made = bpf::run_helper(std::string(KERF_BINARY_DIR) + "/kerf-codegen", bpf::write_request(request));
-    return made ? "" : made.error().message;
-  };
-  CHECK(refusal([](bpf::CodegenRequest&) {}) == "");
-  CHECK(has(refusal([](bpf::CodegenRequest& r) { r.tables.push_back({"kerf_nothing", 4, 1}); }), "does not declare the table kerf_nothing"));
-  CHECK(has(refusal([](bpf::CodegenRequest& r) { r.tables.push_back(r.tables[0]); }), "does not declare the table kerf_envs"));
-  CHECK(has(refusal([](bpf::CodegenRequest& r) { r.constants.push_back(r.constants[0]); }), "does not declare the table"));
-  CHECK(has(refusal([](bpf::CodegenRequest& r) { std::erase_if(r.tables, [](auto& table) { return table.name == "kerf_rows"; }); }), "no table for kerf_rows"));
-  CHECK(has(refusal([](bpf::CodegenRequest& r) { std::erase_if(r.constants, [](auto& one) { return one.name == "kerf_env_count"; }); }),
-            "no table for kerf_env_count"));
-  auto with_code = [&](std::uint64_t has) {
-    return refusal([&](bpf::CodegenRequest& r) {
-      for (bpf::Constant& constant : r.constants) {
-        if (constant.name == "kerf_has_code") constant.value = has;
-      }
-      if (has) return;
-      r.exprs = {{bpf::CodeNode{}}};   // false
-      r.conditions = {{{0, KERF_TRUE}}};
-    });
-  };
-  CHECK(has(with_code(1), "the glue asks for conditions that do not exist"));
-  CHECK(has(with_code(0), "the glue does not ask for conditions"));
-}
-
 TEST_CASE("helper: an object has what its policies ask for, and nothing more") {
   const auto contents = bpf::read_contents(blank_object(one_row()));
   REQUIRE(contents);
-  for (const char* of_paths : {"kerf_path_bytes", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts", "kerf_exe_events"}) CHECK_FALSE(contents->constants.contains(of_paths));
+  for (const char* of_paths : {"kerf_path_bytes", "kerf_path_cells", "kerf_path_edges", "kerf_path_starts"}) CHECK_FALSE(contents->constants.contains(of_paths));
   for (const char* of_others : {"kerf_named", "kerf_anchors"}) CHECK_FALSE(contents->maps.contains(of_others));
   Program program = one_row();
   PolicyId policy = add_policy(program, Effect::permit);
@@ -348,16 +325,10 @@ TEST_CASE("helper: an object has the programs of the governed events, and no oth
 
 TEST_CASE("helper: an object that cannot be filled as it was asked for is refused") {
   Rig rig;
-  auto symbol_of = [](Elf& e, std::string_view wanted) -> Elf64_Sym& {
-    const std::uint32_t at = static_cast<std::uint32_t>(e.symbol_name(wanted) - e.text(e.symbols().sh_link, 0));
-    for (std::size_t i = 0;; ++i) {
-      if (e.symbol(i).st_name == at) return e.symbol(i);
-    }
-  };
-  CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_size -= 8; }), "gave the table kerf_rows another length"));
-  CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_value = e.section(e.find(".rodata")).sh_size - 8; }), "made no BPF object"));
+  CHECK(has(rig.refusal([&](Elf& e) { symbol_named(e, "kerf_event_errnos").st_size += 4; }), "gave the table kerf_event_errnos another length"));
+  CHECK(has(rig.refusal([&](Elf& e) { symbol_named(e, "kerf_rows").st_value = e.section(e.find(".rodata")).sh_size - 8; }), "made no BPF object"));
   CHECK(has(rig.refusal([&](Elf& e) { std::strcpy(e.symbol_name("kerf_envs"), "kerf_rows"); }), "made no BPF object"));
-  CHECK(has(rig.refusal([&](Elf& e) { symbol_of(e, "kerf_rows").st_name = static_cast<std::uint32_t>(e.section(e.symbols().sh_link).sh_size); }), "made no BPF object"));
+  CHECK(has(rig.refusal([&](Elf& e) { symbol_named(e, "kerf_rows").st_name = static_cast<std::uint32_t>(e.section(e.symbols().sh_link).sh_size); }), "made no BPF object"));
   CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".rodata")).sh_type = SHT_NOBITS; }), "made no BPF object"));
   CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".rodata")).sh_size += e.bytes.size(); }), "made no BPF object"));
   // The types: a mark that is missing or there twice, and a section that is cut off.
@@ -367,6 +338,96 @@ TEST_CASE("helper: an object that cannot be filled as it was asked for is refuse
   CHECK(has(rig.refusal([&](Elf& e) { std::memcpy(types(e) + 24 + 8, "BREK", 4); }), "no lengths to replace"));
   CHECK(has(rig.refusal([&](Elf& e) { types(e)[0] ^= 1; }), "malformed types"));
   CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_size = 30; }), "malformed types"));
-  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_size = 23; }), "without types"));
-  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_offset = e.bytes.size() - 24; }), "without types"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_size = 23; }), "malformed types"));
+  CHECK(has(rig.refusal([&](Elf& e) { e.section(e.find(".BTF")).sh_offset = e.bytes.size() - 24; }), "malformed object"));
+}
+
+namespace {
+
+// The functions' instructions whose constants are marks, in the file.
+std::vector<std::size_t> marks_in(Elf& e, bool of_conditions) {
+  std::vector<std::size_t> found;
+  const std::size_t text = e.find(".text");
+  const Elf64_Shdr table = e.symbols();
+  for (std::size_t i = 0; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+    const Elf64_Sym symbol = e.symbol(i);
+    const bool condition = std::string_view(e.text(table.sh_link, symbol.st_name)).starts_with("kerf_code");
+    if (ELF64_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx != text || condition != of_conditions) continue;
+    for (std::size_t at = e.section(text).sh_offset + symbol.st_value; at < e.section(text).sh_offset + symbol.st_value + symbol.st_size; at += 8) {
+      std::uint32_t constant;
+      std::memcpy(&constant, e.bytes.data() + at + 4, sizeof constant);
+      if (bpf::is_mark(constant)) found.push_back(at);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("helper: every number is put in the place of its mark, and a condition's own constants stay") {
+  Program program = one_row();
+  const std::int64_t like_a_mark = KERF_MARK_BASE + KERF_MARK_STEP * 3;
+  PolicyId policy = add_policy(program, Effect::permit);
+  Body& body = program.module.policies[policy.index].body;
+  NodeId node = body.add(Op::less, {body.add(Op::add, {context_attr(body, "uid"), context_attr(body, "gid")}, {}), number(body, like_a_mark)}, {});
+  env_of(program).code.push_back({policy, node, {}, {}});
+  add_row(program, Effect::permit).code = {{0, Outcome::true_}};
+  Elf blank{blank_object(program)};
+  CHECK(marks_in(blank, false).size() > 30);
+  CHECK(marks_in(blank, true).size() == 1);
+  auto object = emit(program);
+  REQUIRE(object);
+  Elf filled{object->elf};
+  CHECK(marks_in(filled, false).empty());
+  CHECK(marks_in(filled, true).size() == 1);
+}
+
+TEST_CASE("helper: a mark that leaves no number, and an instruction that points into a table, are refused") {
+  Rig rig;
+  CHECK(has(rig.refusal([](Elf& e) {
+    const std::uint32_t below = KERF_MARK_BASE + kerf_env_count_index * KERF_MARK_STEP - 2;   // there is one
+    std::memcpy(e.bytes.data() + marks_in(e, false).front() + 4, &below, sizeof below);
+  }), "a mark at a wrong place in kerf_"));
+  CHECK(has(rig.refusal([](Elf& e) {
+    const Elf64_Shdr text = e.section(e.find(".text"));
+    const std::uint64_t table = symbol_named(e, "kerf_rows").st_value;
+    for (std::size_t at = text.sh_offset; at < text.sh_offset + text.sh_size; at += 8) {
+      std::uint32_t constant;
+      std::memcpy(&constant, e.bytes.data() + at + 4, sizeof constant);
+      if (e.bytes[at] != 0x18 || constant != table) continue;
+      constant += 4;
+      std::memcpy(e.bytes.data() + at + 4, &constant, sizeof constant);
+    }
+  }), "points into a table"));
+}
+
+TEST_CASE("helper: tables lie behind the other constants, and everything behind them moves on") {
+  Rig rig;
+  auto object = emit(rig.program);
+  REQUIRE(object);
+  Elf filled{object->elf}, blank = rig.good;
+  const std::size_t constants = filled.find(".rodata");
+  CHECK(filled.section(constants).sh_size > blank.section(constants).sh_size + 1000);
+  for (std::size_t i = 1; i < filled.header().e_shnum; ++i) {
+    CAPTURE(filled.name(i));
+    const Elf64_Shdr before = blank.section(i), after = filled.section(i);
+    if (i != constants) CHECK(after.sh_size == before.sh_size);
+    if (after.sh_addralign > 1) CHECK(after.sh_offset % after.sh_addralign == 0);
+    CHECK(after.sh_offset + after.sh_size <= filled.bytes.size());
+    for (std::size_t j = 1; j < i; ++j) {
+      const Elf64_Shdr other = filled.section(j);
+      CHECK((other.sh_offset + other.sh_size <= after.sh_offset || after.sh_offset + after.sh_size <= other.sh_offset));
+    }
+  }
+  // The type of the constants, whose size the kernel compares with the map's.
+  const std::uint32_t size = static_cast<std::uint32_t>(filled.section(constants).sh_size);
+  CHECK(has(filled.bytes.substr(filled.section(filled.find(".BTF")).sh_offset), std::string_view(reinterpret_cast<const char*>(&size), sizeof size)));
+  CHECK(has(rig.refusal([](Elf& e) {
+    const Elf64_Shdr btf = e.section(e.find(".BTF"));
+    const std::size_t name = e.bytes.find(std::string_view("\0.rodata\0", 9), btf.sh_offset);
+    REQUIRE(name < btf.sh_offset + btf.sh_size);
+    e.bytes[name + 1] = '-';
+  }), "without the type of its constants"));
+  // Sections that lie over each other.
+  CHECK(has(rig.refusal([](Elf& e) { e.section(e.find(".BTF.ext")).sh_offset = e.section(e.find(".rodata")).sh_offset + 8; }), "malformed object"));
 }

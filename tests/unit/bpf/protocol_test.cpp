@@ -12,9 +12,8 @@ namespace {
 
 CodegenRequest sample() {
   CodegenRequest request;
-  request.tables = {{"kerf_rows", 4, 2}};
-  request.constants = {{"kerf_has_code", 4, 1}, {"kerf_governed", 8, std::uint64_t{1} << 40}};
   request.governed = 3;
+  request.reads_names = true;
   CodeNode constant;
   constant.low = 1;
   CodeNode negation;
@@ -30,12 +29,7 @@ CodegenRequest sample() {
 TEST_CASE("a request survives the way") {
   Result<CodegenRequest> read = read_request(write_request(sample()));
   REQUIRE(read.ok());
-  REQUIRE(read->tables.size() == 1);
-  CHECK(read->tables[0].name == "kerf_rows");
-  CHECK(read->tables[0].bytes() == 8);
-  REQUIRE(read->constants.size() == 2);
-  CHECK(read->constants[0].value == 1);
-  CHECK(read->constants[1].value == std::uint64_t{1} << 40);
+  CHECK(read->reads_names);
   CHECK(read->exprs == sample().exprs);
   CHECK(read->conditions == sample().conditions);
   CHECK(read->governed == 3);
@@ -65,24 +59,6 @@ TEST_CASE("operands come before users, and tests name expressions that exist") {
   CHECK_FALSE(read_request(write_request(request)).ok());
   request = sample();
   request.exprs[0].clear();
-  CHECK_FALSE(read_request(write_request(request)).ok());
-}
-
-TEST_CASE("tables have a width and a length within the limit, and constants fit their width") {
-  auto refused = [](const Table& table) {
-    CodegenRequest request = sample();
-    request.tables.push_back(table);
-    return !read_request(write_request(request)).ok();
-  };
-  CHECK_FALSE(refused({"t", 1, kMaxTableBytes - 8}));   // the other has eight
-  CHECK(refused({"t", 1, kMaxTableBytes - 7}));
-  CHECK(refused({"t", 8, ~std::uint64_t{0} / 8 + 2}));   // would wrap round to eight bytes
-  CHECK(refused({"t", 4, 0}));
-  CHECK(refused({"t", 2, 1}));
-  CodegenRequest request = sample();
-  request.constants[0].value = std::uint64_t{1} << 32;
-  CHECK_FALSE(read_request(write_request(request)).ok());
-  request.constants[0] = {"c", 2, 1};
   CHECK_FALSE(read_request(write_request(request)).ok());
 }
 

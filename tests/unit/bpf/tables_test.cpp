@@ -10,7 +10,7 @@
 
 #include "backends/bpf/layout.h"
 #include "backends/bpf/path_tables.h"
-#include "backends/bpf/request.h"
+#include "backends/bpf/contents.h"
 #include "backends/bpf/tables.h"
 #include "rig.h"
 #include "runtime/kernel/tables.h"
@@ -61,15 +61,9 @@ std::uint32_t class_of(const Tables& tables, const HalvesTable& table, bpf::Key 
   return found & KERF_LOW_HALF ? class_of_half(tables, found & ~KERF_LOW_HALF, address.low) : found;
 }
 
-std::uint64_t constant(const Layout& layout, std::string_view name) {
-  for (const Constant& constant : layout.request.constants) {
-    if (constant.name == name) return constant.value;
-  }
-  FAIL("no constant " << name);
-  return 0;
-}
+std::uint64_t number_of(const Layout& layout, const std::string& name) { return layout.numbers.at(name); }
 
-// What hooks are told is data.
+// What is told is data.
 std::uint64_t told(const Layout& layout, const std::string& name) {
   std::uint64_t value = 0;
   const std::string& bytes = layout.contents.at(name);
@@ -261,37 +255,24 @@ TEST_CASE("tables: an event's own errno is the kernel model's") {
   CHECK(number(KERF_EVENT_FILE_CREATE) == EACCES);
 }
 
-TEST_CASE("tables: lengths go up in steps, and by a quarter at most") {
-  for (std::uint64_t n : {0u, 1u, 64u}) CHECK(rounded_length(n, 64) == 64);
-  CHECK(rounded_length(65, 64) == 128);
-  CHECK(rounded_length(1023, 64) == 1024);
-  CHECK(rounded_length(1024, 64) == 1024);
-  CHECK(rounded_length(1025, 64) == 1280);
-  CHECK(rounded_length(1281, 64) == 1536);
-  CHECK(rounded_length(2047, 64) == 2048);
-  std::uint64_t last = 0;
-  for (std::uint64_t n = 1024; n < 3'000'000; n += 997) {
-    const std::uint64_t rounded = rounded_length(n, 64);
-    CHECK((rounded >= n && rounded * 4 <= n * 5 + 4 && rounded >= last && rounded_length(rounded, 64) == rounded));
-    last = rounded;
-  }
-}
-
 TEST_CASE("tables: what is behind their ends is no row, no class and no state") {
   Program program = make_program();
   for (std::uint32_t i = 0; i < 5; ++i) add_row(program, Effect::permit).address = AddressSet{{prefix4(i << 8, 24)}, {}};
   auto layout = lay_out(program.module, program.plan, digest());
   REQUIRE(layout.ok());
-  std::uint64_t bytes = 0;
-  for (const Table& table : layout->request.tables) {
-    CAPTURE(table.name);
-    CHECK(layout->contents.at(table.name).size() == table.bytes());
-    bytes += table.bytes();
-    for (const Constant& constant : layout->request.constants) {
-      if (constant.name == table.name + "_count") CHECK(constant.value == table.length);
-    }
+  std::uint64_t bytes = 0, counted = 0;
+  for (const auto& [name, content] : layout->contents) {
+    CAPTURE(name);
+    bytes += content.size();
+    auto count = layout->numbers.find(name + "_count");
+    if (count == layout->numbers.end()) continue;
+    ++counted;
+    CHECK(content.size() % count->second == 0);
+    CHECK(content.size() / count->second <= 8);
+    CHECK(count->second >= 64);
   }
-  CHECK(layout->contents.size() == layout->request.tables.size() + 8);   // and what hooks are told
+  CHECK(counted == 12);
+  CHECK(layout->contents.size() == counted + 14);   // environments, bytes of paths, and what is told
   CHECK(layout->contents.at("kerf_path_bytes").size() == layout->contents.at("kerf_path_cells").size() / 4 + 8);   // eight are read at once
   CHECK(bytes < 10'000);
   auto padded = [&](const char* name, std::size_t used, char with) {
@@ -379,7 +360,8 @@ TEST_CASE("tables: hooks look at what actions of their event bind, and at nothin
     CHECK(told(layout, "kerf_reads_clock") == c.clock);
     CHECK(told(layout, "kerf_reads_command") == c.command);
     CHECK(told(layout, "kerf_reads_task") == c.task);
-    CHECK(constant(layout, "kerf_comm_events") == c.comm);
+    CHECK(told(layout, "kerf_comm_events") == c.comm);
+    CHECK(number_of(layout, "kerf_asks_comm") == (c.comm != 0));
     CHECK(told(layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
     CHECK(told(layout, "kerf_reads_user") == c.user);
   }
@@ -403,17 +385,17 @@ TEST_CASE("tables: loops go as far as what is there, rounded up to a power of tw
   add_row(program, Effect::forbid).address = AddressSet{{}, {prefix6(std::uint64_t{1} << 61, 0, 3)}};
   auto layout = lay_out(program.module, program.plan, digest());
   REQUIRE(layout.ok());
-  CHECK(constant(*layout, "kerf_dimensions") == (1u << KERF_DIMENSION_ADDRESS | 1u << KERF_DIMENSION_PORT));
-  CHECK(constant(*layout, "kerf_depth32_max") == 9);    // 140 bounds of addresses, two of ports
-  CHECK(constant(*layout, "kerf_depth64_max") == 3);
-  CHECK(constant(*layout, "kerf_blocks_max") == 1);
-  CHECK(constant(*layout, "kerf_block_words_max") == 4);   // two words of forbids, two of permits
-  CHECK(constant(*layout, "kerf_word_rows_max") == 64);
-  CHECK(constant(*layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
-  CHECK(constant(*layout, "kerf_segment_words") == layout->object.segment_words);
-  CHECK(constant(*layout, "kerf_binding_words") * 8 == layout->object.binding_bytes - sizeof(kerf_binding));
-  CHECK(constant(*layout, "kerf_env_count") == 1);
-  CHECK(constant(*layout, "kerf_has_code") == 0);
+  CHECK(number_of(*layout, "kerf_dimensions") == (1u << KERF_DIMENSION_ADDRESS | 1u << KERF_DIMENSION_PORT));
+  CHECK(number_of(*layout, "kerf_depth32_max") == 9);    // 140 bounds of addresses, two of ports
+  CHECK(number_of(*layout, "kerf_depth64_max") == 3);
+  CHECK(number_of(*layout, "kerf_blocks_max") == 1);
+  CHECK(number_of(*layout, "kerf_block_words_max") == 4);   // two words of forbids, two of permits
+  CHECK(number_of(*layout, "kerf_word_rows_max") == 64);
+  CHECK(told(*layout, "kerf_governed") == KERF_BIT(KERF_EVENT_NET_CONNECT));
+  CHECK(number_of(*layout, "kerf_segment_words") == layout->object.segment_words);
+  CHECK(number_of(*layout, "kerf_binding_words") * 8 == layout->object.binding_bytes - sizeof(kerf_binding));
+  CHECK(number_of(*layout, "kerf_env_count") == 1);
+  CHECK(layout->request.conditions.empty());
 }
 
 // `count` rows of each kind that the events below ask for: addresses, addresses with ports, endpoints.
@@ -483,8 +465,8 @@ TEST_CASE("tables: a number that conditions compare is searched, of files too") 
     row.code = {{0, Outcome::true_}};
     auto layout = lay_out(program.module, program.plan, digest());
     REQUIRE(layout.ok());
-    CHECK(constant(*layout, "kerf_depth32_max") == 3);   // two bounds
-    CHECK(constant(*layout, "kerf_has_code") == 0);
+    CHECK(number_of(*layout, "kerf_depth32_max") == 3);   // two bounds
+    CHECK(layout->request.conditions.empty());
   }
 }
 
@@ -502,12 +484,12 @@ TEST_CASE("tables: of paths nothing is searched, and names are read where a row 
     if (predicate) program.plan.envs[0].rows[2].bind = {{*predicate, Outcome::true_}};
     auto layout = lay_out(program.module, program.plan, digest());
     REQUIRE(layout.ok());
-    CHECK(constant(*layout, "kerf_dimensions") == 3);   // two automata
-    CHECK(constant(*layout, "kerf_depth32_max") == 0);
-    CHECK(constant(*layout, "kerf_depth64_max") == 0);
-    CHECK(constant(*layout, "kerf_word_rows_max") == 8);
-    CHECK(constant(*layout, "kerf_env_count") == 2);
-    return constant(*layout, "kerf_reads_names");
+    CHECK(number_of(*layout, "kerf_dimensions") == 3);   // two automata
+    CHECK(number_of(*layout, "kerf_depth32_max") == 0);
+    CHECK(number_of(*layout, "kerf_depth64_max") == 0);
+    CHECK(number_of(*layout, "kerf_word_rows_max") == 5);
+    CHECK(number_of(*layout, "kerf_env_count") == 2);
+    return layout->request.reads_names;
   };
   CHECK(reads_names(std::nullopt) == 0);
   CHECK(reads_names(0) == 0);

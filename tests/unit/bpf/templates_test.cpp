@@ -88,7 +88,7 @@ TEST_CASE("templates: an object from a template has the bytes of one that was ma
   CHECK_FALSE(emit(files)->elf == emit(other_files)->elf);
 }
 
-TEST_CASE("templates: another shape, condition or helper is another object") {
+TEST_CASE("templates: another event, condition or helper is another object, and another number of policies is not") {
   MortalHelper helper;
   ObjectTemplates templates;
   REQUIRE(emit_with(networks(40, 0x0a000000, 7), helper.path(), templates));
@@ -96,7 +96,8 @@ TEST_CASE("templates: another shape, condition or helper is another object") {
   CHECK(emit_with(networks(40, 0x0a000000, 7), helper.path(), templates));
   CHECK_FALSE(emit_with(networks(40, 0x0a000000, 7), kHelper + "-", templates));
   CHECK_FALSE(emit_with(networks(40, 0x0a000000), helper.path(), templates));
-  CHECK_FALSE(emit_with(networks(4000, 0x0a000000, 7), helper.path(), templates));
+  CHECK_FALSE(emit_with(paths(3), helper.path(), templates));
+  CHECK(same(emit_with(networks(4000, 0x0a000000, 7), helper.path(), templates), emit(networks(4000, 0x0a000000, 7))));
   CHECK_FALSE(emit_with(networks(40, 0x0a000000, 8), helper.path(), templates));
 }
 

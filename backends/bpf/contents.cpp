@@ -1,12 +1,10 @@
-// The one decision: instructions depend on a *shape*, not on the policies. Lengths are rounded up and bounds of loops are
-// powers of two, so that most changes of a policy set leave the shape as it is, and the object's code with it. Always:
-// whether an object was made anew or from a template must not be seen in its bytes.
-#include "backends/bpf/request.h"
+// Tables and numbers of a policy set as they stand in its object. The one decision: what the code generator is asked for does not
+// depend on them, so an object's code is made once for all policy sets that ask for the same events and conditions.
+#include "backends/bpf/contents.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -17,6 +15,7 @@ namespace kerf::bpf {
 namespace {
 
 constexpr std::uint64_t kLeastElements = 64;
+constexpr std::uint64_t kMaxNumber = 0x7fffffff;   // instructions extend its sign
 // Tables that lie a power of two apart would get into each other's way in a processor's cache.
 constexpr std::uint64_t kStagger = 24;
 
@@ -32,33 +31,39 @@ class Filler {
     check(values.size() <= length && length > 0, "a table is longer than its place");
     std::string bytes(length * sizeof(T), static_cast<char>(padding));
     if (!values.empty()) std::memcpy(bytes.data(), values.data(), values.size() * sizeof(T));
-    layout_.contents.emplace(name, std::move(bytes));
-    layout_.request.tables.push_back({std::move(name), sizeof(T), length});
+    bytes_ += bytes.size();
+    layout_.contents.emplace(std::move(name), std::move(bytes));
   }
-  // With its length as a constant beside it.
+  // With its length as a number beside it.
   template <class T>
   void counted(const std::string& name, const std::vector<T>& values, Padding padding = Padding::zeros) {
-    const std::uint64_t length = rounded_length(values.size(), kLeastElements) + kStagger;
+    const std::uint64_t length = padded_length(values);
     table(name, values, length, padding);
     number(name + "_count", length);
   }
+  template <class T>
+  static std::uint64_t padded_length(const std::vector<T>& values) { return std::max<std::uint64_t>(values.size(), kLeastElements) + kStagger; }
+  // Of runtime/kernel/numbers.def.
   void number(std::string name, std::uint64_t value) {
-    check(value <= 0xffffffffu, "a table constant passes 32 bits");
-    layout_.request.constants.push_back({std::move(name), 4, value});
+    check(value <= kMaxNumber, "a number of the decision is too large");
+    layout_.numbers.emplace(std::move(name), static_cast<std::uint32_t>(value));
   }
-  void mask(std::string name, std::uint64_t value) { layout_.request.constants.push_back({std::move(name), 8, value}); }
-  // What hooks are told is data: their instructions are the same in every object.
+  // What is data beside the tables: nobody's instructions depend on it.
   template <class T>
   void tell(std::string name, T value) {
     layout_.contents.emplace(std::move(name), std::string(reinterpret_cast<const char*>(&value), sizeof value));
   }
 
+  std::uint64_t bytes() const { return bytes_; }   // of tables
+
  private:
   Layout& layout_;
+  std::uint64_t bytes_ = 0;
 };
 
-std::vector<std::uint32_t> event_errnos() {
-  std::vector<std::uint32_t> numbers(KERF_EVENT_KINDS, EPERM);
+std::array<std::uint32_t, KERF_EVENT_KINDS> event_errnos() {
+  std::array<std::uint32_t, KERF_EVENT_KINDS> numbers;
+  numbers.fill(EPERM);
   for (const KernelEvent& event : kernel_events()) {
     if (decided_by_filter(event)) continue;
     numbers[static_cast<std::size_t>(event.id)] = static_cast<std::uint32_t>(errno_number(event.default_errno));
@@ -80,11 +85,14 @@ void add_tables(Filler& to, const Tables& tables, std::size_t envs, const std::a
   to.counted("kerf_peer_factors", tables.peer_factors);
   to.counted("kerf_peer_slots", tables.peer_slots);
   to.counted("kerf_path_cells", tables.path_cells);
-  to.table("kerf_path_bytes", tables.path_bytes, rounded_length(tables.path_cells.size(), kLeastElements) + kStagger + 8, Padding::ones);
+  to.table("kerf_path_bytes", tables.path_bytes, Filler::padded_length(tables.path_cells) + 8, Padding::ones);
   to.counted("kerf_path_edges", tables.path_edges, Padding::ones);
-  to.table("kerf_path_starts", tables.path_starts, KERF_EXE_AUTOMATON + 1);
-  to.number("kerf_automata", tables.automata);
-  to.table("kerf_event_errnos", event_errnos(), KERF_EVENT_KINDS);
+  std::array<std::uint32_t, KERF_EXE_AUTOMATON + 1> starts{};
+  check(tables.path_starts.size() <= starts.size(), "more automata than there are places for");
+  std::copy(tables.path_starts.begin(), tables.path_starts.end(), starts.begin());
+  to.tell("kerf_path_starts", starts);
+  for (std::uint32_t i = 0; i < KERF_AUTOMATA; ++i) to.number(fmt::format("kerf_asks_automaton{}", i), i < tables.automata);
+  to.tell("kerf_event_errnos", event_errnos());
   to.tell("kerf_bundle_digest", digest);
 }
 
@@ -107,16 +115,15 @@ void add_bounds(Filler& to, const Tables& tables, const BpfLayout& layout) {
     depth32 = std::max({depth32, fields[KERF_ENV_IP4_DEPTH], fields[KERF_ENV_PORT_DEPTH]});
   }
   for (std::size_t at = 0; at < tables.trees.size(); at += KERF_TREE_FIELDS) depth64 = std::max(depth64, tables.trees[at + KERF_TREE_DEPTH]);
-  auto rounded = [](std::uint32_t turns) { return turns ? std::bit_ceil(turns) : 0; };
   to.number("kerf_dimensions", dimensions);
+  for (std::uint32_t i = 0; i < KERF_DIMENSIONS; ++i) to.number(fmt::format("kerf_least_dimension{}", i), dimensions >> i & 1 ? 1 : kMaxNumber);
   to.number("kerf_depth32_max", depth32);
   to.number("kerf_depth64_max", depth64);
-  to.number("kerf_blocks_max", rounded(blocks));
-  to.number("kerf_block_words_max", rounded(words));
-  to.number("kerf_word_rows_max", rounded(word_rows));
+  to.number("kerf_blocks_max", blocks);
+  to.number("kerf_block_words_max", words);
+  to.number("kerf_word_rows_max", word_rows);
   to.number("kerf_segment_words", layout.segment_words);
   to.number("kerf_binding_words", (layout.binding_bytes - sizeof(kerf_binding)) / 8);
-  to.mask("kerf_governed", layout.governed);
   to.tell("kerf_governed", layout.governed);
 }
 
@@ -165,10 +172,10 @@ void add_questions(Filler& to, const Module& module, const KernelPlan& plan) {
   to.tell("kerf_reads_task", reads(is_told_of_tasks));
   to.tell("kerf_reads_user", reads([](ObservableId id) { return id == ObservableId::process_uid || id == ObservableId::process_gid; }));
   to.tell("kerf_reads_fs_type", std::uint32_t{binds_of_objects(module, "file.fs_type")});
-  to.mask("kerf_comm_events", events_that_read(module, plan, one(ObservableId::process_comm)));
-  const std::uint64_t exe_events = events_that_read(module, plan, one(ObservableId::process_exe));
-  to.mask("kerf_exe_events", exe_events);
-  to.tell("kerf_exe_events", exe_events);
+  const std::uint64_t comm_events = events_that_read(module, plan, one(ObservableId::process_comm));
+  to.number("kerf_asks_comm", comm_events != 0);
+  to.tell("kerf_comm_events", comm_events);
+  to.tell("kerf_exe_events", events_that_read(module, plan, one(ObservableId::process_exe)));
 }
 
 }  // namespace
@@ -186,27 +193,17 @@ std::int32_t errno_number(std::string_view name) {
   internal_error("an errno of the kernel model without a number");
 }
 
-std::uint64_t rounded_length(std::uint64_t length, std::uint64_t least) {
-  if (length <= least * 16) return std::bit_ceil(std::max(length, least));
-  const std::uint64_t step = std::bit_floor(length) / 4;
-  return (length + step - 1) / step * step;
-}
-
-std::optional<Error> fill_request(const Module& module, const KernelPlan& plan, const Tables& tables,
+std::optional<Error> make_contents(const Module& module, const KernelPlan& plan, const Tables& tables,
                                   const std::array<std::uint8_t, 16>& digest, Layout& layout) {
   layout.request.governed = layout.object.governed;
   layout.policy_count = static_cast<std::uint32_t>(std::max<std::size_t>(module.policies.size(), 1));
   Filler to(layout);
   add_tables(to, tables, layout.object.envs.size(), digest);
   add_bounds(to, tables, layout.object);
-  // Data as the tables are: it changes with every policy.
-  to.table("kerf_policy_count", std::vector<std::uint32_t>{layout.policy_count}, 1);
-  to.number("kerf_has_code", layout.request.conditions.empty() ? 0 : 1);
-  to.number("kerf_reads_names", reads_names(plan) ? 1 : 0);
+  to.tell("kerf_policy_count", layout.policy_count);
+  layout.request.reads_names = reads_names(plan);
   add_questions(to, module, plan);
-  std::uint64_t bytes = 0;
-  for (const Table& table : layout.request.tables) bytes += table.bytes();
-  if (bytes > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};
+  if (to.bytes() > kMaxTableBytes) return Error{fmt::format("the kernel tables pass {} MiB", kMaxTableBytes >> 20)};
   return std::nullopt;
 }
 
