@@ -1,6 +1,6 @@
 // kerf-hooks, a tool of the build:
 //   kerf-hooks hooks BITCODE OUTPUT [NAME …]   the hooks' bitcode -> a library; each NAME, a number that hooks are told, is 0 there for good
-//   kerf-hooks decisions BITCODE OUTPUT NAME …  the decision's bitcode -> an archive of it with each of the names 0 or 1
+//   kerf-hooks decisions BITCODE OUTPUT NAME … the decision's bitcode -> an archive of it, with each NAME 0 and 1
 //   kerf-hooks conditions BITCODE OUTPUT       what a generated condition looks like -> bitcode
 #include <fmt/format.h>
 #include <llvm/Bitcode/BitcodeReader.h>
@@ -66,12 +66,13 @@ bool make_zero(llvm::Module& module, llvm::StringRef name) {
 }
 
 // The declared variable becomes a constant with this value.
-void define(llvm::GlobalVariable& declared, llvm::Constant* value) {
+llvm::GlobalVariable& define(llvm::GlobalVariable& declared, llvm::Constant* value) {
   auto* defined = new llvm::GlobalVariable(*declared.getParent(), value->getType(), true, llvm::GlobalValue::InternalLinkage, value);
   defined->setAlignment(llvm::Align(8));
   declared.replaceAllUsesWith(defined);
   defined->takeName(&declared);
   declared.eraseFromParent();
+  return *defined;
 }
 
 bool is_table(const llvm::GlobalVariable& variable) {
@@ -79,13 +80,17 @@ bool is_table(const llvm::GlobalVariable& variable) {
   return variable.isDeclaration() && array && array->getNumElements() == 0;
 }
 
-// The tables are a few zeros, which nothing may believe; the compiler makes them as long as they must be. Of another length they
-// would be while the optimiser looks on.
+// The tables are a few zeros, which nothing may believe; the compiler makes them as long as they must be. Only after optimising: no
+// length may be believed either.
 void define_tables(llvm::Module& module) {
   for (llvm::GlobalVariable& variable : llvm::make_early_inc_range(module.globals())) {
     if (!is_table(variable)) continue;
-    if (variable.use_empty()) variable.eraseFromParent();
-    else define(variable, llvm::ConstantAggregateZero::get(llvm::ArrayType::get(variable.getValueType()->getArrayElementType(), kTableElements)));
+    if (variable.use_empty()) {
+      variable.eraseFromParent();
+      continue;
+    }
+    llvm::Type* element = variable.getValueType()->getArrayElementType();
+    define(variable, llvm::ConstantAggregateZero::get(llvm::ArrayType::get(element, kTableElements))).setExternallyInitialized(true);
   }
 }
 
