@@ -419,6 +419,7 @@ void Engine::enter(Workspace& work, std::uint32_t environment) const {
   work.plan = environment == FlatMap::kNone ? nullptr : &state_->plans->environments[environment];
   const Straight* straight = work.plan == nullptr || state_->has_changes() ? nullptr : work.plan->straight.get();
   work.usual = straight != nullptr && straight->is_usual(work) ? straight : nullptr;
+  if (work.usual != nullptr) work.reach = work.usual->reach(work);
 }
 
 bool Engine::set(Query& query, const EntityUid& principal, const EntityUid& action, const EntityUid& resource,

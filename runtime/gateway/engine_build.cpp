@@ -137,7 +137,7 @@ std::vector<std::pair<std::string, std::size_t>> Engine::memory() const {
   std::size_t index = state_->plans->index.bytes();
   for (const EnvironmentPlan& plan : state_->plans->environments) {
     index += plan.atoms.capacity() * sizeof(Atom) + plan.groups.bytes() + plan.by_resource.bytes() + plan.by_principal.bytes() + plan.index_of.bytes() +
-             (plan.principal_in.capacity() + plan.resource_in.capacity()) * 8;
+             (plan.principal_in.capacity() + plan.resource_in.capacity()) * 8 + (plan.straight == nullptr ? 0 : plan.straight->reach_bytes());
     for (const BlockIndex& block : plan.indexes) {
       for (const Feature& feature : block.features) index += feature.maps.capacity() * 8 + feature.classes.bytes();
       for (const Keyed& keyed : block.keyed) {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "runtime/gateway/store.h"
+#include "runtime/gateway/reach.h"
 #include "runtime/gateway/table_state.h"
 
 namespace kerf::gateway {
@@ -22,6 +22,7 @@ struct Workspace {
   std::uint32_t environment = 0xffffffffu;
   const EnvironmentPlan* plan = nullptr;         // its plan; null: no environment fits
   const Straight* usual = nullptr;               // the plan's, if it alone decides and its usual way may be tried
+  const Reach::Of* reach = nullptr;              // the principal's there; null if that is not known
 
   // A request that came as text (request_json.cpp).
   struct Scanner;

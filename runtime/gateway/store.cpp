@@ -153,12 +153,18 @@ void Store::encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool
     cell.members = memory.members.add(members);
     return;
   }
-  std::map<std::uint32_t, std::uint64_t> words;
-  std::uint32_t types = 0;   // of those without a column
+  std::uint32_t types = 0;
   for (Node member : members) {
-    const std::uint32_t column = column_of(member);
-    if (column != 0) words[column / 64] |= std::uint64_t{1} << (column % 64);
-    else types |= 1u << row(member).type % 32;
+    if (column_of(member) == 0) types |= 1u << row(member).type % 32;
+  }
+  cell.members = add_nodes(columns_of(members, types), members, memory.members);
+}
+
+// What stands before a set's members (Cell).
+std::vector<std::uint32_t> Store::columns_of(std::span<const Node> nodes, std::uint32_t types) const {
+  std::map<std::uint32_t, std::uint64_t> words;
+  for (Node node : nodes) {
+    if (const std::uint32_t column = column_of(node); column != 0) words[column / 64] |= std::uint64_t{1} << (column % 64);
   }
   std::vector<std::uint32_t> all;
   for (const auto& [word, bits] : words) {
@@ -167,15 +173,34 @@ void Store::encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool
     all.insert(all.end(), {word, halves[0], halves[1]});
   }
   all.insert(all.end(), {types, static_cast<std::uint32_t>(words.size())});
-  const std::size_t before = all.size(), table = before + members.size();
-  all.insert(all.end(), members.begin(), members.end());
-  all.resize(table + slots(cell.data), kNoNode);
-  for (Node member : members) {
-    std::size_t at = slot_of(member, cell.data);
-    while (all[table + at] != kNoNode) at = (at + 1) & (slots(cell.data) - 1);
-    all[table + at] = member;
+  return all;
+}
+
+// The members behind that, and their hash table.
+const std::uint32_t* Store::add_nodes(std::vector<std::uint32_t> all, std::span<const Node> nodes, Slab<std::uint32_t>& memory) {
+  const auto count = static_cast<std::uint32_t>(nodes.size());
+  const std::size_t before = all.size(), table = before + count;
+  all.insert(all.end(), nodes.begin(), nodes.end());
+  all.resize(table + slots(count), kNoNode);
+  for (Node node : nodes) {
+    std::size_t at = slot_of(node, count);
+    while (all[table + at] != kNoNode) at = (at + 1) & (slots(count) - 1);
+    all[table + at] = node;
   }
-  cell.members = memory.members.add(all) + before;
+  return memory.add(all) + before;
+}
+
+Cell Store::reach(std::span<const Node> in, std::vector<Node> same, Slab<std::uint32_t>& memory) const {
+  for (Node node : in) {
+    if (column_of(node) == 0) same.push_back(node);   // nothing else is in it
+  }
+  std::sort(same.begin(), same.end());
+  same.erase(std::unique(same.begin(), same.end()), same.end());
+  std::uint32_t types = 0;
+  for (Node node : same) types |= 1u << row(node).type % 32;
+  Cell cell{nullptr, {0}, kNodes, static_cast<std::uint32_t>(same.size()), ValueKind::set};
+  cell.members = add_nodes(columns_of(in, types), same, memory);
+  return cell;
 }
 
 Cell Store::encode(const Value& value, CellMemory& memory, bool first) {

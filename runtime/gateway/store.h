@@ -199,6 +199,8 @@ class Store final : public EntitySource {
   Cell later_literal(const Value& value, CellMemory& memory) {   // of a copy, for literals of later policies
     return value.kind() == ValueKind::record ? view(value) : encode(value, memory, false);
   }
+  // A set for is_in_columns: of these nodes and what is in them, and of those that are the same as these.
+  Cell reach(std::span<const Node> in, std::vector<Node> same, Slab<std::uint32_t>& memory) const;
   std::size_t bytes() const;
 
   // As a source for the general evaluator.
@@ -246,6 +248,7 @@ class Store final : public EntitySource {
   };
   enum class Owner : std::uint8_t { uid, attributes, ancestors };
 
+  static const std::uint32_t* add_nodes(std::vector<std::uint32_t> columns, std::span<const Node> nodes, Slab<std::uint32_t>& memory);
   std::uint32_t column_of(Node node) const { return node < base_->column.size() ? base_->column[node] : 0; }
   const std::uint64_t* no_bits() const { return base_->matrix.empty() ? nullptr : base_->matrix.data(); }
   static bool is_listed(const Row& of, Node ancestor);
@@ -262,6 +265,7 @@ class Store final : public EntitySource {
 
   Object encode(const ValueRecord& record, CellMemory& memory, bool first);
   Cell encode(const Value& value, CellMemory& memory, bool first);
+  std::vector<std::uint32_t> columns_of(std::span<const Node> nodes, std::uint32_t types) const;
   void encode_set(const ValueSet& set, Cell& cell, CellMemory& memory, bool first);
   std::uint32_t class_of(const Cell& cell) const;
   const std::uint16_t* shape_of(const std::vector<std::uint32_t>& names, const std::vector<std::uint32_t>& classes, CellMemory& memory, bool first);

@@ -61,7 +61,7 @@ bool Straight::fits_example(const Workspace& work) const {
 [[gnu::noinline]] Straight::Bits Straight::test(const Store& store, Workspace& work) const {
   Bits bits;
   std::uint64_t truth, sufficient;
-  if (fits_example(work) && test_by_example<Extent::all>(store, work, truth, sufficient)) bits = {truth | sufficient << other_count_ | known_.truth, known_.error};
+  if (fits_example(work) && test_by_example<Extent::all>(example_, store, work, truth, sufficient)) bits = {truth | sufficient << other_count_ | known_.truth, known_.error};
   else bits = test_by_shape(store, work);
   bits.truth |= test_fixed(work);
   if (!others_.empty()) {
@@ -94,11 +94,11 @@ std::uint64_t is_in_column(const std::uint64_t* ancestors, const Cell& entity) {
 }
 
 template <Straight::Extent kExtent>
-[[gnu::always_inline]] inline bool Straight::test_by_example(const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const {
+[[gnu::always_inline]] inline bool Straight::test_by_example(const Program& program, const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const {
   const Object* objects[kObjects];
   truth = sufficient = 0;
-  const Placed* test = placed_.data();
-  for (const Stop *stop = stops_.data(), *const last = stop + stop_count_; stop != last; ++stop) {
+  const Placed* test = program.placed.data();
+  for (const Stop *stop = program.stops.data(), *const last = stop + program.stop_count; stop != last; ++stop) {
     const Object* object;
     if (stop->object < kVariables) {
       object = &work.rows[stop->object]->object;
@@ -117,8 +117,8 @@ template <Straight::Extent kExtent>
     if (stop->entities != 0) [[likely]] {
       const std::uint64_t* const ancestors = work.rows[stop->variable]->bits;
       const Placed* const end = test + stop->entities;
-#pragma GCC unroll 4
-      for (; test != end; ++test) count(is_in_column(ancestors, cell_at(cells, test->offset)));
+      do count(is_in_column(ancestors, cell_at(cells, test->offset)));
+      while (++test != end);
     }
     if (kExtent == Extent::entities) continue;
     if (stop->sets != 0) {
@@ -195,16 +195,26 @@ bool Straight::any_satisfied(const std::vector<Rule>& rules, Bits bits) const {
 // All calls are the last thing, so that the usual ways save few registers, and that of entities none.
 KERF_FAST bool Straight::allows_by_all(const Straight& straight, const Store& store, Workspace& work) {
   std::uint64_t truth, sufficient;
-  if (!straight.test_by_example<Extent::decision>(store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
-  if (!straight.only_single_) return straight.allows_by_rows(truth, sufficient, store, work);
+  if (!straight.test_by_example<Extent::decision>(straight.example_, store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
+  if (!straight.only_single_) return straight.allows_by_rows(truth, sufficient, straight.links_, store, work);
   if (((truth & straight.single_permits_) | (sufficient & 1)) != 0) return true;
   return straight.links_ && has_group_of_members(store, *work.plan, work);
 }
 
 KERF_FAST bool Straight::allows_by_entities(const Straight& straight, const Store& store, Workspace& work) {
   std::uint64_t truth, sufficient;
-  if (!straight.test_by_example<Extent::entities>(store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
+  if (!straight.test_by_example<Extent::entities>(straight.example_, store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
   return (sufficient & 1) != 0;
+}
+
+KERF_FAST bool Straight::allows_by_reach(const Straight& straight, const Store& store, Workspace& work) {
+  if (work.reach == nullptr) [[unlikely]] return allows_by_all(straight, store, work);
+  std::uint64_t truth, sufficient;
+  if (!straight.test_by_example<Extent::decision>(straight.rest_, store, work, truth, sufficient)) [[unlikely]] return work.usual->allows(store, work);
+  const bool reached = work.reach->has(*work.rows[2], work.nodes[2]);
+  sufficient |= static_cast<std::uint64_t>(reached);
+  if (!straight.only_single_) return straight.allows_by_rows(truth, sufficient, false, store, work);
+  return ((truth & straight.single_permits_) | (sufficient & 1)) != 0;
 }
 
 [[gnu::noinline]] bool Straight::allows(const Store& store, Workspace& work) const {
@@ -215,7 +225,7 @@ KERF_FAST bool Straight::allows_by_entities(const Straight& straight, const Stor
 }
 
 // `truth` of what is placed.
-[[gnu::noinline]] bool Straight::allows_by_rows(std::uint64_t truth, std::uint64_t sufficient, const Store& store, Workspace& work) const {
+[[gnu::noinline]] bool Straight::allows_by_rows(std::uint64_t truth, std::uint64_t sufficient, bool links, const Store& store, Workspace& work) const {
   if (!fixed_.empty()) truth |= test_fixed(work);
   auto any = [&](const std::vector<Bare>& rows) {
     for (const Bare& row : rows) {
@@ -228,7 +238,7 @@ KERF_FAST bool Straight::allows_by_entities(const Straight& straight, const Stor
   };
   if (any(bare_forbids_) || any_erring(erring_forbids_)) return false;
   if (((truth & single_permits_) | (sufficient & 1)) != 0 || any(bare_permits_) || any_erring(erring_permits_)) return true;
-  return links_ && has_group_of_members(store, *work.plan, work);
+  return links && has_group_of_members(store, *work.plan, work);
 }
 
 void Straight::decide(const Store& store, Workspace& work, Answer& answer) const {

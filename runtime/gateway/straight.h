@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "runtime/gateway/atom.h"
+#include "runtime/gateway/reach.h"
 
 namespace kerf::gateway {
 
@@ -29,6 +30,9 @@ class Straight {
   // Whether the usual way may be tried with the request: its entities are as the example of their type, and those that they
   // lead to are so most likely.
   bool is_usual(const Workspace& work) const { return is_plain_ && fits_example(work); }
+  // Of a request whose usual way may be tried.
+  const Reach::Of* reach(const Workspace& work) const { return reach_ == nullptr ? nullptr : reach_->find(work.nodes[0], *work.rows[0]); }
+  std::size_t reach_bytes() const { return reach_ == nullptr ? 0 : reach_->bytes(); }
   bool allows_usual(const Store& store, Workspace& work) const { return usual_(*this, store, work); }
   void decide(const Store& store, Workspace& work, Answer& answer) const;
 
@@ -58,7 +62,7 @@ class Straight {
     std::uint8_t from, object;
     bool is_record;                     // where the way leads
     std::uint8_t variable;              // of sufficient tests: `variable in` entities of another type, and in sets
-    std::uint8_t entities, sets;        // so many of them follow in `placed_`, then so many others
+    std::uint8_t entities, sets;        // so many of them follow in `placed`, then so many others
     std::uint8_t others;
   };
   struct Placed {
@@ -66,6 +70,11 @@ class Straight {
     Kind kind;
     bool is_set;                        // a member of a set, not of an entity
     std::uint8_t variable;
+  };
+  struct Program {
+    std::uint8_t stop_count = 0;
+    std::array<Stop, kTests + kObjects> stops;   // some objects have more than one
+    std::array<Placed, kTests> placed;
   };
   // `variable == entity` or `variable in entity`.
   struct Fixed {
@@ -90,16 +99,17 @@ class Straight {
 
   static bool allows_by_all(const Straight& straight, const Store& store, Workspace& work);
   static bool allows_by_entities(const Straight& straight, const Store& store, Workspace& work);
+  static bool allows_by_reach(const Straight& straight, const Store& store, Workspace& work);
   Bits test(const Store& store, Workspace& work) const;
   static unsigned outcome(Kind kind, const Cell& cell, const Workspace& work, std::size_t variable);
   bool fits_example(const Workspace& work) const;
-  // Of a request that fits. False if an object has another shape. `truth`: of the others of `placed_`, the last one first.
+  // Of a request that fits. False if an object has another shape. `truth`: of the others of `placed`, the last one first.
   // `sufficient`: likewise, but for a decision its lowest bit says whether any of them holds.
   enum class Extent : std::uint8_t { all, decision, entities };   // entities: a decision that has sufficient tests of these alone
   template <Extent kExtent>
-  bool test_by_example(const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const;
+  bool test_by_example(const Program& program, const Store& store, const Workspace& work, std::uint64_t& truth, std::uint64_t& sufficient) const;
   static std::uint64_t test_placed(const Placed& test, const Cell& cell, const Workspace& work);
-  bool allows_by_rows(std::uint64_t truth, std::uint64_t sufficient, const Store& store, Workspace& work) const;
+  bool allows_by_rows(std::uint64_t truth, std::uint64_t sufficient, bool links, const Store& store, Workspace& work) const;
   Bits test_by_shape(const Store& store, const Workspace& work) const;
   std::uint64_t test_fixed(const Workspace& work) const;
   Bits test_others(const Store& store, Workspace& work) const;
@@ -107,15 +117,17 @@ class Straight {
   Result result(const Rule& rule, Bits bits, std::uint32_t& failed) const;
 
   std::array<Way, kObjects> ways_;
-  std::uint8_t way_count_ = 0, stop_count_ = 0, other_count_ = 0;
+  std::uint8_t way_count_ = 0, other_count_ = 0;
   std::array<const std::uint16_t*, kVariables> shapes_{};   // of the examples; null: it is not asked for
   bool has_example_ = true;
   bool is_plain_ = false;                 // it has, and there are no `others_`
   bool (*usual_)(const Straight&, const Store&, Workspace&) = &allows_by_all;
   bool only_single_ = false;              // and only single tests permit, beside links
   std::vector<Test> tests_;
-  std::array<Stop, kTests + kObjects> stops_;   // of the example; some objects have more than one
-  std::array<Placed, kTests> placed_;     // of the others the last has bit 0, those before it the next ones; then the sufficient ones
+  // Of the example. Of the others of `placed` the last has bit 0, those before it the next ones; then the sufficient ones.
+  Program example_;
+  std::unique_ptr<const Reach> reach_;    // of a principal: links, and the sufficient tests of its attributes for the resource
+  Program rest_;                          // the example's without these
   Bits known_;                            // of the tests that the example's shapes decide
   std::uint64_t static_ = 0;              // these tests
   std::vector<Fixed> fixed_;

@@ -12,16 +12,15 @@ namespace kerf::gateway {
 
 class StraightMaker {
  public:
-  // `sufficient`: atoms that permit alone where nothing errs, and say nothing else.
-  StraightMaker(const EnvironmentPlan& plan, const Store& store, std::set<std::uint32_t> sufficient)
-      : plan_(plan), source_(*plan.source), store_(store), sufficient_(std::move(sufficient)) {}
+  // `links`: whether they are beside the rest. `sufficient`: atoms that permit alone where nothing errs, and say nothing else.
+  StraightMaker(const EnvironmentPlan& plan, const Store& store, bool links, std::set<std::uint32_t> sufficient)
+      : plan_(plan), source_(*plan.source), store_(store), links_(links), sufficient_(std::move(sufficient)) {}
 
   bool make(const Table::State& table, const std::vector<Node>& scope_nodes) {
     auto is_large = [](const Group& group) { return std::max(group.forbids, group.permits) >= kAlwaysIndexFrom; };
     if (!source_.steps.empty() || std::any_of(source_.groups.begin(), source_.groups.end(), is_large)) return false;
-    out.links_ = plan_.has_lists && std::all_of(source_.groups.begin(), source_.groups.end(), [&](const Group& group) {
-      return !is_of_members(group) || is_link(group);
-    });
+    out.links_ = links_ && std::ranges::any_of(source_.groups, is_of_members) &&
+                 std::ranges::all_of(source_.groups, [&](const Group& group) { return !is_of_members(group) || is_link(group); });
     std::size_t rules = 0, groups = 0;
     for (const Group& group : source_.groups) {
       if (is_beside(group) || group.forbids + group.permits == 0) continue;
@@ -38,6 +37,31 @@ class StraightMaker {
     }
     finish();
     return next_bit_ <= Straight::kTests;
+  }
+  // After make(). One set takes the place of links, or of a test of a set and others.
+  void add_reach(const std::vector<Node>& scope_nodes) {
+    if (!out.is_plain_ || (!out.links_ && !reaches_set_)) return;
+    out.reach_ = Reach::make(source_, scope_nodes, store_, out.shapes_[0], reached_, out.links_);
+    if (out.reach_ == nullptr) return;
+    const auto ways = std::span(out.ways_).first(out.way_count_);
+    const bool leads_on = std::ranges::any_of(ways, [](const Straight::Way& way) { return way.from == 0; });
+    const Straight::Placed* from = out.example_.placed.data();
+    Straight::Placed* to = out.rest_.placed.data();
+    for (Straight::Stop stop : std::span(out.example_.stops).first(out.example_.stop_count)) {
+      const int count = stop.entities + stop.sets + stop.others;
+      if (stop.object == 0 && stop.variable == 2) {
+        if (!leads_on) {
+          from += count;
+          continue;
+        }
+        stop.entities = stop.sets = 0;
+      } else {
+        to = std::copy_n(from, count, to);
+      }
+      from += count;
+      out.rest_.stops[out.rest_.stop_count++] = stop;
+    }
+    out.usual_ = &Straight::allows_by_reach;
   }
   Straight out;
 
@@ -226,7 +250,7 @@ class StraightMaker {
           const Placing placing = placing_of(test, *cell);
           if (placing == Placing::none) out.has_example_ = false;
           if (!wanted(atom, test, placing)) continue;
-          out.placed_[sufficient.size() + others.size()] = {offset_of(*example_[i], cell), test.kind, cell->kind == ValueKind::set, test.variable};
+          out.example_.placed[sufficient.size() + others.size()] = {offset_of(*example_[i], cell), test.kind, cell->kind == ValueKind::set, test.variable};
           placed.push_back(atom);
           ++count;
         }
@@ -234,20 +258,25 @@ class StraightMaker {
       };
       auto sufficient_if = [&](bool set) {
         return place_if(sufficient, [&](std::uint32_t atom, const Test& test, Placing placing) {
-          return placing == (set ? Placing::set : Placing::entity) && test.variable == stop.variable && sufficient_.contains(atom);
+          const bool is = placing == (set ? Placing::set : Placing::entity) && test.variable == stop.variable && sufficient_.contains(atom);
+          if (is && i == 0 && test.variable == 2) {
+            reached_.push_back(test.attribute);
+            reaches_set_ = reaches_set_ || set;
+          }
+          return is;
         });
       };
-      const std::uint8_t before = out.stop_count_;
+      const std::uint8_t before = out.example_.stop_count;
       for (; stop.variable < Straight::kVariables; ++stop.variable) {
         stop.entities = sufficient_if(false);
         stop.sets = sufficient_if(true);
-        if (stop.entities + stop.sets != 0) out.stops_[out.stop_count_++] = stop;
+        if (stop.entities + stop.sets != 0) out.example_.stops[out.example_.stop_count++] = stop;
       }
       stop.variable = stop.entities = stop.sets = 0;
       stop.others = place_if(others, [&](std::uint32_t atom, const Test&, Placing placing) {
         return placing == Placing::other || ((placing == Placing::entity || placing == Placing::set) && !sufficient_.contains(atom));
       });
-      if (out.stop_count_ == before || stop.others != 0) out.stops_[out.stop_count_++] = stop;
+      if (out.example_.stop_count == before || stop.others != 0) out.example_.stops[out.example_.stop_count++] = stop;
     }
     out.other_count_ = static_cast<std::uint8_t>(others.size());
     for (const auto& atoms : {others, sufficient}) std::for_each(atoms.rbegin(), atoms.rend(), [&](std::uint32_t atom) { name(atom); });
@@ -330,7 +359,7 @@ class StraightMaker {
     out.only_single_ = out.fixed_.empty() && out.bare_forbids_.empty() && out.bare_permits_.empty() &&
                        out.erring_forbids_.empty() && out.erring_permits_.empty();
     auto has_entities = [](const Straight::Stop& stop) { return stop.sets + stop.others == 0; };
-    const bool only_entities = std::ranges::all_of(std::span(out.stops_).first(out.stop_count_), has_entities);
+    const bool only_entities = std::ranges::all_of(std::span(out.example_.stops).first(out.example_.stop_count), has_entities);
     if (out.only_single_ && only_entities && !out.links_) out.usual_ = &Straight::allows_by_entities;
   }
 
@@ -378,7 +407,10 @@ class StraightMaker {
   const EnvironmentPlan& plan_;
   const Environment& source_;
   const Store& store_;
+  bool links_;
   std::set<std::uint32_t> sufficient_;
+  std::vector<std::uint32_t> reached_;           // attributes of the principal, for the resource
+  bool reaches_set_ = false;
   std::uint8_t next_bit_ = 0;
   std::map<std::uint32_t, std::uint8_t> bits_;   // of atoms
   std::array<const Object*, Straight::kObjects> example_{};
@@ -389,11 +421,18 @@ class StraightMaker {
 
 std::unique_ptr<const Straight> Straight::make(const Table::State& table, const EnvironmentPlan& plan,
                                                const std::vector<Node>& scope_nodes, const Store& store) {
-  StraightMaker first(plan, store, {});
-  if (!first.make(table, scope_nodes)) return nullptr;
-  StraightMaker maker(plan, store, first.sufficient());
-  if (!maker.make(table, scope_nodes)) internal_error("the same environment is too large now");
-  return std::make_unique<const Straight>(std::move(maker.out));
+  auto make = [&](bool links) -> std::unique_ptr<const Straight> {
+    StraightMaker first(plan, store, links, {});
+    if (!first.make(table, scope_nodes)) return nullptr;
+    StraightMaker maker(plan, store, links, first.sufficient());
+    if (!maker.make(table, scope_nodes)) internal_error("the same environment is too large now");
+    maker.add_reach(scope_nodes);
+    return std::make_unique<const Straight>(std::move(maker.out));
+  };
+  std::unique_ptr<const Straight> straight = make(true);
+  // Few links are tests like others, where no set has them.
+  if (straight != nullptr && straight->links_ && !plan.has_lists && straight->reach_ == nullptr) straight = make(false);
+  return straight;
 }
 
 }  // namespace kerf::gateway
