@@ -44,15 +44,17 @@ void remove(std::shared_ptr<const PolicyBits>& removed, std::uint32_t policy, st
 
 // The newest layer takes the table, if both together are few; else it becomes a layer of its own.
 Status add(std::shared_ptr<const Table> table, Engine::State& state) {
+  Result<Places> places = find_places(*table, *state.plans, state.store);
+  if (!places.ok()) return places.error();
   if (!state.later.empty() && live(state.later.back()) + table->policies().size() <= kLayer) {
     const Layer& last = state.later.back();
-    const TablePart parts[] = {{&last.plans->table->state(), last.removed.get()}, {&table->state(), nullptr}};
-    table = std::make_shared<const Table>(merge_tables(parts));
+    const TablePart parts[] = {{&last.plans->table->state(), last.removed.get(), &last.plans->places}, {&table->state(), nullptr, &*places}};
+    Places merged;
+    table = std::make_shared<const Table>(merge_later_tables(parts, state.plans->table->state(), merged));
+    places = std::move(merged);
     state.later.pop_back();
   }
-  auto plans = plan_later(std::move(table), *state.plans, state.store);
-  if (!plans.ok()) return plans.error();
-  state.later.push_back({*std::move(plans), nullptr, 0});
+  state.later.push_back({plan_later(std::move(table), *std::move(places), *state.plans, state.store), nullptr, 0});
   return Unit{};
 }
 
@@ -100,7 +102,7 @@ std::shared_ptr<const Table> Editor::State::whole_table() const {
   const Engine::State& state = *engine.state_;
   if (!state.has_changes()) return plans().table;
   std::vector<TablePart> parts{{&plans().table->state(), state.removed.get()}};
-  for (const Layer& layer : state.later) parts.push_back({&layer.plans->table->state(), layer.removed.get()});
+  for (const Layer& layer : state.later) parts.push_back({&layer.plans->table->state(), layer.removed.get(), &layer.plans->places});
   return std::make_shared<const Table>(merge_tables(parts));
 }
 

@@ -35,29 +35,41 @@ std::size_t gathered_words(const EnvironmentPlan& plan) {
 
 }  // namespace
 
-Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table> table, const Plans& plans, Store& draft) {
-  const Table::State &source = table->state(), &base = plans.table->state();
+Result<Places> find_places(const Table& table, const Plans& plans, const Store& store) {
+  const Table::State &source = table.state(), &base = plans.table->state();
   const Error other{"the added policies were compiled with another schema: the table's actions or environments are not the same"};
   auto same = [](const Entity& a, const Entity& b) { return a.uid == b.uid && a.parents == b.parents; };
   if (source.environments.size() != base.environments.size()) return other;
   const std::vector<Entity>&actions = source.actions.all(), &known = base.actions.all();
   if (!std::equal(actions.begin(), actions.end(), known.begin(), known.end(), same)) return other;
-  auto later = std::make_shared<LaterPlans>();
-  later->table = std::move(table);
-  later->places.assign(base.environments.size(), LaterPlans::kNone);
-  for (std::uint32_t i = 0; i < source.uids.size(); ++i) draft.add_node(source.uids.uid(i));
-  // Where the engine has it; tables of one schema have them at the same places.
+  // Tables of one schema have them at the same places.
   auto place_of = [&](const Environment& environment, std::uint32_t likely) {
     if (environment.is_of(base.environments[likely])) return likely;
-    const Node action = draft.find(environment.action.type, environment.action.id);
-    const std::uint64_t key = Engine::State::key(draft.find_type(environment.principal), action, draft.find_type(environment.resource));
+    const Node action = store.find(environment.action.type, environment.action.id);
+    const std::uint64_t key = Engine::State::key(store.find_type(environment.principal), action, store.find_type(environment.resource));
     return action == kNoNode ? FlatMap::kNone : plans.index.find(key);
   };
+  Places places(source.environments.size());
   std::uint32_t likely = 0;
   for (const Environment& environment : source.environments) {
     const std::uint32_t place = place_of(environment, likely++);
     if (place == FlatMap::kNone) return other;
-    if (environment.groups.empty()) continue;
+    if (!environment.groups.empty()) places[place] = &environment;
+  }
+  return places;
+}
+
+std::shared_ptr<const LaterPlans> plan_later(std::shared_ptr<const Table> table, Places places, const Plans& plans, Store& draft) {
+  const Table::State& source = table->state();
+  auto later = std::make_shared<LaterPlans>();
+  later->table = std::move(table);
+  later->places = std::move(places);
+  later->numbers.assign(later->places.size(), LaterPlans::kNone);
+  std::vector<Node> nodes;   // of the uids in scopes
+  for (std::uint32_t i = 0; i < source.uids.size(); ++i) nodes.push_back(draft.add_node(source.uids.uid(i)));
+  for (std::size_t place = 0; place < later->places.size(); ++place) {
+    if (later->places[place] == nullptr) continue;
+    const Environment& environment = *later->places[place];
     std::vector<EntityUid> mentioned;
     std::vector<Atom> atoms;
     for (const Expr& expr : environment.atoms) atoms.push_back(read_later_atom(expr.program(), plans.names, mentioned, later->folded));
@@ -67,10 +79,10 @@ Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table
         if (operand->is_literal) operand->literal = draft.later_literal(*operand->value, later->memory);
       }
     }
-    later->places[place] = static_cast<std::uint32_t>(later->environments.size());
-    later->environments.push_back(plan_environment(source, environment, std::move(atoms), draft, false));
+    later->numbers[place] = static_cast<std::uint32_t>(later->environments.size());
+    later->environments.push_back(plan_environment(source, environment, std::move(atoms), nodes, draft, false));
   }
-  return std::shared_ptr<const LaterPlans>(std::move(later));
+  return later;
 }
 
 Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entities) {
@@ -96,6 +108,8 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
   if (store.nodes() >= State::kNodes || store.types() >= State::kTypes) {
     return Error{"more than " + std::to_string(State::kNodes) + " entities or " + std::to_string(State::kTypes) + " types"};
   }
+  std::vector<Node> nodes(source.uids.size());
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) nodes[i] = store.find(source.uids.type(i), source.uids.id(i));
   for (std::size_t i = 0; i < atoms.size(); ++i) {
     const Environment& environment = source.environments[i];
     for (Atom& atom : atoms[i]) {
@@ -103,7 +117,7 @@ Result<Engine> Engine::build(std::shared_ptr<const Table> table, Entities entiti
         if (operand->is_literal) operand->literal = store.literal(*operand->value);
       }
     }
-    plans->environments.push_back(plan_environment(source, environment, std::move(atoms[i]), store));
+    plans->environments.push_back(plan_environment(source, environment, std::move(atoms[i]), nodes, store));
     plans->most_gathered = std::max(plans->most_gathered, gathered_words(plans->environments.back()));
     const std::uint32_t principal = store.find_type(environment.principal);
     const std::uint32_t resource = store.find_type(environment.resource);

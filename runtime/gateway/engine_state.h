@@ -19,14 +19,17 @@ struct Plans {
 // Policies that came later, planned on their own over the same names.
 struct LaterPlans {
   std::shared_ptr<const Table> table;
+  Places places;                        // of the engine's environments
   std::deque<Value> folded;
   CellMemory memory{64};
   std::vector<EnvironmentPlan> environments;   // those that have policies
-  std::vector<std::uint32_t> places;           // of an environment of the engine's: its own, or kNone
+  std::vector<std::uint32_t> numbers;          // of an environment of the engine's: its own, or kNone
   static constexpr std::uint32_t kNone = 0xffffffffu;
 };
-// Fails if the table's environments or actions are others. Mentioned entities get nodes.
-Result<std::shared_ptr<const LaterPlans>> plan_later(std::shared_ptr<const Table> table, const Plans& plans, Store& draft);
+// The table's environments in the engine's order. Fails if they or the actions are others.
+Result<Places> find_places(const Table& table, const Plans& plans, const Store& store);
+// Mentioned entities get nodes.
+std::shared_ptr<const LaterPlans> plan_later(std::shared_ptr<const Table> table, Places places, const Plans& plans, Store& draft);
 
 struct Layer {
   std::shared_ptr<const LaterPlans> plans;
@@ -46,8 +49,8 @@ struct Engine::State {
   void each_layer(std::uint32_t environment, Visit visit) const {
     visit(plans->environments[environment], removed.get(), 0u);
     for (const Layer& layer : later) {
-      const std::uint32_t place = layer.plans->places[environment];
-      if (place != LaterPlans::kNone) visit(layer.plans->environments[place], layer.removed.get(), layer.first);
+      const std::uint32_t number = layer.plans->numbers[environment];
+      if (number != LaterPlans::kNone) visit(layer.plans->environments[number], layer.removed.get(), layer.first);
     }
   }
 

@@ -49,13 +49,10 @@ ScopeLists::ScopeLists(std::vector<Entry> entries) : firsts_{0, 0} {
 }
 
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
-                                 const Store& store, bool indexed) {
+                                 const std::vector<Node>& nodes, const Store& store, bool indexed) {
   EnvironmentPlan plan;
   plan.source = &environment;
   plan.atoms = std::move(atoms);
-  // The table numbers its own scope uids; the store has a node for each.
-  std::vector<Node> nodes(table.uids.size());
-  for (std::uint32_t i = 0; i < nodes.size(); ++i) nodes[i] = store.find(table.uids.type(i), table.uids.id(i));
   auto translate = [&](ScopeKey key, std::vector<std::uint64_t>& in) -> std::pair<std::uint32_t, unsigned> {
     if (key == kAnyScope) return {0, 0};
     const Node node = nodes[(key - 1) / 2];

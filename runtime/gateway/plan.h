@@ -154,9 +154,10 @@ struct EnvironmentPlan {
 inline constexpr std::uint32_t kIndexFrom = 8, kAlwaysIndexFrom = 24;   // rules of a group; between the two if it asks little
 
 std::uint64_t value_key(const Cell& cell);        // of Bool, Long, String, entity
-// Without an index: for policies that came when the texts had their numbers, so that others have none.
+// `nodes`: of the table's own numbers of the entities in its scopes. Without an index: for policies that came when the texts had
+// their numbers, so that others have none.
 EnvironmentPlan plan_environment(const Table::State& table, const Environment& environment, std::vector<Atom> atoms,
-                                 const Store& store, bool indexed = true);
+                                 const std::vector<Node>& nodes, const Store& store, bool indexed = true);
 BlockIndex index_block(const EnvironmentPlan& plan, const Group& group);
 
 }  // namespace kerf::gateway

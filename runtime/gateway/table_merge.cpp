@@ -38,11 +38,10 @@ std::uint64_t hash_of(const Program& program) {
 
 class Merger {
  public:
-  explicit Merger(std::span<const TablePart> parts) : parts_(parts), out_(std::make_unique<Table::State>()) {}
+  Merger(std::span<const TablePart> parts, Places* later) : parts_(parts), later_(later), out_(std::make_unique<Table::State>()) {}
 
-  std::unique_ptr<Table::State> merge() {
-    const Table::State& first = *parts_.front().table;
-    out_->actions = first.actions;
+  std::unique_ptr<Table::State> merge(const Table::State& schema) {
+    if (later_ == nullptr) out_->actions = schema.actions;
     for (const TablePart& part : parts_) {
       std::vector<std::uint32_t>& numbers = policies_.emplace_back(part.table->policies.size(), kNone);
       for (std::uint32_t p = 0; p < numbers.size(); ++p) {
@@ -51,7 +50,7 @@ class Merger {
         out_->policies.push_back(part.table->policies[p]);
       }
     }
-    for (std::size_t i = 0; i < first.environments.size(); ++i) merge(first.environments[i], i);
+    for (std::size_t i = 0; i < schema.environments.size(); ++i) merge(schema.environments[i], i);
     return std::move(out_);
   }
 
@@ -64,27 +63,31 @@ class Merger {
   };
 
   // The part's environment of these types and this action, or null. Tables of one schema have them at the same places.
-  static const Environment* find(const Table::State& table, const EnvironmentKey& key, const Environment& first, std::size_t place) {
+  static const Environment* find(const TablePart& part, const EnvironmentKey& key, const Environment& first, std::size_t place) {
+    const Table::State& table = *part.table;
+    if (part.places != nullptr) return (*part.places)[place];
     if (place < table.environments.size() && table.environments[place].is_of(first)) return &table.environments[place];
     auto found = table.index.find(key);
     return found == table.index.end() ? nullptr : found->second;
   }
 
   void merge(const Environment& first, std::size_t place) {
-    environment_ = &out_->environments.emplace_back();
-    environment_->principal = first.principal;
-    environment_->resource = first.resource;
-    environment_->action = first.action;
-    known_.clear();
-    const EnvironmentKey key{environment_->principal, environment_->action.type, environment_->action.id, environment_->resource};
+    const EnvironmentKey key{first.principal, first.action.type, first.action.id, first.resource};
     std::map<std::pair<ScopeKey, ScopeKey>, std::vector<Source>> groups;
     for (std::size_t part = 0; part < parts_.size(); ++part) {
-      const Environment* from = find(*parts_[part].table, key, first, place);
+      const Environment* from = find(parts_[part], key, first, place);
       if (from == nullptr) continue;
       for (const Group& group : from->groups) {
         if (lives(part, *from, group)) groups[{scope(part, group.principal), scope(part, group.resource)}].push_back({part, from, &group});
       }
     }
+    if (later_ != nullptr) later_->push_back(nullptr);
+    if (later_ != nullptr && groups.empty()) return;
+    environment_ = &out_->environments.emplace_back();
+    environment_->principal = first.principal;
+    environment_->resource = first.resource;
+    environment_->action = first.action;
+    known_.clear();
     RuleWriter writer(*environment_);
     for (const auto& [scopes, sources] : groups) {
       writer.begin_group(scopes.first, scopes.second);
@@ -94,7 +97,8 @@ class Merger {
       writer.end_group();
     }
     writer.finish();
-    out_->index.emplace(key, environment_);
+    if (later_ != nullptr) later_->back() = environment_;
+    else out_->index.emplace(EnvironmentKey{environment_->principal, environment_->action.type, environment_->action.id, environment_->resource}, environment_);
   }
 
   bool lives(std::size_t part, const Environment& from, const Group& group) const {
@@ -143,6 +147,7 @@ class Merger {
   }
 
   std::span<const TablePart> parts_;
+  Places* later_;   // null: all of the environments are to be there, and what finds them
   std::unique_ptr<Table::State> out_;
   std::vector<std::vector<std::uint32_t>> policies_;       // of each part: its policies' numbers in the whole, or kNone
   Environment* environment_ = nullptr;
@@ -151,6 +156,9 @@ class Merger {
 
 }  // namespace
 
-std::unique_ptr<Table::State> merge_tables(std::span<const TablePart> parts) { return Merger(parts).merge(); }
+std::unique_ptr<Table::State> merge_tables(std::span<const TablePart> parts) { return Merger(parts, nullptr).merge(*parts.front().table); }
+std::unique_ptr<Table::State> merge_later_tables(std::span<const TablePart> parts, const Table::State& schema, Places& places) {
+  return Merger(parts, &places).merge(schema);
+}
 
 }  // namespace kerf::gateway
