@@ -91,8 +91,12 @@ class Tables {
       for (std::size_t p = 0; p < texts.size(); ++p) holding.push_back(states[i][p].contains(texts[p].size()));
       const auto edges = static_cast<std::uint32_t>(made_.path_edges.size()), state = first + static_cast<std::uint32_t>(i) * KERF_NODE_CELLS;
       made_.path_edges.resize(edges + 256, ~std::uint64_t{0});
-      for (char c : kAlphabet) made_.path_edges[edges + static_cast<std::uint8_t>(c)] = std::uint64_t{state} << 32 | led(static_cast<std::uint8_t>(c));
-      made_.path_cells.insert(made_.path_cells.end(), {KERF_CELL_NODE << KERF_CELL_SHIFT | edges, classes.try_emplace(holding, classes.size()).first->second, led('x')});
+      const std::uint32_t fallback = led('x');
+      for (char c : kAlphabet) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        if (led(byte) != fallback) made_.path_edges[edges + byte] = std::uint64_t{state} << 32 | led(byte);
+      }
+      made_.path_cells.insert(made_.path_cells.end(), {KERF_CELL_NODE << KERF_CELL_SHIFT | edges, classes.try_emplace(holding, classes.size()).first->second, fallback});
     }
     made_.path_starts[number] = first;
     nodes_.emplace_back(first, static_cast<std::uint32_t>(states.size()));
@@ -236,6 +240,7 @@ TEST_CASE("a pattern is decided by the first automaton whose classes tell it, in
         std::set<std::uint32_t> met = answers.holds;
         met.insert(answers.fails.begin(), answers.fails.end());
         CHECK(std::ranges::equal(classes.reached(a), met));
+        CHECK(classes.class_count(a) == *met.rbegin() + 1);
       }
       const PathClasses::DecidedPattern& got = classes.pattern(numbers[i]);
       CHECK_MESSAGE(got.automaton == expected, to_text(all[i]));
