@@ -12,6 +12,7 @@
 
 #include "backends/check/paths.h"
 #include "backends/check/pattern_states.h"
+#include "driver/verify.h"
 #include "runtime/abi/policy_abi.h"
 #include "runtime/kernel/tables.h"
 
@@ -252,4 +253,32 @@ TEST_CASE("a pattern is decided by the first automaton whose classes tell it, in
   CHECK(decided > 1000);
   CHECK(undecided > 400);
   CHECK(later > 200);
+}
+
+TEST_CASE("the patterns of ten thousand policies are proved, and one of them that is another is found") {
+  const char* const schema = R"(@kernel("process") entity Agent;
+@kernel("file") entity File { @kernel("file.path") path: String };
+@kernel("file.read") action read appliesTo { principal: Agent, resource: File };)";
+  auto program = [&](std::size_t changed) {
+    std::string policies;
+    for (std::size_t i = 0; i < 10'000; ++i) {
+      const char* form = i % 2 ? "*.x{}" : "/home/u{}/*.txt";
+      policies += fmt::format("permit (principal, action, resource) when {{ resource.path like \"{}\" }};\n", fmt::format(fmt::runtime(form), i == changed ? 20'000 : i));
+    }
+    return ProgramText{{{"p.cedar", policies}}, InputFile{"s.cedarschema", schema}, InputFile{"e.json", "[]"}};
+  };
+  const ProgramText text = program(10'000);
+  Program checked = check_program(text);
+  std::optional<Artefacts> made = compile_program(checked, text, {KERF_BINARY_DIR "/kerf-codegen"});
+  REQUIRE(made);
+  for (std::size_t changed : {4711u, 4712u}) {
+    Program other = check_program(program(changed));
+    prove(other, made->bundle.files);
+    std::vector<std::string> found;
+    for (const Diagnostic& d : other.diagnostics.all()) {
+      if (d.severity == Severity::error) found.push_back(d.message);
+    }
+    CHECK(found.size() == 2);                                // in the table, and in the object
+    for (const std::string& message : found) CHECK_MESSAGE(message.find(fmt::format("policy{}`", changed)) != std::string::npos, message);
+  }
 }
