@@ -301,10 +301,11 @@ class KernelCheck {
     classes.points.assign(points.begin(), points.end());
     classes.others[0] = points.size() < all.classes.size() || points.empty();
     for (std::uint32_t a : {0u, 1u}) {
-      for (std::uint32_t match : paths_.reached(a + 1)) {
-        if (matches[a].contains(match)) classes.matches[a].push_back(match);   // no path has the others
+      const std::vector<std::uint32_t>& reached = paths_.reached(a + 1);
+      for (std::uint32_t match : matches[a]) {
+        if (std::binary_search(reached.begin(), reached.end(), match)) classes.matches[a].push_back(match);   // no path has the others
       }
-      classes.others[a + 1] = classes.matches[a].size() < paths_.reached(a + 1).size() || classes.matches[a].empty();
+      classes.others[a + 1] = classes.matches[a].size() < reached.size() || classes.matches[a].empty();
     }
     return classes;
   }

@@ -1,8 +1,10 @@
 // The object's path automata, decoded, against the tests of canonical paths that policies make. A test is elementary: a
 // path itself, what is below a directory, what begins with a text, or a pattern. Automata are walked together with a
-// trie of the tests (or one pattern) over all canonical paths, so that for every match class it is known which tests hold.
+// trie of the tests (or with patterns) over all canonical paths, so that for every match class it is known which tests hold.
 #pragma once
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +19,9 @@ enum class PathTestKind : std::uint8_t { exact, tree, prefix };
 
 class PathClasses {
  public:
+  // Past so many states, patterns are no longer walked together. Default: some times the automata's.
+  explicit PathClasses(std::optional<std::size_t> together = std::nullopt) : together_(together) {}
+
   // Numbers are by kind and text: equal tests are one. Add all of them before analyse().
   std::uint32_t add(PathTestKind kind, const std::string& text);
   std::uint32_t add(const Pattern& pattern);
@@ -62,13 +67,17 @@ class PathClasses {
   std::uint32_t insert(std::string_view text);
   std::uint32_t step(std::uint32_t node, std::uint8_t byte) const;
   std::optional<Error> walk_trie(const ObjectTables& tables, std::uint32_t automaton);
-  std::optional<Error> walk_pattern(const ObjectTables& tables, std::uint32_t automaton, std::uint32_t number, bool& decided);
+  std::optional<Error> walk_patterns(const ObjectTables& tables, std::uint32_t automaton);
+  std::optional<Error> walk_group(const ObjectTables& tables, std::uint32_t automaton, std::span<const std::uint32_t> group);
+  Result<bool> walk_together(const ObjectTables& tables, std::uint32_t automaton, std::span<const std::uint32_t> group, std::size_t limit);
 
+  const std::optional<std::size_t> together_;
   std::vector<TrieNode> trie_{1};
   std::unordered_map<std::uint64_t, std::uint32_t> children_;   // node << 8 | byte
   std::vector<Test> tests_;
   std::unordered_map<std::string, std::uint32_t> test_index_;
   std::vector<Pattern> patterns_;
+  std::map<Pattern, std::uint32_t> pattern_index_;
   std::vector<DecidedPattern> decided_;
   Points points_;
   std::vector<std::vector<std::uint32_t>> tests_of_point_;
