@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "backends/bpf/helper.h"
@@ -18,6 +19,7 @@
 #include "backends/bpf/marks.h"
 #include "backends/bpf/object.h"
 #include "backends/bpf/protocol.h"
+#include "paths.h"
 #include "rig.h"
 
 using namespace kerf;
@@ -380,6 +382,30 @@ TEST_CASE("helper: every number is put in the place of its mark, and a condition
   Elf filled{object->elf};
   CHECK(marks_in(filled, false).empty());
   CHECK(marks_in(filled, true).size() == 1);
+}
+
+TEST_CASE("helper: a filled object's tables are aligned, do not overlap, and end with the constants") {
+  Program program = make_file_program();
+  env_of(program).paths = {files({"/a", "/a/b.c", "/xyz"}), pattern({"/srv/", ".txt"})};
+  for (std::uint32_t test : {0u, 1u}) add_row(program, Effect::permit).path = {{test, Outcome::true_}};
+  auto object = emit(program);
+  REQUIRE(object);
+  Elf blank{blank_object(program)}, e{object->elf};
+  const std::size_t constants = e.find(".rodata");
+  const std::uint64_t behind = blank.section(blank.find(".rodata")).sh_size;   // here tables begin that became longer
+  std::map<std::uint64_t, std::uint64_t> tables;             // place -> size
+  for (std::size_t i = 0; i < e.symbols().sh_size / sizeof(Elf64_Sym); ++i) {
+    const Elf64_Sym symbol = e.symbol(i);
+    if (symbol.st_shndx == constants && ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT) tables[symbol.st_value] = symbol.st_size;
+  }
+  REQUIRE(std::distance(tables.lower_bound(behind), tables.end()) > 5);
+  std::uint64_t end = 0;
+  for (auto [place, size] : tables) {
+    CHECK(place >= end);
+    if (place >= behind) CHECK(place % 8 == 0);
+    end = place + size;
+  }
+  CHECK(end == e.section(constants).sh_size);
 }
 
 TEST_CASE("helper: a mark that leaves no number, and an instruction that points into a table, are refused") {
