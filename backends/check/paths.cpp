@@ -22,7 +22,6 @@ namespace {
 constexpr std::size_t kMaxWalk = std::size_t{1} << 24;          // states of a product
 constexpr std::size_t kMaxPatternWalk = std::size_t{1} << 21;   // of one that has a pattern
 const char* const kTooLarge = "its path automata are too large to compare";
-constexpr std::uint32_t kOffTrie = ~0u;
 
 std::size_t hash(std::uint64_t a, std::uint64_t b) {
   const std::uint64_t h = (a * 0x9e3779b97f4a7c15ull ^ b) * 0xff51afd7ed558ccdull;
@@ -37,9 +36,9 @@ std::uint32_t PathClasses::add(PathTestKind kind, const std::string& text) {
   tests_.push_back({kind, text});
   const std::uint32_t number = it->second;
   switch (kind) {
-    case PathTestKind::exact: trie_[insert(text)].exact.push_back(number); break;
-    case PathTestKind::tree: trie_[insert(text == "/" ? text : text + "/")].below.push_back(number); break;
-    case PathTestKind::prefix: trie_[insert(text)].from.push_back(number); break;
+    case PathTestKind::exact: end_of(text).exact.push_back(number); break;
+    case PathTestKind::tree: end_of(text == "/" ? text : text + "/").below.push_back(number); break;
+    case PathTestKind::prefix: end_of(text).from.push_back(number); break;
   }
   return number;
 }
@@ -50,28 +49,15 @@ std::uint32_t PathClasses::add(const Pattern& pattern) {
   return it->second;
 }
 
-std::uint32_t PathClasses::insert(std::string_view text) {
-  std::uint32_t node = 0;
-  for (char c : text) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    auto [it, fresh] = children_.try_emplace(std::uint64_t{node} << 8 | byte, static_cast<std::uint32_t>(trie_.size()));
-    if (fresh) {
-      trie_[node].bytes.push_back(byte);
-      trie_.emplace_back();
-    }
-    node = it->second;
-  }
-  return node;
-}
-
-std::uint32_t PathClasses::step(std::uint32_t node, std::uint8_t byte) const {
-  if (node == kOffTrie) return kOffTrie;
-  auto child = children_.find(std::uint64_t{node} << 8 | byte);
-  return child == children_.end() ? kOffTrie : child->second;
+PathClasses::Ends& PathClasses::end_of(std::string_view text) {
+  const std::uint32_t node = trie_.insert(text);
+  if (node >= ends_.size()) ends_.resize(node + 1);
+  return ends_[node];
 }
 
 void PathClasses::begin() {
-  for (const char* name : {"kerf:memfd", "kerf:pipe", "kerf:socket", "kerf:anon"}) trie_[insert(name)].nameless = true;
+  for (const char* name : {"kerf:memfd", "kerf:pipe", "kerf:socket", "kerf:anon"}) end_of(name).nameless = true;
+  ends_.resize(trie_.size());
   reached_.assign(KERF_EXE_AUTOMATON + 1, {0});
   class_count_.assign(KERF_EXE_AUTOMATON + 1, 1);
   decided_.assign(patterns_.size(), {});
@@ -135,15 +121,15 @@ std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables, std::uin
   std::vector<State> open{{0, 0, automaton.start(), Spelling::start}};
   std::size_t members = 0;
   auto visit = [&](const State& s) {
-    const bool named = s.node != kOffTrie && s.spelling == Spelling::nameless && trie_[s.node].nameless;
+    const bool named = s.node != TextTrie::kOff && s.spelling == Spelling::nameless && ends_[s.node].nameless;
     if (!named && !is_path(s.spelling)) return;
     const std::uint32_t match = automaton.match(s.cell);
-    const std::uint32_t exact = s.node != kOffTrie && !trie_[s.node].exact.empty() ? s.node : kOffTrie;
+    const std::uint32_t exact = s.node != TextTrie::kOff && !ends_[s.node].exact.empty() ? s.node : TextTrie::kOff;
     auto [it, fresh] = point_index.try_emplace({exact, s.active, match}, static_cast<std::uint32_t>(points_.classes.size()));
     if (!fresh) return;
     points_.classes.push_back(match);
     points_.of_class[match].push_back(it->second);
-    std::vector<std::uint32_t> tests = exact == kOffTrie ? std::vector<std::uint32_t>{} : trie_[exact].exact;
+    std::vector<std::uint32_t> tests = exact == TextTrie::kOff ? std::vector<std::uint32_t>{} : ends_[exact].exact;
     for (std::uint32_t set = s.active; set != 0; set = active[set].first) tests.push_back(active[set].second);
     for (std::uint32_t test : tests) points_.of_test[test].push_back(it->second);
     members += tests.size() + 1;
@@ -158,14 +144,14 @@ std::optional<Error> PathClasses::walk_trie(const ObjectTables& tables, std::uin
     if (automaton.bad()) return Error{"a path automaton leaves its tables, or they disagree"};
     Bytes bytes;
     bytes.add(automaton.bytes(s.cell));
-    if (s.node != kOffTrie) bytes.add(trie_[s.node].bytes);
+    if (s.node != TextTrie::kOff) bytes.add(trie_.bytes(s.node));
     if (s.spelling == Spelling::start) bytes.add('k');
-    const std::uint32_t below = s.node == kOffTrie ? s.active : with(s.active, trie_[s.node].below);
+    const std::uint32_t below = s.node == TextTrie::kOff ? s.active : with(s.active, ends_[s.node].below);
     bytes.each([&](std::uint8_t byte) {
       const Spelling spelling = next_spelling(s.spelling, byte);
-      const std::uint32_t node = step(s.node, byte);
-      if (spelling == Spelling::dead || (spelling == Spelling::nameless && node == kOffTrie)) return;
-      const std::uint32_t now = node == kOffTrie ? below : with(below, trie_[node].from);
+      const std::uint32_t node = trie_.next(s.node, byte);
+      if (spelling == Spelling::dead || (spelling == Spelling::nameless && node == TextTrie::kOff)) return;
+      const std::uint32_t now = node == TextTrie::kOff ? below : with(below, ends_[node].from);
       open.push_back({node, now, automaton.next(s.cell, byte), spelling});
     });
   }
@@ -233,17 +219,17 @@ Result<bool> PathClasses::walk_together(const ObjectTables& tables, std::uint32_
   for (meet({patterns.start(), automaton.start(), 0, Spelling::start}); !open.empty(); open.pop_front()) {
     const State s = open.front();
     if (seen.size() > limit || patterns.members() > kMaxWalk) return false;
-    const bool named = s.spelling == Spelling::nameless && trie_[s.node].nameless;
+    const bool named = s.spelling == Spelling::nameless && ends_[s.node].nameless;
     if (named || is_path(s.spelling)) visit(automaton.match(s.cell), patterns.accepted(s.patterns));
     if (automaton.bad()) return Error{"a path automaton leaves its tables, or they disagree"};
     Bytes bytes;
     bytes.add(automaton.bytes(s.cell));
     patterns.add_bytes(s.patterns, bytes);
-    if (s.spelling == Spelling::start || s.spelling == Spelling::nameless) bytes.add(trie_[s.node].bytes);
+    if (s.spelling == Spelling::start || s.spelling == Spelling::nameless) bytes.add(trie_.bytes(s.node));
     bytes.each([&](std::uint8_t byte) {
       const Spelling spelling = next_spelling(s.spelling, byte);
-      const std::uint32_t node = spelling == Spelling::nameless ? step(s.node, byte) : 0;
-      if (spelling == Spelling::dead || node == kOffTrie) return;
+      const std::uint32_t node = spelling == Spelling::nameless ? trie_.next(s.node, byte) : 0;
+      if (spelling == Spelling::dead || node == TextTrie::kOff) return;
       meet({patterns.next(s.patterns, byte), automaton.next(s.cell, byte), node, spelling});
     });
   }

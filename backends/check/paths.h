@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/check/read_object.h"
+#include "backends/check/text_trie.h"
 #include "ir/base/result.h"
 #include "ir/values/pattern.h"
 
@@ -53,10 +54,10 @@ class PathClasses {
   std::string text(std::uint32_t point) const;   // tests that hold there, for messages
 
  private:
-  struct TrieNode {
+  // What ends at a node of the trie.
+  struct Ends {
     std::vector<std::uint32_t> exact;            // tests
-    std::vector<std::uint32_t> below, from;      // trees whose directory and slash end here; prefixes that end here
-    std::vector<std::uint8_t> bytes;             // that lead on
+    std::vector<std::uint32_t> below, from;      // trees whose directory and slash these are; prefixes
     bool nameless = false;
   };
   struct Test {
@@ -64,16 +65,15 @@ class PathClasses {
     std::string text;
   };
   void begin();
-  std::uint32_t insert(std::string_view text);
-  std::uint32_t step(std::uint32_t node, std::uint8_t byte) const;
+  Ends& end_of(std::string_view text);
   std::optional<Error> walk_trie(const ObjectTables& tables, std::uint32_t automaton);
   std::optional<Error> walk_patterns(const ObjectTables& tables, std::uint32_t automaton);
   std::optional<Error> walk_group(const ObjectTables& tables, std::uint32_t automaton, std::span<const std::uint32_t> group);
   Result<bool> walk_together(const ObjectTables& tables, std::uint32_t automaton, std::span<const std::uint32_t> group, std::size_t limit);
 
   const std::optional<std::size_t> together_;
-  std::vector<TrieNode> trie_{1};
-  std::unordered_map<std::uint64_t, std::uint32_t> children_;   // node << 8 | byte
+  TextTrie trie_;
+  std::vector<Ends> ends_{1};                    // by node
   std::vector<Test> tests_;
   std::unordered_map<std::string, std::uint32_t> test_index_;
   std::vector<Pattern> patterns_;

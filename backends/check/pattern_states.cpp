@@ -30,16 +30,8 @@ PatternStates::PatternStates(const std::vector<Pattern>& all, std::span<const st
 
 void PatternStates::add(std::uint32_t number, const Pattern& pattern) {
   check(pattern.pieces.size() > 1, "a pattern has a wildcard");
-  std::uint32_t node = 0;
-  for (char c : pattern.pieces[0]) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    auto [it, fresh] = children_.try_emplace(std::uint64_t{node} << 8 | byte, static_cast<std::uint32_t>(trie_.size()));
-    if (fresh) {
-      trie_[node].bytes.push_back(byte);
-      trie_.emplace_back();
-    }
-    node = it->second;
-  }
+  const std::uint32_t node = trie_.insert(pattern.pieces[0]);
+  if (node >= begun_.size()) begun_.resize(node + 1);
   const auto begun = static_cast<std::uint32_t>(pieces_.size());
   for (std::size_t i = 1; i < pattern.pieces.size(); ++i) {
     const std::string& text = pattern.pieces[i];
@@ -47,7 +39,7 @@ void PatternStates::add(std::uint32_t number, const Pattern& pattern) {
     piece_of_.resize(piece_of_.size() + text.size() + 1, static_cast<std::uint32_t>(pieces_.size() - 1));
     find_borders(text);
   }
-  trie_[node].begun.push_back(begun);
+  begun_[node].push_back(begun);
 }
 
 // border_ of a position: how much of the piece is read too, if not all that.
@@ -63,7 +55,7 @@ void PatternStates::find_borders(const std::string& text) {
 
 std::uint32_t PatternStates::start() {
   positions_.clear();
-  std::vector<std::uint32_t> begun = trie_[0].begun;
+  std::vector<std::uint32_t> begun = begun_[0];
   std::sort(begun.begin(), begun.end());
   return state(0, lists_.add(begun));
 }
@@ -105,11 +97,8 @@ std::uint32_t PatternStates::next(std::uint32_t number, std::uint8_t byte) {
   std::inplace_merge(positions_.begin(), positions_.begin() + further, positions_.end());
   std::sort(done_.begin(), done_.end());
 
-  std::uint32_t node = kOff;
-  if (from.node != kOff) {
-    if (auto child = children_.find(std::uint64_t{from.node} << 8 | byte); child != children_.end()) node = child->second;
-  }
-  const std::vector<std::uint32_t> none, &begun = node == kOff ? none : trie_[node].begun;
+  const std::uint32_t node = trie_.next(from.node, byte);
+  const std::vector<std::uint32_t> none, &begun = node < begun_.size() ? begun_[node] : none;
   if (done_.empty() && begun.empty() && waits.drops == drops_) return state(node, from.waiting);
   std::vector<std::uint32_t> list = begun;
   for (std::uint32_t piece : lists_[from.waiting]) list.push_back(std::binary_search(done_.begin(), done_.end(), piece) ? piece + 1 : piece);
@@ -154,7 +143,7 @@ const PatternStates::Waiting& PatternStates::waiting(std::uint32_t list) {
 
 void PatternStates::add_bytes(std::uint32_t number, Bytes& to) const {
   const State& s = states_[number];
-  if (s.node != kOff) to.add(trie_[s.node].bytes);
+  if (s.node != TextTrie::kOff) to.add(trie_.bytes(s.node));
   to.add(waiting_.at(s.waiting).bytes);
   for (std::uint32_t position : lists_[s.reading]) {
     const Piece& piece = pieces_[piece_of_[position]];

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/check/path_automaton.h"
+#include "backends/check/text_trie.h"
 #include "ir/values/pattern.h"
 
 namespace kerf::proof {
@@ -49,16 +50,11 @@ class PatternStates {
   std::size_t members() const { return lists_.members() + states_.size(); }
 
  private:
-  static constexpr std::uint32_t kOff = ~0u;
   // A piece behind a wildcard. Its positions are numbers from `first` on: so many bytes of it are read.
   struct Piece {
     std::uint32_t pattern, first;
     const std::string* text;
     bool last;
-  };
-  struct TrieNode {
-    std::vector<std::uint8_t> bytes;           // that lead on
-    std::vector<std::uint32_t> begun;          // pieces that are waited for from here on
   };
   struct State {
     std::uint32_t node, waiting, reading, accepted;   // lists of pieces and of positions
@@ -84,8 +80,8 @@ class PatternStates {
 
   std::vector<Piece> pieces_;
   std::vector<std::uint32_t> piece_of_, border_;      // by position
-  std::vector<TrieNode> trie_{1};
-  std::unordered_map<std::uint64_t, std::uint32_t> children_;   // node << 8 | byte
+  TextTrie trie_;                                     // of first pieces
+  std::vector<std::vector<std::uint32_t>> begun_{1};  // by node: pieces that are waited for from there on
   std::vector<bool> dropped_;                         // by pattern
   std::size_t drops_ = 0;
   Lists lists_;
